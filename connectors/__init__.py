@@ -1,0 +1,1 @@
+"""How: ways to reach and speak to a company's systems."""

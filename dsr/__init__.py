@@ -1,0 +1,1 @@
+"""What: the engine. Values, rules, law, case, log, vault, documents."""

@@ -1,0 +1,63 @@
+"""The one contract between the engine and a company's system.
+
+A connector answers about one system. It returns keys with evidence, never a judgement: whose row it is,
+``dsr.rules.matching`` decides. Errors are those of ``dsr.errors.ConnectorError``; unreachable is never empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+
+from dsr.days import ALWAYS, Interval
+from dsr.identity import Identifier
+from dsr.inventory import Dataset
+
+
+@dataclass(frozen=True)
+class Drift:
+    """``dataset`` is None for something the declaration does not know at all (an undeclared table: ``place``)."""
+
+    system: str
+    dataset: str | None
+    place: str
+    problem: str  # "undeclared" | "missing" | "cannot be read"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One question to one dataset by one of its declared ways.
+
+    ``identifier`` for a way by an identifier kind; ``forms`` (``{"kana_forms": (...), …}``, every written form of
+    the person) for the way ``by = "person"``. ``interval`` bounds the rows wanted; the engine checks again.
+    """
+
+    way: int
+    identifier: Identifier | None = None
+    forms: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    interval: Interval = ALWAYS
+
+
+@dataclass(frozen=True)
+class Located:
+    """Rows of the declared locate, as stored: key columns, the evidence, ``at`` and reveals columns."""
+
+    ask: Ask
+    rows: pa.Table = field(repr=False)
+
+
+class Connector(Protocol):
+    def check(self) -> list[Drift]:
+        """Live schema against the declaration; empty when they agree. Raises ConnectorUnavailable."""
+
+    def locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
+        """Keys with evidence, in bounded tables; several ``Located`` may answer one ask, an ask may have none."""
+
+    def fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
+        """The declared fields of exactly these rows, in declared order, in bounded batches (65,536 rows at most).
+
+        ``keys`` holds the dataset's key columns as ``locate`` returned them. A vanished row is simply absent.
+        """

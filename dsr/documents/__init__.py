@@ -1,0 +1,1 @@
+"""What the engine issues: letters and the book, as PDF."""

@@ -1,0 +1,1 @@
+"""The process, one short function per step."""

@@ -1,0 +1,361 @@
+"""The declared systems, datasets and fields: ``inventory.toml`` as frozen values (public_face.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, Field, model_validator
+
+from dsr.days import TOKYO, Form
+from dsr.errors import BadInput
+from dsr.shapes import Shape, shaped
+
+PERSON = "person"
+"""``by = "person"``: a way in by written forms of name, kana, birth date, address, phone; evidence, never a match."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("is no time zone; write a name such as Asia/Tokyo") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+
+
+class Condition(Shape):
+    """``when`` of a rule: comparisons of the row's own stored columns joined by ``and``.
+
+    ``direction = 2`` · ``shown != 1`` · ``kind in (1, 'x')`` · ``ended_on is null``.
+    """
+
+    text: str
+
+    _TERM = re.compile(
+        r"\s*([A-Za-z_]\w*)\s*(?:(=|!=)\s*('[^']*'|-?\d+)|in\s*\(([^)]*)\)|(is null|is not null))\s*", re.ASCII
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
+    @cached_property
+    def terms(self) -> tuple[tuple[str, str, tuple[str | None, ...]], ...]:
+        terms = []
+        for part in re.split(r"\band\b", self.text):
+            found = self._TERM.fullmatch(part)
+            if not found:
+                raise ValueError(f"cannot read {part.strip()!r}; write column = 1, column != 'x', column in (1, 2) or column is null")
+            column, operator, literal, several, null = found.groups()
+            if null:
+                terms.append((column, "=" if null == "is null" else "!=", (None,)))
+            else:
+                words = [literal] if literal is not None else several.split(",")
+                terms.append((column, operator or "=", tuple(word.strip().strip("'") for word in words)))
+        return tuple(terms)
+
+    @model_validator(mode="after")
+    def _readable(self) -> Condition:
+        _ = self.terms
+        return self
+
+    @property
+    def columns(self) -> frozenset[str]:
+        return frozenset(column for column, _, _ in self.terms)
+
+    def holds(self, row: Mapping[str, Any]) -> bool:
+        """Values are compared as text, so 2, '2' and 2.0 written by different stores agree; NULL equals only null."""
+        for column, operator, words in self.terms:
+            value = row[column]
+            if isinstance(value, bool):
+                value = int(value)
+            elif isinstance(value, float) and value.is_integer():
+                value = int(value)
+            written = None if value is None else str(value)
+            if (written in words) != (operator == "="):
+                return False
+        return True
+
+
+class Mask(Shape):
+    """How a field is shown. ``as``: see dsr.rules.redaction.MARKS; ``ground``: law.md §5."""
+
+    when: Condition | None = None
+    shown: str = Field(alias="as")
+    ground: str | None = None
+
+
+class Withhold(Shape):
+    """A row that is withheld whole, counted under its ground."""
+
+    when: Condition
+    ground: str
+
+
+class FieldRule(Shape):
+    """One declared column. ``kind`` is a dotted path compared by segment; ``text`` and below it is free text."""
+
+    label: str
+    kind: str = "value"
+    mask: tuple[Mask, ...] = ()
+    third_party: Literal["unless_subject", "always"] | None = None
+    codes: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_mask(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"label": value}
+        if isinstance(value, dict) and "mask" in value:
+            masks = value["mask"] if isinstance(value["mask"], list) else [value["mask"]]
+            value = {**value, "mask": [{"as": mask} if isinstance(mask, str) else mask for mask in masks]}
+        return value
+
+    def is_kind(self, path: str) -> bool:
+        """By segment: ``user.name`` covers ``user.name.kana`` and never ``user.name_kana`` (traps.md T12)."""
+        return (self.kind + ".").startswith(path + ".")
+
+    @property
+    def free_text(self) -> bool:
+        return self.is_kind("text")
+
+
+class At(Shape):
+    """The column that says when a row happened; rows outside the identifier's tenure are nobody's business."""
+
+    column: str
+    form: Form = "text"
+    zone: Zone = "Asia/Tokyo"
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+class Way(Shape):
+    """One way in. ``locate``: a SELECT (sql, lake), a path template (http), a column of the line (logs), words (manual)."""
+
+    by: str
+    locate: str
+
+
+class Reveal(Shape):
+    """An identifier that a matched row reveals, with the days or instants in which it held.
+
+    ``from``/``to`` are columns of the locate; ``end`` says whether ``to`` itself still belongs; ``open`` lists the
+    stored values that mean "no end"; ``when`` limits it to rows of which the condition holds.
+    """
+
+    kind: str
+    column: str
+    start: str | None = Field(None, alias="from")
+    to: str | None = None
+    end: Literal["exclusive", "inclusive"] = "inclusive"
+    open: tuple[str | int, ...] = ()
+    form: Form = "text"
+    zone: Zone = "Asia/Tokyo"
+    when: Condition | None = None
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+EVIDENCE = ("name", "kana", "born_on", "address", "phone", "mail", "gender", "died_on")
+
+
+class Dataset(Shape):
+    """``key`` columns make the record no.; ``row`` is the row of the record of processing (estate.md)."""
+
+    system: str
+    name: str
+    label: str
+    row: int | str | None = None
+    chapter: str | None = None
+    key: tuple[str, ...]
+    ways: tuple[Way, ...]
+    fetch: str = ""
+    evidence: dict[str, str] = Field(default_factory=dict)
+    reveals: tuple[Reveal, ...] = ()
+    at: At | None = None
+    member: str | None = None
+    """Column that names the member of a session; a row of another member is never ours (law.md K-3)."""
+    owners: Literal["single", "shared"] = "single"
+    withhold_when: tuple[Withhold, ...] = ()
+    secrecy: bool | None = None
+    purposes: tuple[str, ...] = ()
+    retention: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    fields: dict[str, FieldRule]
+    glob: str | None = None
+    line: str | None = None
+    encoding: str | None = None
+    page: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "ways" not in value and "locate" in value:
+            value = dict(value)
+            value["ways"] = [{"by": value.pop("by", PERSON), "locate": value.pop("locate")}]
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Dataset:
+        if not self.key:
+            raise ValueError("key is empty; name the columns that make a record unique")
+        if not self.ways:
+            raise ValueError("has no way in; give locate and by, or ways")
+        for word in self.evidence:
+            if word not in EVIDENCE:
+                raise ValueError(f"evidence {word!r} is unknown; use {', '.join(EVIDENCE)}")
+        missing = [column for column in self.key if column not in self.fields]
+        if missing:
+            raise ValueError(f"key column {missing[0]!r} is not among the fields; declare it with a label")
+        for name, rule in self.fields.items():
+            for mask in rule.mask:
+                unknown = sorted(mask.when.columns - set(self.fields)) if mask.when else []
+                if unknown:
+                    raise ValueError(f"fields.{name}.mask.when names {unknown[0]!r}, which is no declared field")
+        return self
+
+    @property
+    def id(self) -> str:
+        return f"{self.system}.{self.name}"
+
+    @property
+    def is_hub(self) -> bool:
+        """Can be asked by the person alone, without an identifier that another dataset must reveal first."""
+        return any(way.by == PERSON for way in self.ways)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(way.by for way in self.ways)
+
+    def free_text_fields(self) -> tuple[str, ...]:
+        return tuple(name for name, rule in self.fields.items() if rule.free_text)
+
+
+class System(Shape):
+    """``nature``: own · entrusted (we are processor) · joint · neutral (interconnect, wheeling) · excluded."""
+
+    name: str
+    label: str
+    store: Literal["sql", "lake", "http", "logs", "files", "manual", "partner"]
+    url: str = Field("", repr=False)
+    token: str = Field("", repr=False)
+    glob: str | None = None
+    line: str | None = None
+    encoding: str = "utf-8"
+    writes: Literal["work_order", "direct"] = "work_order"
+    nature: Literal["own", "entrusted", "joint", "neutral", "excluded"] = "own"
+    secrecy: bool = False
+    desk: str = ""
+    """Whom to ask instead, where the data is not ours to decide on."""
+    not_personal: dict[str, str] = Field(default_factory=dict)
+    """Tables of the store that hold nothing personal, each with its reason; any other undeclared table is drift."""
+    due_days: int = 5
+    """Business days in which a person answers a search order (manual)."""
+    dataset: dict[str, Dataset] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_datasets(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("dataset"), dict):
+            named = {
+                name: {**body, "system": value.get("name"), "name": name} if isinstance(body, dict) else body
+                for name, body in value["dataset"].items()
+            }
+            value = {**value, "dataset": named}
+        return value
+
+
+class Company(Shape):
+    """Who answers: the controller's particulars that every letter must carry (APPI 32(1); documents.md §1)."""
+
+    name: str
+    address: str = ""
+    representative: str = ""
+    desk: str = ""
+    complaint_desk: str = ""
+    accredited_body: str = ""
+    closing_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
+    area_code: str = ""
+
+
+class Inventory(Shape):
+    company: Company = Company(name="当社")
+    purposes: dict[str, str] = Field(default_factory=dict)
+    """Published purposes: number → text."""
+    system: dict[str, System]
+    folder: Path = Field(Path("."), exclude=True)
+    digest: str = Field("", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_systems(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("system"), dict):
+            named = {n: {**body, "name": n} if isinstance(body, dict) else body for n, body in value["system"].items()}
+            value = {**value, "system": named}
+        return value
+
+    def datasets(self) -> Iterator[Dataset]:
+        for system in self.system.values():
+            yield from system.dataset.values()
+
+    def dataset(self, dataset_id: str) -> Dataset:
+        system, _, name = dataset_id.partition(".")
+        try:
+            return self.system[system].dataset[name]
+        except KeyError:
+            raise BadInput("dataset", f"no dataset {dataset_id} in the inventory", "use <system>.<dataset>") from None
+
+    def system_of(self, dataset: Dataset) -> System:
+        return self.system[dataset.system]
+
+    def is_secret(self, dataset: Dataset) -> bool:
+        """Secrecy of communications (law.md T-13)."""
+        return self.system_of(dataset).secrecy if dataset.secrecy is None else dataset.secrecy
+
+    def place(self, written: str) -> str:
+        """A path or glob of the inventory, relative ones from the inventory's own folder."""
+        return written if os.path.isabs(written) else str(self.folder / written)
+
+
+def value_of(written: str, field: str, environment: Mapping[str, str]) -> str:
+    """``env:NAME`` is looked up in the environment; anything else stands for itself. Raises BadInput."""
+    if not written.startswith("env:"):
+        return written
+    name = written.removeprefix("env:")
+    if name not in environment:
+        raise BadInput(field, f"the environment has no {name}", f"set {name}, or write the value itself")
+    return environment[name]
+
+
+def read_inventory(path: Path) -> Inventory:
+    """Raises BadInput naming the field."""
+    try:
+        raw = path.read_bytes()
+        document = tomllib.loads(raw.decode("utf-8"))
+    except FileNotFoundError:
+        raise BadInput("inventory", f"no file {path.name}", "check the path") from None
+    except UnicodeDecodeError:
+        raise BadInput("inventory", "is not UTF-8", "save the file as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput("inventory", f"is not TOML: {error}", "mend the syntax there") from None
+    inventory = shaped(Inventory, document, "inventory")
+    return inventory.model_copy(update={"folder": path.resolve().parent, "digest": hashlib.sha256(raw).hexdigest()})
+
+
+__all__ = ["PERSON", "TOKYO", "Dataset", "Inventory", "System", "read_inventory", "value_of"]

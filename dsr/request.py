@@ -1,0 +1,216 @@
+"""What a requester asks, as it arrived (public_face.md REQUEST.json), and the papers of proof, review and decision."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from dsr.days import ALWAYS, TOKYO, Interval, whole_days
+from dsr.errors import BadInput
+from dsr.identity import STATED, Identifier
+from dsr.shapes import Shape, Text, shaped
+
+Right = Literal[
+    "purpose_notice", "disclosure", "record_disclosure", "correction", "addition", "content_deletion", "use_stop",
+    "erasure", "provision_stop", "optout_provision_stop", "foreign_measures", "published_matters", "marketing_stop",
+    "listing_stop", "complaint", "self_service", "sender_identification",
+]
+Channel = Literal["post", "counter", "phone", "web", "email", "fax", "other"]
+IDENTIFIER_KINDS = (
+    "customer_no", "contract_no", "line_no", "phone", "mail", "billing_no", "member_id", "cookie_id", "ticket_no",
+    "supply_point_no", "meter_no", "inquiry_no", "invoice_no",
+)
+
+
+def _ordered(first: date | None, last: date | None, name: str) -> None:
+    if first and last and last < first:
+        raise ValueError(f"'to' is before 'from' in {name}; swap them or correct one")
+
+
+class Stated(Shape):
+    """An identifier the requester states; days are whole and inclusive."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    value: Annotated[Text, Field(min_length=1, repr=False)]
+    first: date | None = Field(None, alias="from")
+    last: date | None = Field(None, alias="to")
+
+    @model_validator(mode="after")
+    def _days(self) -> Stated:
+        _ordered(self.first, self.last, "the identifier")
+        return self
+
+    def identifier(self) -> Identifier:
+        return Identifier(self.kind, self.value, whole_days(self.first, self.last), STATED)
+
+
+class Subject(Shape):
+    name: Annotated[Text, Field(min_length=1, repr=False)]
+    kana: Annotated[Text, Field(repr=False)] = ""
+    born_on: Annotated[date | None, Field(repr=False)] = None
+    addresses: Annotated[tuple[Text, ...], Field(repr=False)] = ()
+    identifiers: tuple[Stated, ...] = ()
+
+
+class Agent(Shape):
+    kind: Literal["statutory", "mandated"]
+    name: Annotated[Text, Field(min_length=1, repr=False)]
+    relation: Text = ""
+    receives_answer: bool = False
+
+
+class Received(Shape):
+    at: AwareDatetime
+    channel: Channel
+
+
+class Scope(Shape):
+    """``None`` is everything. Days whole and inclusive, Asia/Tokyo."""
+
+    systems: tuple[Text, ...] | None = None
+    first: date | None = Field(None, alias="from")
+    last: date | None = Field(None, alias="to")
+
+    @model_validator(mode="after")
+    def _days(self) -> Scope:
+        _ordered(self.first, self.last, "scope")
+        return self
+
+    @property
+    def interval(self) -> Interval:
+        return whole_days(self.first, self.last, TOKYO) if self.first or self.last else ALWAYS
+
+
+class Answer(Shape):
+    method: Literal["electronic", "paper", "other"] = "electronic"
+    language: Literal["ja", "en"] = "ja"
+
+
+class Request(Shape):
+    right: Right
+    subject: Subject
+    former_names: Annotated[tuple[Text, ...], Field(repr=False)] = ()
+    agent: Agent | None = None
+    received: Received
+    scope: Scope = Scope()
+    answer: Answer = Answer()
+    correction: dict[str, Any] | None = Field(None, repr=False)
+    ground: Text | None = None
+
+    def identifiers(self) -> tuple[Identifier, ...]:
+        return tuple(stated.identifier() for stated in self.subject.identifiers)
+
+
+def read_request(document: object, now: datetime) -> Request:
+    """Shape and plausibility of a request that arrived by ``now``. Raises BadInput."""
+    request = shaped(Request, document, "request")
+    today = now.astimezone(TOKYO).date()
+    if request.subject.born_on and request.subject.born_on > today:
+        raise BadInput("subject.born_on", "is in the future", "check the year; give null when it is not known")
+    if request.received.at > now:
+        raise BadInput("received.at", "is in the future", "give the moment the letter arrived")
+    return request
+
+
+class Document(Shape):
+    """A proof document: type and last digits, never the document (law.md ID-7)."""
+
+    type: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
+    last_digits: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{0,4}$")] = ""
+    seen_on: date
+    name: Literal["match", "differs", "absent"]
+    birth: Literal["match", "differs", "absent"]
+    address: Literal["match", "differs", "absent"]
+
+
+class AgentProof(Shape):
+    """What proved the agent's authority, and the agent's own identity."""
+
+    documents: tuple[Document, ...]
+    authority: Literal["family_register", "residence_record", "guardianship_register", "mandate"]
+    names_this_request: bool = False
+
+
+class Proof(Shape):
+    method: Literal["counter", "post", "online", "phone", "jpki"]
+    documents: tuple[Document, ...]
+    agent: AgentProof | None = None
+    copies_destroyed_on: date | None = None
+
+
+class NoteReview(Shape):
+    """Spans ``[field, start, end, ground]`` count code points of the stored text, end exclusive."""
+
+    strike: tuple[tuple[str, int, int, str], ...] = ()
+    release: bool = True
+
+
+class Review(Shape):
+    """Identity by candidate ``<system>.<dataset>/<record no>``; notes by dataset and record no."""
+
+    identity: dict[str, Literal["same", "other"]] = Field(default_factory=dict, repr=False)
+    notes: dict[str, dict[str, NoteReview]] = Field(default_factory=dict, repr=False)
+
+
+Outcome = Literal[
+    "full", "partial", "refused", "not_held", "not_our_authority", "redirected", "existence_neutral", "out_of_scope",
+    "corrected", "correction_declined", "use_stopped", "erased", "deidentified", "provision_stopped", "kept_until",
+    "alternative_measure", "stop_declined", "procedure_refused", "withdrawn", "misdirected", "unreachable",
+    "not_asked", "under_review",
+]
+
+
+class Item(Shape):
+    outcome: Outcome
+    ground: str | None = None
+    measure: Literal["erase", "deidentify", "use_stop", "keep", "annotate_or_reissue"] | None = None
+    until: date | None = None
+    reason: Text = ""
+
+
+class Decision(Shape):
+    """Per dataset ``<system>.<dataset>``; ``records`` names single records as ``<system>.<dataset>/<record no>``."""
+
+    datasets: dict[str, Item]
+    records: dict[str, Item] = Field(default_factory=dict)
+
+
+class EnvelopeCheck(Shape):
+    """宛先照合: a second officer compares person, address, case number and seal (documents.md §3)."""
+
+    person: Literal["match", "mismatch"]
+    address: Literal["match", "mismatch"]
+    case_no: Literal["match", "mismatch"]
+    seal: Literal["intact", "broken"]
+
+    @property
+    def passed(self) -> bool:
+        return (self.person, self.address, self.case_no, self.seal) == ("match", "match", "match", "intact")
+
+
+class Dispatch(Shape):
+    """One of: the envelope check (a second officer), the sending, or a return."""
+
+    envelope_check: EnvelopeCheck | None = None
+    channel: Literal["registered_post", "addressee_only_post", "download", "counter"] | None = None
+    sent_on: date | None = None
+    tracking_no: Annotated[Text, Field(repr=False)] = ""
+    returned_on: date | None = None
+    return_reason: Literal["addressee_unknown", "lapsed", "refused"] | None = None
+
+    @model_validator(mode="after")
+    def _one_act(self) -> Dispatch:
+        acts = [self.envelope_check is not None, self.channel is not None, self.returned_on is not None]
+        if sum(acts) != 1:
+            raise ValueError("give exactly one of envelope_check, channel (with sent_on), returned_on (with return_reason)")
+        return self
+
+
+class SearchAnswer(Shape):
+    """An officer's answer to the search order of a ``manual`` system: every declared field of every record found."""
+
+    searched_on: date
+    datasets: dict[str, tuple[dict[str, str | int | None], ...]] = Field(repr=False)
+    searched_by: Text = ""

@@ -1,0 +1,1 @@
+"""When: Prefect and the command line, the only place that wires things together."""

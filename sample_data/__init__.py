@@ -1,0 +1,1 @@
+"""A small fictional company and its people; imports nothing of dsr."""
