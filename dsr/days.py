@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 TOKYO = ZoneInfo("Asia/Tokyo")
 
 Form = Literal[
-    "date",            # 2026-04-01 (a DATE column, or text)
-    "timestamp",       # 2026-04-01 09:30:00, local time of the declared zone
-    "iso",             # 2026-04-01T09:30:00+09:00, its own offset
-    "yyyymmdd",        # 20260401, number or text
+    "date",  # 2026-04-01 (a DATE column, or text)
+    "timestamp",  # 2026-04-01 09:30:00, local time of the declared zone
+    "iso",  # 2026-04-01T09:30:00+09:00, its own offset
+    "yyyymmdd",  # 20260401, number or text
     "yyyymmddhhmmss",  # 20260401093000
-    "epoch",           # seconds since 1970 UTC
+    "epoch",  # seconds since 1970 UTC
     "epoch_ms",
-    "text",            # as "date" or "timestamp", whichever the value is
+    "text",  # as "date" or "timestamp", whichever the value is
 ]
 
 
@@ -112,17 +112,33 @@ OPEN_START = datetime(1, 1, 2, tzinfo=UTC)
 OPEN_END = datetime(9999, 12, 30, tzinfo=UTC)
 
 
+def _ceiling(instant: datetime, form: Form, zone: ZoneInfo) -> datetime:
+    """The first value a column of this form can hold at or after ``instant``: a DATE row of a part day still belongs."""
+    local = instant.astimezone(zone)
+    if form in ("date", "yyyymmdd"):
+        floor, step = datetime.combine(local.date(), time.min, zone), timedelta(days=1)
+    elif form == "epoch_ms":
+        floor, step = local.replace(microsecond=local.microsecond // 1000 * 1000), timedelta(milliseconds=1)
+    else:
+        floor, step = local.replace(microsecond=0), timedelta(seconds=1)
+    return local if floor == local else floor + step
+
+
 def bound(interval: Interval, form: Form, zone: ZoneInfo) -> tuple[Any, Any]:
-    """``:from`` and ``:to`` of an interval in a column's stored form, open ends written as the far past and future."""
+    """``:from`` and ``:to`` of an interval in a column's stored form, open ends written as the far past and future.
+
+    Never narrower than the interval: a start inside a stored unit is rounded down, an end up.
+    """
+    end = None if interval.end is None else _ceiling(interval.end, form, zone)
     if form in ("epoch", "epoch_ms"):
         low, high = -(2**53), 2**53
         return (
             write_instant(interval.start, form, zone) if interval.start else low,
-            write_instant(interval.end, form, zone) if interval.end else high,
+            write_instant(end, form, zone) if end else high,
         )
     return (
         write_instant(interval.start or OPEN_START, form, zone),
-        write_instant(interval.end or OPEN_END, form, zone),
+        write_instant(end or OPEN_END, form, zone),
     )
 
 

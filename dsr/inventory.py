@@ -56,7 +56,9 @@ class Condition(Shape):
         for part in re.split(r"\band\b", self.text):
             found = self._TERM.fullmatch(part)
             if not found:
-                raise ValueError(f"cannot read {part.strip()!r}; write column = 1, column != 'x', column in (1, 2) or column is null")
+                raise ValueError(
+                    f"cannot read {part.strip()!r}; write column = 1, column != 'x', column in (1, 2) or column is null"
+                )
             column, operator, literal, several, null = found.groups()
             if null:
                 terms.append((column, "=" if null == "is null" else "!=", (None,)))
@@ -92,7 +94,7 @@ class Mask(Shape):
     """How a field is shown. ``as``: see dsr.rules.redaction.MARKS; ``ground``: law.md §5."""
 
     when: Condition | None = None
-    shown: str = Field(alias="as")
+    shown: Literal["last3", "card_last4", "last4", "withheld_number", "person_other", "all"] = Field(alias="as")
     ground: str | None = None
 
 
@@ -172,7 +174,7 @@ class Reveal(Shape):
         return ZoneInfo(self.zone)
 
 
-EVIDENCE = ("name", "kana", "born_on", "address", "phone", "mail", "gender", "died_on")
+EVIDENCE = ("name", "kana", "born_on", "address", "phone", "mail", "gender", "died_on", "mention")
 
 
 class Dataset(Shape):
@@ -333,14 +335,30 @@ class Inventory(Shape):
         return written if os.path.isabs(written) else str(self.folder / written)
 
 
-def value_of(written: str, field: str, environment: Mapping[str, str]) -> str:
-    """``env:NAME`` is looked up in the environment; anything else stands for itself. Raises BadInput."""
-    if not written.startswith("env:"):
-        return written
-    name = written.removeprefix("env:")
-    if name not in environment:
-        raise BadInput(field, f"the environment has no {name}", f"set {name}, or write the value itself")
-    return environment[name]
+_RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?):///(?!/|:memory:)(.+)", re.DOTALL)
+
+
+def value_of(written: str, field: str, environment: Mapping[str, str], folder: Path) -> str:
+    """``env:NAME`` from the environment, ``file:NAME`` the stripped text of a file in ``folder``, else as written.
+
+    A relative ``sqlite:///company.db`` is resolved from ``folder``, the inventory's own. Raises BadInput.
+    """
+    value = written
+    if written.startswith("env:"):
+        name = written.removeprefix("env:")
+        if name not in environment:
+            raise BadInput(field, f"the environment has no {name}", f"set {name}, or write the value itself")
+        value = environment[name]
+    elif written.startswith("file:"):
+        name = written.removeprefix("file:")
+        try:
+            value = (folder / name).read_text(encoding="utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError):
+            raise BadInput(
+                field, f"cannot read the file {name}", "put it beside inventory.toml, readable to us"
+            ) from None
+    relative = _RELATIVE_SQLITE.fullmatch(value)
+    return f"{relative[1]}:///{folder.resolve() / relative[2]}" if relative else value
 
 
 def read_inventory(path: Path) -> Inventory:

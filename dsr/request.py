@@ -13,14 +13,39 @@ from dsr.identity import STATED, Identifier
 from dsr.shapes import Shape, Text, shaped
 
 Right = Literal[
-    "purpose_notice", "disclosure", "record_disclosure", "correction", "addition", "content_deletion", "use_stop",
-    "erasure", "provision_stop", "optout_provision_stop", "foreign_measures", "published_matters", "marketing_stop",
-    "listing_stop", "complaint", "self_service", "sender_identification",
+    "purpose_notice",
+    "disclosure",
+    "record_disclosure",
+    "correction",
+    "addition",
+    "content_deletion",
+    "use_stop",
+    "erasure",
+    "provision_stop",
+    "optout_provision_stop",
+    "foreign_measures",
+    "published_matters",
+    "marketing_stop",
+    "listing_stop",
+    "complaint",
+    "self_service",
+    "sender_identification",
 ]
 Channel = Literal["post", "counter", "phone", "web", "email", "fax", "other"]
 IDENTIFIER_KINDS = (
-    "customer_no", "contract_no", "line_no", "phone", "mail", "billing_no", "member_id", "cookie_id", "ticket_no",
-    "supply_point_no", "meter_no", "inquiry_no", "invoice_no",
+    "customer_no",
+    "contract_no",
+    "line_no",
+    "phone",
+    "mail",
+    "billing_no",
+    "member_id",
+    "cookie_id",
+    "ticket_no",
+    "supply_point_no",
+    "meter_no",
+    "inquiry_no",
+    "invoice_no",
 )
 
 
@@ -155,10 +180,29 @@ class Review(Shape):
 
 
 Outcome = Literal[
-    "full", "partial", "refused", "not_held", "not_our_authority", "redirected", "existence_neutral", "out_of_scope",
-    "corrected", "correction_declined", "use_stopped", "erased", "deidentified", "provision_stopped", "kept_until",
-    "alternative_measure", "stop_declined", "procedure_refused", "withdrawn", "misdirected", "unreachable",
-    "not_asked", "under_review",
+    "full",
+    "partial",
+    "refused",
+    "not_held",
+    "not_our_authority",
+    "redirected",
+    "existence_neutral",
+    "out_of_scope",
+    "corrected",
+    "correction_declined",
+    "use_stopped",
+    "erased",
+    "deidentified",
+    "provision_stopped",
+    "kept_until",
+    "alternative_measure",
+    "stop_declined",
+    "procedure_refused",
+    "withdrawn",
+    "misdirected",
+    "unreachable",
+    "not_asked",
+    "under_review",
 ]
 
 
@@ -204,7 +248,9 @@ class Dispatch(Shape):
     def _one_act(self) -> Dispatch:
         acts = [self.envelope_check is not None, self.channel is not None, self.returned_on is not None]
         if sum(acts) != 1:
-            raise ValueError("give exactly one of envelope_check, channel (with sent_on), returned_on (with return_reason)")
+            raise ValueError(
+                "give exactly one of envelope_check, channel (with sent_on), returned_on (with return_reason)"
+            )
         return self
 
 

@@ -66,11 +66,15 @@ def read_json(path: Path, name: str) -> Any:
     except FileNotFoundError:
         raise BadInput(name, f"no file {path.name}", "check the path") from None
     except (OSError, IsADirectoryError) as error:
-        raise BadInput(name, f"cannot read {path.name}: {error.strerror}", "check the path and its permissions") from None
+        raise BadInput(
+            name, f"cannot read {path.name}: {error.strerror}", "check the path and its permissions"
+        ) from None
     except UnicodeDecodeError:
         raise BadInput(name, "is not UTF-8", "save the file as UTF-8") from None
     except json.JSONDecodeError as error:
-        raise BadInput(name, f"is not JSON at line {error.lineno} column {error.colno}", "mend the syntax there") from None
+        raise BadInput(
+            name, f"is not JSON at line {error.lineno} column {error.colno}", "mend the syntax there"
+        ) from None
     except RecursionError:
         raise BadInput(name, "is nested too deeply", "use the published shape: dsr schema") from None
 

@@ -1,1 +1,1 @@
-"""What the engine issues: letters and the book, as PDF."""
+"""What the engine issues on paper: letters, the acknowledgement and the disclosure book, as PDF."""

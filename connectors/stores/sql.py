@@ -1,0 +1,284 @@
+"""SQL databases: SQLite and PostgreSQL, opened read-only, asked by the inventory's own SELECTs and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pyarrow as pa
+from sqlalchemy import Connection, CursorResult, Engine, bindparam, create_engine, exc, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import NullType
+
+from connectors.stores.access import Access
+from connectors.stores.catalog import Catalog, read_catalog
+from connectors.stores.faults import Guarded
+from connectors.stores.rows import LIMIT, Columns, Exactly, by_nulls, distinct_keys, needed, require_fields
+from connectors.stores.statements import Statement, fetching, locating, values_of
+from dsr.connector import Ask, Drift, Located
+from dsr.errors import (
+    BadInput,
+    ConnectorDrifted,
+    ConnectorError,
+    ConnectorMisread,
+    ConnectorRefused,
+    ConnectorUnavailable,
+)
+from dsr.inventory import Dataset
+
+KEYS_AT_ONCE = 5_000
+_BINDS_AT_ONCE = 30_000  # SQLite takes 32,766 parameters in a statement
+_DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres"}
+_PG_TYPES: dict[int, pa.DataType] = {
+    16: pa.bool_(), 17: pa.binary(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(),
+    701: pa.float64(), 1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"),
+}
+_SQLITE_AFFINITY = (("INT", pa.int64()), ("REAL", pa.float64()), ("FLOA", pa.float64()), ("DOUB", pa.float64()))
+_PG_CODES: tuple[tuple[str, type[ConnectorError], str], ...] = (
+    ("28", ConnectorRefused, "log-in refused"),
+    ("3D", ConnectorRefused, "no such database"),
+    ("42501", ConnectorRefused, "no permission"),
+    ("42", ConnectorDrifted, "the statement does not fit the live schema"),
+    ("22", ConnectorMisread, "a value cannot be read"),
+    ("25006", ConnectorRefused, "the statement would change data"),
+)
+"""By the beginning of SQLSTATE, first match wins; anything else of PostgreSQL is no answer."""
+_SQLITE_CODES: dict[str, tuple[type[ConnectorError], str]] = {
+    "SQLITE_ERROR": (ConnectorDrifted, "the statement does not fit the live schema"),
+    "SQLITE_CORRUPT": (ConnectorMisread, "the file is damaged"),
+    "SQLITE_NOTADB": (ConnectorMisread, "the file is no database"),
+    "SQLITE_AUTH": (ConnectorRefused, "no permission"),
+    "SQLITE_PERM": (ConnectorRefused, "no permission"),
+    "SQLITE_READONLY": (ConnectorRefused, "the statement would change data"),
+}
+_NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "password", "認証")
+"""libpq gives no SQLSTATE for a refused log-in; its words are looked at and never repeated."""
+
+
+class SqlStore(Guarded):
+    """NUMERIC comes as text: no digit is lost. In SQLite compare ``at`` as a bare column: an expression has no type."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self._read: dict[tuple[str, int], Statement] = {}
+        self._types: dict[str, dict[str, pa.DataType]] = {}
+
+    @cached_property
+    def _engine(self) -> Engine:
+        url = self._url()
+        if url.get_backend_name() == "sqlite":
+            address = f"file:{quote(url.database or '')}?mode=ro"
+            return create_engine(
+                "sqlite://", poolclass=NullPool, hide_parameters=True,
+                creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
+            )
+        return create_engine(
+            url, poolclass=NullPool, hide_parameters=True, isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+            connect_args={"connect_timeout": 10, "application_name": "dsr", "prepare_threshold": None},
+        )
+
+    def _url(self) -> URL:
+        field = f"system.{self.access.system.name}.url"
+        try:
+            url = make_url(self.access.address())
+        except (exc.ArgumentError, ValueError):
+            raise BadInput(field, "is no database address", "write sqlite:///FILE or postgresql+psycopg://…") from None
+        if url.get_backend_name() not in _DIALECTS:
+            raise BadInput(field, "is no database this store speaks to", "use sqlite or postgresql+psycopg")
+        return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+
+    @property
+    def _dialect(self) -> str:
+        return _DIALECTS[self._engine.dialect.name]
+
+    def _run(self, connection: Connection, sql: str, given: Mapping[str, Any]) -> CursorResult[Any]:
+        # NullType: PostgreSQL then infers what a bind is from the column it meets, so '12' finds an integer 12.
+        binds = [bindparam(name, value, type_=NullType()) for name, value in given.items()]
+        streaming = connection.execution_options(stream_results=True, max_row_buffer=LIMIT)
+        return streaming.execute(text(sql).bindparams(*binds))
+
+    def _statement(self, dataset: Dataset, way: int = -1) -> Statement:
+        if (dataset.id, way) not in self._read:
+            read = fetching(dataset, self._dialect) if way < 0 else locating(dataset, way, self._dialect)
+            self._read[dataset.id, way] = read
+        return self._read[dataset.id, way]
+
+    def _live_types(self, connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
+        """Columns of a statement, run for nobody, with their types where the store has any."""
+        if statement.place not in self._types:
+            sql, given = statement.render(":", {})
+            result = self._run(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given)  # noqa: S608
+            described: Sequence[Any] = (result.cursor.description if result.cursor else None) or ()
+            names = [column[0] for column in described]
+            if len(set(names)) != len(names):
+                raise BadInput(statement.place, "gives two columns of one name", "name them apart with AS")
+            unknown = pa.null() if self._dialect == "sqlite" else pa.string()
+            self._types[statement.place] = {c[0]: _PG_TYPES.get(c[1], unknown) if c[1] else unknown for c in described}
+            result.close()
+        return self._types[statement.place]
+
+    def _hints(self, connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
+        live = self._live_types(connection, statement)
+        if self._dialect != "sqlite":
+            return live
+        hints: dict[str, pa.DataType] = {}
+        for table in sorted(statement.tables):
+            for column in connection.execute(text("SELECT name, type FROM pragma_table_info(:t)"), {"t": table}):
+                hints.setdefault(column[0], _affinity(column[1]))
+        return hints
+
+    # -- asking ------------------------------------------------------------------------------------------------
+
+    def _locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
+        with self._engine.connect() as connection:
+            for ask in asks:
+                statement = self._statement(dataset, ask.way)
+                live = self._live_types(connection, statement)
+                missing = needed(dataset) - set(live)
+                if missing:
+                    raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
+                typed = live.get(dataset.at.column) if dataset.at else None
+                typed = None if typed is None or pa.types.is_null(typed) else typed
+                sql, given = statement.render(":", values_of(dataset, ask, typed))
+                columns = Columns(dataset, list(live), self._hints(connection, statement))
+                for rows in self._run(connection, sql, given).partitions(LIMIT):
+                    yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
+
+    def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
+        wanted = distinct_keys(keys, dataset)
+        with self._engine.connect() as connection:
+            statement = self._statement(dataset)
+            names = list(self._live_types(connection, statement))
+            require_fields(dataset, names)
+            columns = Columns(dataset, names, self._hints(connection, statement))
+            for nulls, group in by_nulls(wanted):
+                size = min(KEYS_AT_ONCE, _BINDS_AT_ONCE // len(dataset.key))
+                for start in range(0, group.num_rows, size):
+                    chunk = group.slice(start, size)
+                    exactly = Exactly(dataset, chunk)
+                    for rows in self._keyed(connection, statement, nulls, chunk).partitions(LIMIT):
+                        yield exactly.admit(columns.batch(rows)).select(list(dataset.fields))
+
+    def _keyed(
+        self, connection: Connection, statement: Statement, nulls: tuple[bool, ...], chunk: pa.Table
+    ) -> CursorResult[Any]:
+        present = [column.to_pylist() for column, null in zip(chunk.columns, nulls, strict=True) if not null]
+        given = {f"k{part}_{row}": v for part, values in enumerate(present) for row, v in enumerate(values)}
+        rows = range(chunk.num_rows)
+        if len(present) == 1:
+            inner = ", ".join(f":k0_{row}" for row in rows)
+        else:
+            inner = ", ".join("(" + ", ".join(f":k{part}_{row}" for part in range(len(present))) + ")" for row in rows)
+            inner = f"VALUES {inner}" if self._dialect == "sqlite" else inner
+        sql, more = statement.render(":", {}, nulls, inner)
+        return self._run(connection, sql, {**given, **more} if present else more)
+
+    # -- drift -------------------------------------------------------------------------------------------------
+
+    def _check(self) -> list[Drift]:
+        self._types.clear()
+        with self._engine.connect() as connection:
+            catalog = read_catalog(connection, self._dialect)
+        spoken, excused = self._spoken(catalog), self._excused()
+        drifts = [
+            Drift(dataset.system, dataset.name, place, problem)
+            for dataset in self.access.system.dataset.values()
+            for place, problem in dict.fromkeys(self._drift(dataset, catalog, spoken, excused))
+        ]
+        if self.access.speaks_for_address():
+            strange = set(catalog.tables) - set(catalog.views) - catalog.partitions - set(spoken) - excused
+            drifts += [Drift(self.access.system.name, None, table, "undeclared") for table in sorted(strange)]
+        return drifts
+
+    def _excused(self) -> frozenset[str]:
+        return frozenset(name.lower() for system in self.access.housemates() for name in system.not_personal)
+
+    def _spoken(self, catalog: Catalog) -> dict[str, set[str]]:
+        """Tables that any dataset at this address speaks of → the columns that are accounted for there."""
+        spoken: dict[str, set[str]] = {}
+        for system in self.access.housemates():
+            for dataset in system.dataset.values():
+                for statement in self._statements(dataset, strict=system.name == self.access.system.name):
+                    for table in catalog.under(statement.tables):
+                        spoken.setdefault(table, set()).update({f.lower() for f in dataset.fields}, statement.columns)
+        return spoken
+
+    def _statements(self, dataset: Dataset, strict: bool = True) -> Iterator[Statement]:
+        for way in range(-1, len(dataset.ways)):
+            try:
+                yield self._statement(dataset, way)
+            except BadInput:
+                if strict:
+                    raise
+
+    def _drift(
+        self, dataset: Dataset, catalog: Catalog, spoken: Mapping[str, set[str]], excused: frozenset[str]
+    ) -> Iterator[tuple[str, str]]:
+        named = frozenset(catalog.name(table) for s in self._statements(dataset) for table in s.tables)
+        if gone := named - set(catalog.tables):
+            yield from ((table, "missing") for table in sorted(gone))
+            return
+        for statement in self._statements(dataset):
+            is_fetch = statement is self._statement(dataset)
+            yield from self._drift_of(dataset, statement, set(dataset.fields) if is_fetch else needed(dataset), catalog)
+            if is_fetch:
+                brought = self._probed(statement) or set()
+                yield from ((name, "undeclared") for name in sorted(brought - set(dataset.fields)))
+        # A SELECT of named columns would hide a new one, so the tables themselves are looked at too.
+        for table in sorted(named - excused):
+            for column in catalog.tables[table]:
+                if column.lower() not in spoken.get(table, ()) and f"{table}.{column}".lower() not in excused:
+                    yield column, "undeclared"
+
+    def _drift_of(
+        self, dataset: Dataset, statement: Statement, wanted: set[str], catalog: Catalog
+    ) -> Iterator[tuple[str, str]]:
+        names = self._probed(statement)
+        there = {column.lower() for column in catalog.columns(statement.tables)}
+        # SQLite takes a quoted name that is no column for a text literal, so a probe alone would not notice.
+        lost = statement.columns - there if self._dialect == "sqlite" else frozenset()
+        if names is None:
+            lost |= {name for name in wanted if name.lower() not in there}
+            lost = lost or {statement.place.removeprefix(f"{dataset.id}.")}
+        else:
+            lost |= wanted - names
+        yield from ((name, "missing") for name in sorted(lost))
+
+    def _probed(self, statement: Statement) -> set[str] | None:
+        """Columns that a statement gives; None where the live schema does not take it."""
+        try:
+            with self._engine.connect() as connection:
+                return set(self._live_types(connection, statement))
+        except exc.DBAPIError as error:
+            if self._coded(error)[0] is not ConnectorDrifted:
+                raise
+        return None
+
+    # -- errors ------------------------------------------------------------------------------------------------
+
+    def _coded(self, error: Exception) -> tuple[type[ConnectorError], str]:
+        if not isinstance(error, exc.DBAPIError):
+            return super()._coded(error)
+        driver = error.orig
+        if isinstance(driver, sqlite3.Error):
+            # Without a code it was Python that could not decode the text it was given.
+            name = "_".join(getattr(driver, "sqlite_errorname", "").split("_")[:2])
+            default = (ConnectorUnavailable, "cannot be reached") if name else (ConnectorMisread, "text is not UTF-8")
+            return _SQLITE_CODES.get(name, default)
+        if isinstance(driver, psycopg.Error) and driver.sqlstate:
+            fitting = ((coded, words) for code, coded, words in _PG_CODES if driver.sqlstate.startswith(code))
+            return next(fitting, (ConnectorUnavailable, "did not answer"))
+        if isinstance(driver, psycopg.OperationalError):
+            refused = any(words in str(driver) for words in _NO_LOGIN)
+            return (ConnectorRefused, "log-in refused") if refused else (ConnectorUnavailable, "cannot be reached")
+        return ConnectorMisread, "cannot be read"
+
+
+def _affinity(declared: str) -> pa.DataType:
+    return next((kind for word, kind in _SQLITE_AFFINITY if word in declared.upper()), pa.string())

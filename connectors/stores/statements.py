@@ -1,0 +1,212 @@
+"""The one reviewed SELECT of a way or a fetch: read, checked to be nothing else, and rendered with its binds.
+
+Binds: ``:<kind>`` of the way, ``:from`` and ``:to``, ``IN :kana_forms``, ``column CONTAINS :name_forms`` and
+``column IN :keys`` or ``(column, column) IN :keys``. A person's value is only ever bound, never written into text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, NoReturn
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from dsr.connector import Ask
+from dsr.days import Interval, bound
+from dsr.errors import BadInput
+from dsr.inventory import PERSON, At, Dataset
+
+FORMS = ("name_forms", "kana_forms", "born_on_forms", "address_forms", "phone_forms", "mail_forms")
+_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d]\w*)'
+_COLUMN = rf"{_NAME}(?:\.{_NAME})*"
+_TOKEN = re.compile(
+    rf"""(?P<text>'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|::)
+    | (?<![\w"])(?P<contains>{_COLUMN})\s+CONTAINS\s+:(?P<held>\w+)\b
+    | (?<![\w"])(?P<columns>\(\s*{_COLUMN}(?:\s*,\s*{_COLUMN})*\s*\)|{_COLUMN})\s+IN\s+:keys\b
+    | \bIN\s+:(?P<several>\w+_forms)\b
+    | (?<!:):(?P<bind>[^\W\d]\w*)
+    | (?P<quoted>"(?:[^"]|"")*")""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_CHANGING = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: Literal["text", "bind", "several", "contains", "keys"]
+    word: str = ""
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``place`` is its field in the inventory; ``tables`` and ``columns`` are the lower-case names it speaks of."""
+
+    place: str
+    parts: tuple[Part, ...]
+    tables: frozenset[str] = frozenset()
+    columns: frozenset[str] = frozenset()
+
+    @property
+    def binds(self) -> frozenset[str]:
+        return frozenset("keys" if part.kind == "keys" else part.word for part in self.parts if part.kind != "text")
+
+    def render(
+        self, mark: str, values: Mapping[str, Any], nulls: tuple[bool, ...] = (), keys: str = "NULL"
+    ) -> tuple[str, dict[str, Any]]:
+        """Text with ``mark``-ed parameters (``:`` of SQLAlchemy, ``$`` of DuckDB), and the parameters.
+
+        ``keys`` is what stands inside ``IN (…)``, for the key parts that ``nulls`` does not call NULL.
+        """
+        given: dict[str, Any] = {}
+
+        def bind(word: str, value: Any) -> str:
+            name = f"{word}_{len(given)}"
+            given[name] = value
+            return f"{mark}{name}"
+
+        text = []
+        for part in self.parts:
+            if part.kind == "text":
+                # SQLAlchemy takes a colon in a literal for a bind unless it is escaped.
+                text.append(part.word.replace(":", "\\:") if mark == ":" else part.word)
+            elif part.kind == "bind":
+                text.append(bind(part.word, values.get(part.word)))
+            elif part.kind == "several":
+                text.append(f"IN ({', '.join(bind(part.word, v) for v in values.get(part.word) or ()) or 'NULL'})")
+            elif part.kind == "contains":
+                likes = [
+                    f"{part.columns[0]} LIKE {bind(part.word, _within(form))} ESCAPE '!'"
+                    for form in values.get(part.word) or () if form.strip()
+                ]
+                text.append(f"({' OR '.join(likes) or '1 = 0'})")
+            else:
+                text.append(_matching(part.columns, nulls or (False,) * len(part.columns), keys))
+        return "".join(text), given
+
+
+def _within(form: str) -> str:
+    return "%" + re.sub("([!%_])", r"!\1", form) + "%"
+
+
+def _matching(columns: tuple[str, ...], nulls: tuple[bool, ...], keys: str) -> str:
+    present = [column for column, null in zip(columns, nulls, strict=True) if not null]
+    terms = [f"{column} IS NULL" for column, null in zip(columns, nulls, strict=True) if null]
+    if present:
+        terms.append(f"{present[0] if len(present) == 1 else '(' + ', '.join(present) + ')'} IN ({keys})")
+    return f"({' AND '.join(terms)})"
+
+
+def _parts(text: str) -> Iterator[Part]:
+    done = 0
+    for found in _TOKEN.finditer(text):
+        if found["text"] or found["quoted"]:
+            continue
+        yield Part("text", text[done : found.start()])
+        done = found.end()
+        if found["contains"]:
+            yield Part("contains", found["held"], (found["contains"],))
+        elif found["columns"]:
+            yield Part("keys", "keys", tuple(re.findall(_COLUMN, found["columns"])))
+        elif found["several"]:
+            yield Part("several", found["several"])
+        else:
+            yield Part("bind", found["bind"])
+    yield Part("text", text[done:])
+
+
+def read_statement(text: str, place: str, dialect: str) -> Statement:
+    """Raises BadInput unless ``text`` is one SELECT (or SELECTs joined by UNION) in the store's ``dialect``."""
+    text = text.strip().removesuffix(";").rstrip()
+    statement = Statement(place, tuple(_parts(text)))
+    trees: list[Any] = []
+    with suppress(SqlglotError):
+        trees = sqlglot.parse(statement.render(":", {})[0].replace("\\:", ":"), dialect=dialect)
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query) or any(trees[0].find_all(*_CHANGING)):
+        raise BadInput(place, f"is not one SELECT in {dialect} SQL", "write one SELECT that reads and changes nothing")
+    tree = trees[0]
+    made = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    named = {alias.alias.lower() for alias in tree.find_all(exp.Alias)}
+    tables = {_table(table) for table in tree.find_all(exp.Table)} - made
+    if "" in tables:
+        raise BadInput(place, "reads from a function", "name a declared table")
+    columns = {column.name.lower() for column in tree.find_all(exp.Column)} - named - {"", "*"}
+    return Statement(place, statement.parts, frozenset(tables), frozenset(columns))
+
+
+def _table(table: exp.Table) -> str:
+    return ".".join(part.lower() for part in (table.db, table.name) if part) if table.name else ""
+
+
+def locating(dataset: Dataset, way: int, dialect: str) -> Statement:
+    """The statement of a way. Without its bind it would bring everybody, so that is BadInput."""
+    declared = dataset.ways[way]
+    statement = read_statement(declared.locate, f"{dataset.id}.ways.{way}.locate", dialect)
+    wanted = frozenset(FORMS) if declared.by == PERSON else {declared.by}
+    unknown = statement.binds - wanted - {"from", "to"}
+    if unknown:
+        _wrong(statement, f"has the unknown bind :{min(unknown)}", f"use {', '.join(':' + w for w in sorted(wanted))}")
+    if not statement.binds & wanted:
+        _wrong(statement, "asks for nobody in particular", f"use {' or '.join(':' + word for word in sorted(wanted))}")
+    for part in statement.parts:
+        if (part.word in FORMS) == (part.kind == "bind") and part.kind != "text":
+            _wrong(statement, f":{part.word} is bound the wrong way", "write column IN :x_forms or CONTAINS :x_forms")
+    if statement.binds & {"from", "to"} and dataset.at is None:
+        _wrong(statement, "has :from or :to but the dataset has no at", "declare at = {column = …}")
+    return statement
+
+
+def fetching(dataset: Dataset, dialect: str) -> Statement:
+    statement = read_statement(dataset.fetch, f"{dataset.id}.fetch", dialect)
+    keyed = [part for part in statement.parts if part.kind == "keys"]
+    if not keyed or statement.binds != {"keys"}:
+        _wrong(statement, "must have IN :keys and no other bind", "write WHERE key IN :keys")
+    for part in keyed:
+        names = [column.split(".")[-1].strip('"').lower() for column in part.columns]
+        if names != [name.lower() for name in dataset.key]:
+            fix = f"write ({', '.join(dataset.key)}) IN :keys"
+            _wrong(statement, "matches :keys with other columns than the key", fix)
+    return statement
+
+
+def _wrong(statement: Statement, problem: str, fix: str) -> NoReturn:
+    raise BadInput(statement.place, problem, fix)
+
+
+def values_of(dataset: Dataset, ask: Ask, live: pa.DataType | None) -> dict[str, Any]:
+    """What an ask binds. ``live`` is the type of the ``at`` column where the store has types, else None."""
+    values: dict[str, Any] = dict(ask.forms)
+    if ask.identifier is not None:
+        values[dataset.ways[ask.way].by] = ask.identifier.value
+    if dataset.at is not None:
+        values["from"], values["to"] = edges(ask.interval, dataset.at, live)
+    return values
+
+
+def edges(interval: Interval, at: At, live: pa.DataType | None) -> tuple[Any, Any]:
+    """``:from`` and ``:to`` in the stored form, as the types that the column compares with."""
+    if live is not None and (pa.types.is_date(live) or pa.types.is_timestamp(live)):
+        return _typed(interval, at.tz, live)
+    low, high = bound(interval, at.form, at.tz)
+    # Text against a number is never true; a number against a text column is compared as text in SQLite, and as the
+    # column's own type elsewhere.
+    if at.form in ("yyyymmdd", "yyyymmddhhmmss") and (live is None or pa.types.is_integer(live)):
+        return int(low), int(high)
+    return low, high
+
+
+def _typed(interval: Interval, zone: ZoneInfo, live: pa.DataType) -> tuple[Any, Any]:
+    if pa.types.is_date(live):
+        low, high = bound(interval, "date", zone)
+        return date.fromisoformat(low), date.fromisoformat(high)
+    stamps = [datetime.fromisoformat(edge) for edge in bound(interval, "iso", zone)]
+    low, high = stamps if getattr(live, "tz", None) else [stamp.replace(tzinfo=None) for stamp in stamps]
+    return low, high

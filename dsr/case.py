@@ -1,0 +1,52 @@
+"""The one aggregate that changes state: a case, and the acts that move it.
+
+A ``Case`` is frozen. An ``Act`` is one line of the log plus what it changes in the case; ``Case.after`` is the only
+place where a case becomes another case, and the store commits both in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from dsr.rules import lifecycle
+from dsr.rules.lifecycle import State
+
+Phase = Literal["intent", "result"]
+
+
+@dataclass(frozen=True)
+class Act:
+    """``public`` holds ids, counts and codes only; ``secret`` is sealed under the case's key before it is stored."""
+
+    step_key: str
+    phase: Phase = "result"
+    public: Mapping[str, Any] = field(default_factory=dict)
+    secret: bytes = field(default=b"", repr=False)
+    to: State | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """``facts`` is what the desk lists and shows: ids, counts, codes, days, officers; nothing of the subject."""
+
+    case_no: str
+    right: str
+    state: State
+    received_at: datetime
+    law_version: str
+    epoch: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def after(self, act: Act) -> Case:
+        """The case once ``act`` is recorded. Raises NotAllowed for a move that the state table does not hold."""
+        state = lifecycle.move(self.state, act.to) if act.to and act.to != self.state else self.state
+        return replace(self, state=state, facts={**self.facts, **act.facts})
+
+    @property
+    def outcome(self) -> str | None:
+        outcome = self.facts.get("outcome")
+        return str(outcome) if outcome else None

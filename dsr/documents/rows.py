@@ -1,0 +1,311 @@
+"""Rows of cells on paper: measured, wrapped, split over pages, with the head repeated and what is struck boxed.
+
+Drawn by hand because ReportLab's own tables take minutes and quadratic time for what an ordinary line's calls are
+(pdf.md 4). A row lives only while it is drawn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dsr.documents.content import Align, Cell, Column, Masked, Table
+from dsr.documents.kinsoku import break_lines
+from dsr.documents.letters import NEWLINE, Glyph, Hand, Place, width
+from dsr.documents.sheet import Sheet
+from dsr.documents.style import (
+    CELL,
+    FORM,
+    GREY,
+    INK,
+    LEFT,
+    MEASURE,
+    NAVY,
+    NOTICE_CELL,
+    PALE,
+    RULE,
+    STRUCK,
+    TABLE_HEAD,
+    TABLE_LABEL,
+    WAITING,
+    WHITE,
+    Colour,
+    Type,
+)
+from dsr.errors import CheckFailed
+
+PAD = 4.0
+WIDE_LEAST = 60.0
+WIDE_SHARE = 0.3  # a column whose longest value asks for more of the measure than this wraps like running text
+
+# What of a masked cell is a mask: ＊＊＊＊ and ■■■（理由） anywhere in it; or the whole, as with （番号不開示）.
+_STRUCK_PART = re.compile("■+（[^（）]*）|■+|＊(?:[＊ 　]*＊)?")
+_WHOLE = re.compile("（[^（）]*）|■+（[^（）]*）")
+
+
+def looks_masked(text: str) -> bool:
+    return bool(_STRUCK_PART.search(text) or _WHOLE.fullmatch(text))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a table is ruled. ``label`` shades the first column as a form does."""
+
+    cell: Type
+    head: Type
+    head_fill: Colour
+    rule: Colour
+    thick: float
+    zebra: Colour | None = None
+    grid: bool = False
+    label: Type | None = None
+    label_fill: Colour | None = None
+    pad: float = 2.0
+    side: float = PAD
+
+
+BOOK = Look(CELL, TABLE_HEAD, NAVY, RULE, 0.3, zebra=PALE)
+CARD = Look(CELL, TABLE_HEAD, NAVY, RULE, 0.3, label=TABLE_LABEL, label_fill=PALE)
+FORM_GRID = Look(NOTICE_CELL, NOTICE_CELL, FORM, INK, 0.6, grid=True, label=NOTICE_CELL, label_fill=FORM, pad=4.5,
+                 side=7.0)
+LETTER = Look(NOTICE_CELL, NOTICE_CELL, FORM, INK, 0.6, grid=True, pad=3.5, side=5.0)
+
+
+class Block(NamedTuple):
+    """A cell made ready: its letters, the ranges of its lines, and which letters are struck."""
+
+    glyphs: list[Glyph]
+    lines: list[tuple[int, int]]
+    kind: Type
+    align: Align
+    struck: tuple[tuple[int, int], ...] = ()
+    whole: bool = False
+    fill: Colour = STRUCK
+
+
+class Ruled:
+    """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors."""
+
+    def __init__(self, sheet: Sheet, widths: Sequence[float], aligns: Sequence[Align], look: Look, place: Place,
+                 head: Sequence[str] = (), x: float = LEFT) -> None:
+        self.sheet, self.widths, self.aligns, self.look, self.place = sheet, widths, aligns, look, place
+        self.edges = [x]
+        for across in widths:
+            self.edges.append(self.edges[-1] + across)
+        self.number = 0
+        self._head = [self._block(text, i, look.head, (*place, "head")) for i, text in enumerate(head)]
+        if head:
+            sheet.room(self._height(self._head) + 3 * look.cell.leading)
+            self._band(self._head, [0] * len(head), self._most(self._head), look.head_fill)
+
+    def row(self, cells: Sequence[Cell]) -> None:
+        """One row; longer than a page, it goes on under the repeated head."""
+        self.number += 1
+        look, sheet = self.look, self.sheet
+        kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
+        blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i)) for i, cell in enumerate(cells)]
+        leading = look.cell.leading
+        height = self._height(blocks)
+        if height > sheet.left_over and (height < 240 or sheet.left_over < 4 * leading):
+            self._turn()
+        fill = look.zebra if look.zebra and self.number % 2 == 0 else None
+        done, most = 0, self._most(blocks)
+        while done < most:
+            if done:
+                self._turn()
+            fit = max(1, int((sheet.left_over - 2 * look.pad) // leading))
+            lines = min(fit, most - done)
+            self._band(blocks, [done] * len(blocks), lines, fill)
+            done += lines
+
+    def _turn(self) -> None:
+        self.sheet.new_page()
+        if self._head:
+            self._band(self._head, [0] * len(self._head), self._most(self._head), self.look.head_fill)
+
+    def _block(self, cell: Cell, index: int, kind: Type, place: Place) -> Block:
+        text = cell.shown if isinstance(cell, Masked) else cell
+        glyphs = kind.hand.spell(text, place)
+        limit = (self.widths[index] - 2 * self.look.side) / kind.size
+        short = NEWLINE not in glyphs and width(glyphs) <= limit
+        lines = [(0, len(glyphs))] if short else break_lines(glyphs, limit)
+        align = self.aligns[index]
+        if not isinstance(cell, Masked):
+            return Block(glyphs, lines, kind, align)
+        fill = WAITING if cell.mark == "under_review" else STRUCK
+        struck = struck_parts(glyphs)
+        whole = not struck or (bool(_WHOLE.fullmatch(text)) and len(lines) == 1)
+        return Block(glyphs, lines, kind, align, struck, whole, fill)
+
+    @staticmethod
+    def _most(blocks: Iterable[Block]) -> int:
+        return max((len(block.lines) for block in blocks), default=1)
+
+    def _height(self, blocks: Sequence[Block]) -> float:
+        return self._most(blocks) * self.look.cell.leading + 2 * self.look.pad
+
+    def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None) -> None:
+        look, page, sheet = self.look, self.sheet.page, self.sheet
+        top, height = sheet.y, lines * look.cell.leading + 2 * look.pad
+        if fill:
+            page.fill(self.edges[0], top - height, self.edges[-1] - self.edges[0], height - look.thick, fill)
+        elif look.label_fill:
+            page.fill(self.edges[0], top - height, self.widths[0], height, look.label_fill)
+        for index, block in enumerate(blocks):
+            shown = block.lines[skipped[index]:skipped[index] + lines]
+            drop = (lines - len(shown)) / 2 * look.cell.leading if look.grid and look.label and index == 0 else 0.0
+            for offset, line in enumerate(shown):
+                self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
+        self._rules(top, height)
+        sheet.y -= height
+
+    def _rules(self, top: float, height: float) -> None:
+        look, page, left, right = self.look, self.sheet.page, self.edges[0], self.edges[-1]
+        page.line(left, top - height, right, top - height, look.thick, look.rule)
+        if look.grid:
+            page.line(left, top, right, top, look.thick, look.rule)
+            for x in self.edges:
+                page.line(x, top, x, top - height, look.thick, look.rule)
+
+    def _line(self, block: Block, line: tuple[int, int], index: int, top: float) -> None:
+        kind, page = block.kind, self.sheet.page
+        glyphs = block.glyphs[line[0]:line[1]]
+        left, right = self.edges[index] + self.look.side, self.edges[index + 1] - self.look.side
+        long = width(glyphs) * kind.size
+        align: Align = "center" if block.whole else block.align
+        x = {"left": left, "right": right - long, "center": (left + right - long) / 2}[align]
+        base = top - kind.rise()
+        if block.whole:
+            page.fill(left, top - kind.leading + 0.8, right - left, kind.leading - 1.6, block.fill)
+            self._struck(x, base, glyphs, block)
+            return
+        if not block.struck:
+            page.write(x, base, glyphs, kind)
+            return
+        for start, end, struck in _pieces(line, block.struck):
+            piece = block.glyphs[start:end]
+            across = width(piece) * kind.size
+            if struck:
+                page.fill(x + 0.5, top - kind.leading + 0.8, across - 1.0, kind.leading - 1.6, block.fill)
+                self._struck(x, base, piece, block)
+            else:
+                page.write(x, base, piece, kind)
+            x += across
+
+    def _struck(self, x: float, base: float, glyphs: Sequence[Glyph], block: Block) -> None:
+        """The mask's own text, in sight: white on the box, its squares in grey. Nothing lies under a box."""
+        ink = INK if block.fill is WAITING else WHITE
+        squares = next((i for i, glyph in enumerate(glyphs) if glyph.reading != "■"), len(glyphs))
+        self.sheet.page.write(x, base, glyphs[:squares], block.kind, GREY)
+        self.sheet.page.write(x + width(glyphs[:squares]) * block.kind.size, base, glyphs[squares:], block.kind, ink)
+
+
+def struck_parts(glyphs: Sequence[Glyph]) -> tuple[tuple[int, int], ...]:
+    flat = "".join(glyph.reading[0] for glyph in glyphs)
+    if _WHOLE.fullmatch(flat):
+        return ((0, len(flat)),)
+    return tuple(match.span() for match in _STRUCK_PART.finditer(flat))
+
+
+def _pieces(line: tuple[int, int], struck: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int, bool]]:
+    at = line[0]
+    for start, end in struck:
+        low, high = max(start, line[0]), min(end, line[1])
+        if low < high:
+            if at < low:
+                yield at, low, False
+            yield low, high, True
+            at = high
+    if at < line[1]:
+        yield at, line[1], False
+
+
+def natural(texts: Iterable[str], hand: Hand, size: float, place: Place) -> float:
+    """The width the longest of ``texts`` asks for, in points."""
+    longest = 0.0
+    for text in texts:
+        glyphs = hand.spell(text, place)
+        if NEWLINE in glyphs:
+            longest = max(longest, *(width(glyphs[a:b]) for a, b in break_lines(glyphs, 1e9)))
+        else:
+            longest = max(longest, width(glyphs))
+    return longest * size
+
+
+def measure_columns(table: Table) -> list[float]:
+    """The width each column's longest value asks for, read from every row once; the count is proved on the way."""
+    longest = [0.0] * len(table.columns)
+    number = 0
+    for number, row in enumerate(table.rows(), start=1):
+        if len(row) != len(longest):
+            raise CheckFailed(f"{table.dataset} row {number}: {len(row)} cells for {len(longest)} columns")
+        for index, cell in enumerate(row):
+            text = cell.shown if isinstance(cell, Masked) else cell
+            glyphs = CELL.hand.spell(text, (table.dataset, "row", number, table.columns[index].key))
+            longest[index] = max(longest[index], width(glyphs))
+    if number != table.count:
+        raise CheckFailed(f"{table.dataset}: {table.count} rows were stated, {number} were handed over")
+    return [ems * CELL.size + 2 * PAD for ems in longest]
+
+
+def share(table: Table, content: Sequence[float]) -> list[float] | None:
+    """Column widths that fill the measure, or ``None`` if the columns cannot stand side by side.
+
+    Narrow columns (identifiers, days, sums) never wrap; their labels may. Wide ones share what is left.
+    """
+    labels = [natural([c.label], TABLE_HEAD.hand, TABLE_HEAD.size, (table.dataset, c.key)) + 2 * PAD
+              for c in table.columns]
+    wanted = [max(pair) for pair in zip(content, labels, strict=True)]
+    if sum(wanted) <= MEASURE:
+        return _stretch(table.columns, wanted)
+    wide = [c.wide or asked > WIDE_SHARE * MEASURE for c, asked in zip(table.columns, content, strict=True)]
+    least = [WIDE_LEAST if is_wide else max(asked, min(label, 5 * TABLE_HEAD.size + 2 * PAD))
+             for is_wide, asked, label in zip(wide, content, labels, strict=True)]
+    spare = MEASURE - sum(least)
+    if spare < 0:
+        return None
+    asks = [max(0.0, asked - low) for asked, low in zip(wanted, least, strict=True)]
+    return [low + spare * ask / sum(asks) for low, ask in zip(least, asks, strict=True)]
+
+
+def _stretch(columns: Sequence[Column], wanted: Sequence[float]) -> list[float]:
+    """Spare width goes to the wide columns, else to all in proportion."""
+    spare = MEASURE - sum(wanted)
+    chosen = [i for i, column in enumerate(columns) if column.wide] or list(range(len(columns)))
+    weight = sum(wanted[i] for i in chosen)
+    return [w + (spare * w / weight if i in chosen else 0.0) for i, w in enumerate(wanted)]
+
+
+def draw_rows(sheet: Sheet, table: Table) -> None:
+    """The table with every row: side by side where the columns fit, else one card of label and value per record.
+
+    A few records of many fields are cards too: nobody reads a line of headings over a single line of values.
+    """
+    content = measure_columns(table)
+    if not table.count:
+        sheet.paragraph("この表に載せる記録は 0 件です。", CELL, (table.dataset,))
+        return
+    widths = share(table, content)
+    if widths is None or (table.count <= 3 and len(table.columns) > 6):
+        _cards(sheet, table)
+        return
+    ruled = Ruled(sheet, widths, [c.align for c in table.columns], BOOK, (table.dataset, "row"),
+                  [c.label for c in table.columns])
+    for row in table.rows():
+        ruled.row(row)
+
+
+def _cards(sheet: Sheet, table: Table) -> None:
+    labels = natural((c.label for c in table.columns), TABLE_LABEL.hand, TABLE_LABEL.size, (table.dataset,)) + 2 * PAD
+    widths = [min(labels, MEASURE / 3), MEASURE - min(labels, MEASURE / 3)]
+    for number, row in enumerate(table.rows(), start=1):
+        sheet.room(60)
+        if table.count > 1:
+            sheet.skip(4 if number > 1 else 0)
+            sheet.paragraph(f"{number} / {table.count}", TABLE_LABEL, (table.dataset, "row", number))
+        sheet.page.line(LEFT, sheet.y, LEFT + MEASURE, sheet.y, 0.8, NAVY)
+        ruled = Ruled(sheet, widths, ["left", "left"], CARD, (table.dataset, "row", number))
+        for column, cell in zip(table.columns, row, strict=True):
+            ruled.row([column.label, cell])

@@ -1,0 +1,196 @@
+"""Pages filled from top to bottom, kept as drawing operators until the number of pages is known.
+
+Everything on paper goes through ``Page.write``, ``Page.fill`` and ``Page.line``: text is raw, there is no mark-up to
+escape and nothing is collapsed or dropped (pdf.md 1.4). Same content, same bytes: dates come from the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, BinaryIO, Literal
+
+from reportlab.lib.utils import TimeStamp
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfgen.canvas import Canvas
+
+from dsr.documents.kinsoku import break_lines
+from dsr.documents.letters import PRESS, Face, Glyph, Place, face, width
+from dsr.documents.style import BOTTOM, GREY, LEFT, MEASURE, MUTE, PAPER, RULE, TOP, Colour, Type
+
+Furniture = Callable[["Page", int, int], None]
+Adjust = Literal["left", "right", "center", "justify"]
+
+
+class Codes:
+    """How each letter is written inside one document: the font's name there, and the escaped byte."""
+
+    def __init__(self, document: Any) -> None:
+        self._document = document
+        self._known: dict[tuple[Face, str], tuple[str, str]] = {}
+
+    def of(self, font: Face, char: str) -> tuple[str, str]:
+        code = self._known.get((font, char))
+        if code is None:
+            ((subset, raw),) = font.splitString(char, self._document)
+            escaped = "".join(chr(b) if 32 <= b < 127 and b not in b"()\\" else f"\\{b:03o}" for b in raw)
+            code = self._known[(font, char)] = (font.getSubsetInternalName(subset, self._document), escaped)
+        return code
+
+
+class Page:
+    """One page's operators. Points, origin at the lower left."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.codes = codes
+        self.operators: list[str] = []
+        self.acts: list[Callable[[Any], object]] = []  # bookmarks and links: ReportLab ties them to the current page
+        self._fill: Colour | None = None
+        self._font: tuple[str, float] | None = None
+
+    def _colour(self, colour: Colour) -> str:
+        if colour == self._fill:
+            return ""
+        self._fill = colour
+        return "{:.3g} {:.3g} {:.3g} rg ".format(*colour)
+
+    def write(self, x: float, base: float, glyphs: Sequence[Glyph], kind: Type, colour: Colour | None = None,
+              spacing: float = 0.0) -> None:
+        """Letters on one base line; notes (what stands for something unseen) in grey."""
+        if not glyphs:
+            return
+        parts = [f"BT 1 0 0 1 {x:.2f} {base:.2f} Tm "]
+        if spacing:
+            parts.append(f"{spacing:.3f} Tc ")
+        ink, pending, of = colour or kind.colour, "", self.codes.of
+        for glyph in glyphs:
+            assert glyph.face is not None
+            name, code = of(glyph.face, glyph.char)
+            change = self._colour(GREY if colour else MUTE) if glyph.note else self._colour(ink)
+            if (name, kind.size) != self._font:
+                self._font = (name, kind.size)
+                change += f"{name} {kind.size:g} Tf "
+            if change:
+                parts.append(f"({pending}) Tj {change}" if pending else change)
+                pending = code
+            else:
+                pending += code
+        parts.append(f"({pending}) Tj{' 0 Tc' if spacing else ''} ET")
+        self.operators.append("".join(parts))
+
+    def fill(self, x: float, y: float, across: float, up: float, colour: Colour) -> None:
+        self.operators.append(f"{self._colour(colour)}{x:.2f} {y:.2f} {across:.2f} {up:.2f} re f")
+
+    def line(self, x: float, y: float, x2: float, y2: float, thick: float = 0.5, colour: Colour = RULE) -> None:
+        ink = "{:.3g} {:.3g} {:.3g}".format(*colour)
+        self.operators.append(f"{thick:g} w {ink} RG {x:.2f} {y:.2f} m {x2:.2f} {y2:.2f} l S")
+
+    def outline(self, key: str, title: str, y: float) -> None:
+        """An entry in the reader's outline, and the place named ``key`` it leads to."""
+        self.acts.append(lambda canvas: canvas.bookmarkHorizontal(key, 0, y))
+        self.acts.append(lambda canvas: canvas.addOutlineEntry(title, key))
+
+    def link(self, key: str, area: tuple[float, float, float, float]) -> None:
+        self.acts.append(lambda canvas: canvas.linkRect("", key, area, Border="[0 0 0]"))
+
+
+class Sheet:
+    """Pages of one document and the place reached on the last; ``y`` is the top of what comes next."""
+
+    def __init__(self, title: str, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP) -> None:
+        self._canvas = _canvas(title, case_no, issued_on)
+        self._codes = Codes(self._canvas._doc)
+        self._furniture = furniture
+        self._top = top
+        self.pages: list[Page] = []
+        self.y = 0.0
+        self.new_page()
+
+    @property
+    def page(self) -> Page:
+        return self.pages[-1]
+
+    @property
+    def left_over(self) -> float:
+        return self.y - BOTTOM
+
+    def new_page(self) -> None:
+        self.pages.append(Page(self._codes))
+        self.y = PAPER[1] - self._top
+
+    def room(self, height: float) -> None:
+        """Turns the page unless ``height`` points are left on it."""
+        if self.left_over < height and self.y < PAPER[1] - self._top:
+            self.new_page()
+
+    def skip(self, height: float) -> None:
+        self.y -= height
+
+    def paragraph(self, text: str, kind: Type, place: Place, adjust: Adjust = "left", *, x: float = LEFT,
+                  measure: float = MEASURE, first: float = 0.0, hang: float = 0.0, keep: float = 0.0) -> None:
+        """``first`` indents the first line, ``hang`` all others; ``keep`` is kept free below the first line."""
+        glyphs = kind.hand.spell(text, place)
+        lines = break_lines(glyphs, (measure - hang) / kind.size, (measure - first) / kind.size)
+        for number, (start, end) in enumerate(lines):
+            self.room(kind.leading + (keep if number == 0 else 0))
+            indent = hang if number else first
+            soft = number + 1 < len(lines) and lines[number + 1][0] == end
+            self._set(glyphs[start:end], kind, adjust, x + indent, measure - indent, soft)
+            self.y -= kind.leading
+
+    def _set(self, glyphs: Sequence[Glyph], kind: Type, adjust: Adjust, x: float, measure: float, soft: bool) -> None:
+        spare = measure - width(glyphs) * kind.size
+        spacing = 0.0
+        if adjust == "right":
+            x += spare
+        elif adjust == "center":
+            x += spare / 2
+        elif adjust == "justify" and soft and len(glyphs) > 1 and 0 < spare / (len(glyphs) - 1) < kind.size / 4:
+            spacing = spare / (len(glyphs) - 1)
+        self.page.write(x, self.y - kind.rise(), glyphs, kind, spacing=spacing)
+
+    def save(self, out: BinaryIO) -> int:
+        """Writes the document; the number of its pages."""
+        digest = hashlib.sha256()
+        for number, page in enumerate(self.pages, start=1):
+            self._furniture(page, number, len(self.pages))
+            stream = "\n".join(page.operators)
+            digest.update(stream.encode("ascii"))
+            self._canvas._code.append(stream)
+            for act in page.acts:
+                act(self._canvas)
+            self._canvas.showPage()
+            page.operators.clear()
+        self._canvas._doc.signature = digest  # the file's /ID: ReportLab seeds it from the clock and environment
+        self._canvas.save_to(out)
+        return len(self.pages)
+
+
+class _Canvas(Canvas):  # type: ignore[misc]
+    def save_to(self, out: BinaryIO) -> None:
+        out.write(self.getpdfdata())
+
+
+def _canvas(title: str, case_no: str, issued_on: date) -> Any:
+    first = face("gothic")
+    pdfmetrics.registerFont(first)  # a first font is asked for by name; never Helvetica, which would not be embedded
+    canvas = _Canvas("", pagesize=PAPER, pageCompression=1, invariant=1, initialFontName=first.fontName, lang="ja-JP",
+                     pdfVersion=(1, 7))
+    canvas.setTitle(f"{title} {case_no}")
+    canvas.setAuthor("")
+    canvas.setSubject("")
+    canvas.setCreator("dsr")
+    canvas.setViewerPreference("DisplayDocTitle", "true")
+    stamp = TimeStamp(1)
+    stamp.YMDhms, stamp.dhh, stamp.dmm = (issued_on.year, issued_on.month, issued_on.day, 0, 0, 0), 9, 0
+    canvas._doc._timeStamp = stamp
+    return canvas
+
+
+@contextmanager
+def drawing(title: str, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP) -> Iterator[Sheet]:
+    """A sheet to draw on, alone at the press."""
+    with PRESS:
+        yield Sheet(title, case_no, issued_on, furniture, top)

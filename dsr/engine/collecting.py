@@ -1,0 +1,492 @@
+"""Collect: ask wave by wave who the subject is in each system, then fetch what is theirs, and nothing else.
+
+``collect`` is the plain loop; the Prefect flow calls the same steps with parallel tasks. Each step may run twice.
+A wave's questions follow from what earlier waves taught, so a run that was killed asks the same questions again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr.case import Act
+from dsr.connector import Ask, Connector
+from dsr.days import ALWAYS, Interval, day_of, instants, read_instant, within
+from dsr.engine.office import Hold, Office
+from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
+from dsr.identity import Identifier
+from dsr.inventory import Dataset, Inventory, Reveal
+from dsr.names.person import written_forms
+from dsr.rules import discovery, matching, scope
+from dsr.rules.discovery import Candidate, Discovery
+from dsr.rules.lifecycle import State
+from dsr.rules.matching import Answer
+from dsr.rules.redaction import record_nos
+from dsr.rules.scope import Status
+
+AT, START, END = "_at", "_start", "_end"
+UTC = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True)
+class Wave:
+    """What is asked next: questions by dataset id. Only its number and dataset ids may leave the process."""
+
+    number: int
+    asks: Mapping[str, Sequence[Ask]]
+
+
+def collect(office: Office, case_no: str) -> State:
+    """Run every step here, at once. Returns the state reached: review, awaiting_decision or blocked."""
+    with office.hold(case_no) as hold:
+        begin(hold)
+        check(hold)
+        while wave := next_wave(hold):
+            for dataset_id in wave.asks:
+                persist(hold, lambda last, ds=dataset_id, w=wave: locate(hold, w, ds, last))  # type: ignore[misc]
+            match(hold, wave)
+        for dataset_id in to_fetch(hold):
+            persist(hold, lambda last, ds=dataset_id: fetch(hold, ds, last))  # type: ignore[misc]
+        return settle(hold)
+
+
+def persist(hold: Hold, step: Any) -> None:
+    """Ask a system that does not answer a few times; the last time its silence is recorded instead of raised."""
+    for number in range(1, hold.office.tries + 1):
+        try:
+            step(number == hold.office.tries)
+            return
+        except ConnectorUnavailable as error:
+            hold.office.sleep(min(error.retry_after or 0.2 * 2**number, 30.0))
+
+
+# -- begin -----------------------------------------------------------------------------------------------------
+
+
+def attempt(hold: Hold) -> int:
+    """How often this case has been collected to an end, plus one."""
+    return 1 + sum(1 for step, phase in hold.ledger() if step.startswith("collect:") and phase == "result")
+
+
+def begin(hold: Hold) -> None:
+    """Only a proved case is searched: before proof nothing is asked, copied or counted (CL-E)."""
+    hold.require(State.PROVED, State.COLLECTING, State.BLOCKED, State.REVIEW)
+    hold.office.may("collect")
+    number = attempt(hold)
+    hold.record(
+        Act(f"collect:{number}", "intent", {"inventory": hold.office.inventory.digest[:16]}, to=State.COLLECTING)
+    )
+    known = current(hold)
+    if known.down:
+        _save(hold, replace(known, down={}))
+
+
+def current(hold: Hold) -> Discovery:
+    if hold.vault.exists("identity.json"):
+        return discovery.from_json(hold.read_json("identity.json"))
+    return Discovery(hold.request.identifiers())
+
+
+def _save(hold: Hold, known: Discovery) -> None:
+    hold.write_json("identity.json", discovery.to_json(known))
+
+
+# -- check -----------------------------------------------------------------------------------------------------
+
+
+def check(hold: Hold) -> None:
+    """Live schemas against the declaration; what drifted is not asked, and says so."""
+    for system, connector in hold.connectors.items():
+        hold.once(f"check:{attempt(hold)}:{system}", lambda c=connector: (_drifts(c), None))  # type: ignore[misc]
+
+
+def _drifts(connector: Connector) -> Mapping[str, Any]:
+    try:
+        return {"drift": [[drift.system, drift.dataset, drift.place, drift.problem] for drift in connector.check()]}
+    except ConnectorDrifted as error:
+        return {"drift": [[error.system, error.dataset, "", "undeclared"]]}
+    except ConnectorError as error:
+        return {"drift": [], "unchecked": error.reason}  # asking it will say so again, per dataset
+
+
+def drifted(hold: Hold) -> dict[str, str]:
+    """Dataset id, or ``<system>.<place>`` for what nobody declared → what is wrong, of this attempt."""
+    number, result = attempt(hold), {}
+    for (step, phase), public in hold.ledger().items():
+        if phase == "result" and step.startswith(f"check:{number}:"):
+            for system, dataset, place, problem in public["drift"]:
+                result[f"{system}.{dataset or place}"] = f"{place}: {problem}"
+    return result
+
+
+# -- locate, wave by wave ----------------------------------------------------------------------------------------
+
+
+def askable(hold: Hold) -> list[Dataset]:
+    """Datasets that may be asked: our own power over them, leading to what is wanted, not drifted."""
+    inventory, wrong = hold.office.inventory, drifted(hold)
+    needed = discovery.leading(inventory, discovery.in_scope(inventory, hold.request.scope))
+    return [
+        d
+        for d in inventory.datasets()
+        if d.id in needed and inventory.system_of(d).nature in discovery.ASKABLE and d.id not in wrong
+    ]
+
+
+def next_wave(hold: Hold) -> Wave | None:
+    known, forms = current(hold), written_forms(hold.person)
+    asks = {}
+    for dataset in askable(hold):
+        if dataset.id not in known.down:
+            questions = discovery.asks_for(dataset, known, forms, hold.request.scope.interval)
+            if questions:
+                asks[dataset.id] = questions
+    return Wave(known.wave + 1, asks) if asks else None
+
+
+def _located_name(wave: Wave, dataset_id: str) -> str:
+    return f"located/{wave.number}/{dataset_id}.arrow"
+
+
+def locate(hold: Hold, wave: Wave, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
+    """Ask one dataset. Raises ConnectorUnavailable unless ``last``: then its silence is the recorded result."""
+    dataset = hold.office.inventory.dataset(dataset_id)
+    asks = wave.asks[dataset_id]
+
+    def work() -> tuple[Mapping[str, Any], None]:
+        try:
+            rows = _write_located(hold, wave, dataset, asks)
+        except ConnectorUnavailable:
+            if not last:
+                raise
+            return {"answer": "unreachable", "reason": "no_answer"}, None
+        except ConnectorError as error:
+            return {"answer": "unreachable", "reason": error.reason}, None
+        return {"answer": "answered", "rows": rows, "asks": len(asks)}, None
+
+    return hold.once(f"locate:{wave.number}:{dataset_id}", work, {"asks": len(asks)})
+
+
+def _write_located(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask]) -> int:
+    """Each located table as one IPC stream after the other, the ask's number in the schema's metadata."""
+    connector = hold.connectors[dataset.system]
+    rows = 0
+    with hold.vault.writer(_located_name(wave, dataset.id)) as out:
+        for located in connector.locate(dataset, asks):
+            table = located.rows.replace_schema_metadata({"ask": str(list(asks).index(located.ask))})
+            with pa.ipc.new_stream(out, table.schema) as stream:
+                stream.write_table(table)
+            rows += table.num_rows
+    return rows
+
+
+def _read_located(hold: Hold, wave: Wave, dataset_id: str) -> Iterator[tuple[int, pa.Table]]:
+    with hold.vault.reader(_located_name(wave, dataset_id)) as source:
+        while True:
+            try:
+                with pa.ipc.open_stream(source) as stream:
+                    yield int(stream.schema.metadata[b"ask"]), stream.read_all()
+            except pa.ArrowInvalid:  # nothing after the last table
+                return
+
+
+# -- match -----------------------------------------------------------------------------------------------------
+
+
+def match(hold: Hold, wave: Wave) -> None:
+    """Judge what was located and learn what matched rows reveal. The wave counts once this is recorded."""
+    if hold.result(f"match:{wave.number}"):
+        return
+    known = current(hold)
+    if known.wave < wave.number:
+        ledger = hold.ledger()
+        for dataset_id, asks in wave.asks.items():
+            said = ledger[f"locate:{wave.number}:{dataset_id}", "result"]
+            if said["answer"] == "answered":
+                known = _judge_dataset(hold, wave, hold.office.inventory.dataset(dataset_id), asks, known)
+            else:
+                known = replace(known, down={**known.down, dataset_id: said["reason"]})
+        _save(hold, replace(known, wave=wave.number))
+    hold.record(
+        Act(
+            f"match:{wave.number}",
+            "result",
+            {"identifiers": len(known.identifiers), "candidates": len(known.candidates)},
+        )
+    )
+
+
+def _judge_dataset(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask], known: Discovery) -> Discovery:
+    kept: list[pa.Table] = []
+    for number, table in _read_located(hold, wave, dataset.id):
+        ask = asks[number]
+        table = _ours_by_time_and_session(dataset, ask, table, known)
+        matched, candidates = _judge_rows(hold, dataset, ask, table, known)
+        known = replace(known, candidates={**known.candidates, **candidates})
+        known = discovery.learn(known, _revealed(dataset, ask, matched))
+        if matched.num_rows:
+            kept.append(_keys(dataset, ask, matched))
+    if kept:
+        _write_table(
+            hold, f"keys/{dataset.id}/{wave.number}.arrow", pa.concat_tables(kept, promote_options="permissive")
+        )
+    return replace(known, asked=known.asked | {(dataset.id, discovery.ask_id(ask)) for ask in asks})
+
+
+def _ours_by_time_and_session(dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery) -> pa.Table:
+    """Tenure again on every row (T-8), and never another member's session (K-3): neither shown nor counted."""
+    if dataset.at and ask.interval != ALWAYS:
+        table = table.filter(within(_stamps(dataset, table), ask.interval))
+    if dataset.member:
+        mine = pa.array([*known.members(), "", "-"], pa.string())
+        member = pc.fill_null(table.column(dataset.member).cast(pa.string()), "")
+        table = table.filter(pc.is_in(member, mine))
+    return table
+
+
+def _stamps(dataset: Dataset, table: pa.Table | pa.RecordBatch) -> pa.Array:
+    if dataset.at is None:
+        return pa.nulls(table.num_rows, UTC)
+    try:
+        return instants(table.column(dataset.at.column), dataset.at.form, dataset.at.tz)
+    except ValueError as error:
+        problem = str(error)
+    raise ConnectorMisread(dataset.system, dataset.name, f"column {dataset.at.column}: {problem}")
+
+
+def _judge_rows(
+    hold: Hold, dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery
+) -> tuple[pa.Table, dict[str, Candidate]]:
+    """Matched rows, and candidates for an officer. Without evidence a trusted identifier decides for all."""
+    if not dataset.evidence:
+        trusted = ask.identifier is not None and ask.identifier.trusted
+        return (table if trusted else table.slice(0, 0)), {}
+    trusted = ask.identifier is not None and ask.identifier.trusted
+    names = record_nos(table, dataset.key).to_pylist()
+    columns = {word: table.column(column).to_pylist() for word, column in dataset.evidence.items()}
+    arrived, keep, candidates = day_of(hold.case.received_at), [], {}
+    for row, record_no in enumerate(names):
+        evidence = {word: values[row] for word, values in columns.items()}
+        judged = matching.judge(hold.person, evidence, trusted=trusted, stated=ask.identifier is not None, at=arrived)
+        name = f"{dataset.id}/{record_no}"
+        mark = known.marks.get(name)
+        keep.append(judged.answer is Answer.MATCH or (judged.answer is Answer.REVIEW and mark == "same"))
+        if judged.answer is Answer.REVIEW:
+            shown = {word: None if value is None else str(value) for word, value in evidence.items()}
+            candidates[name] = Candidate(shown, judged.strong, judged.weak, judged.against)
+    return table.filter(pa.array(keep, pa.bool_())), candidates
+
+
+def _revealed(dataset: Dataset, ask: Ask, matched: pa.Table) -> Iterator[Identifier]:
+    if not dataset.reveals or not matched.num_rows:
+        return
+    names = record_nos(matched, dataset.key).to_pylist()
+    frame = ask.identifier.interval if ask.identifier and ask.identifier.trusted else ALWAYS
+    for row, values in enumerate(matched.to_pylist()):
+        for reveal in dataset.reveals:
+            value = values[reveal.column]
+            if value is None or value == "" or (reveal.when and not reveal.when.holds(values)):
+                continue
+            yield Identifier(
+                reveal.kind, str(value), _held(dataset, reveal, values).meet(frame), f"{dataset.id}/{names[row]}"
+            )
+
+
+def _held(dataset: Dataset, reveal: Reveal, values: Mapping[str, Any]) -> Interval:
+    """The instants in which the revealed identifier was the subject's; an inclusive last day ends at its midnight."""
+    try:
+        start = read_instant(values[reveal.start], reveal.form, reveal.tz) if reveal.start else None
+        ends = values[reveal.to] if reveal.to else None
+        if ends in reveal.open or str(ends) in {str(word) for word in reveal.open}:
+            ends = None
+        end = read_instant(ends, reveal.form, reveal.tz)
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return Interval(start, _after(end, ends, reveal) if end and reveal.end == "inclusive" else end)
+    raise ConnectorMisread(dataset.system, dataset.name, f"reveals {reveal.kind}: {problem}")
+
+
+def _after(end: datetime, written: object, reveal: Reveal) -> datetime:
+    """What follows an inclusive end: the next day of a day, the next second of an instant."""
+    from datetime import timedelta
+
+    is_day = reveal.form in ("date", "yyyymmdd") or len(str(written)) <= 10
+    if not is_day:
+        return end + timedelta(seconds=1)
+    local = end.astimezone(reveal.tz)
+    return datetime.combine(local.date() + timedelta(days=1), local.time(), reveal.tz)
+
+
+def _keys(dataset: Dataset, ask: Ask, matched: pa.Table) -> pa.Table:
+    """What is frozen of a matched row: its key, when it happened, and the interval that made it ours."""
+    count = matched.num_rows
+    edges = [pa.array([edge] * count, UTC) for edge in (ask.interval.start, ask.interval.end)]
+    columns = {name: matched.column(name) for name in dataset.key}
+    return pa.table({**columns, AT: _stamps(dataset, matched), START: edges[0], END: edges[1]})
+
+
+def _write_table(hold: Hold, name: str, table: pa.Table) -> None:
+    with hold.vault.writer(name) as out, pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table)
+
+
+def read_table(hold: Hold, name: str) -> pa.Table:
+    with hold.vault.reader(name) as source, pa.ipc.open_stream(source) as stream:
+        return stream.read_all()
+
+
+# -- fetch -----------------------------------------------------------------------------------------------------
+
+
+def to_fetch(hold: Hold) -> list[str]:
+    """Datasets in scope with matched keys that were not fetched yet with exactly these keys."""
+    wanted = discovery.in_scope(hold.office.inventory, hold.request.scope)
+    with_keys = {name.split("/")[1] for name in hold.vault.names("keys/")}
+    return [d.id for d in hold.office.inventory.datasets() if d.id in with_keys & wanted]
+
+
+def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
+    """Distinct keys of all waves inside the request's scope."""
+    tables = [read_table(hold, name) for name in hold.vault.names(f"keys/{dataset.id}/")]
+    keys = pa.concat_tables(tables, promote_options="permissive")
+    limit = hold.request.scope.interval
+    if dataset.at and limit != ALWAYS:
+        keys = keys.filter(within(keys.column(AT).combine_chunks(), limit))
+    names = record_nos(keys, dataset.key)
+    numbered = pa.table({"name": names, "row": pa.array(range(len(names)), pa.int64())})
+    first = numbered.group_by("name").aggregate([("row", "min")]).sort_by("row_min").column("row_min")
+    return keys.take(first)
+
+
+def fetch(hold: Hold, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
+    """Bring the matched rows into the vault. What comes back must be ours by key and by time, or everything stops."""
+    dataset = hold.office.inventory.dataset(dataset_id)
+    keys = matched_keys(hold, dataset)
+    # The step is named by what is fetched: the same keys are never fetched twice, other keys always are.
+    named = hold.vault.commit("keys", _digest(record_nos(keys, dataset.key)))[:16]
+
+    def work() -> tuple[Mapping[str, Any], None]:
+        try:
+            return {"answer": "answered", "records": _fetch_rows(hold, dataset, keys), "keys": keys.num_rows}, None
+        except ConnectorUnavailable:
+            if not last:
+                raise
+            return {"answer": "unreachable", "reason": "no_answer"}, None
+        except ConnectorError as error:
+            return {"answer": "unreachable", "reason": error.reason}, None
+
+    step = f"fetch:{dataset_id}:{named}"
+    done = hold.result(step)
+    if done is not None and done["answer"] != "answered":
+        step += f":{attempt(hold)}"  # silence last time does not count as an answer now
+    found = hold.once(step, work, {"keys": keys.num_rows})
+    hold.write_json(f"fetched/{dataset_id}.json", dict(found))
+    return found
+
+
+def _digest(names: pa.Array) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(names), 65_536):
+        digest.update("\n".join(names.slice(start, 65_536).to_pylist()).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _fetch_rows(hold: Hold, dataset: Dataset, keys: pa.Table) -> int:
+    if not keys.num_rows:
+        return 0
+    frames = sorted(
+        {(s, e) for s, e in zip(keys.column(START).to_pylist(), keys.column(END).to_pylist(), strict=True)}, key=str
+    )
+    rows, stream = 0, None
+    with hold.vault.writer(f"fetched/{dataset.id}.arrow") as out:
+        for batch in hold.connectors[dataset.system].fetch(dataset, keys.select(list(dataset.key))):
+            _refuse_strangers(dataset, batch, [Interval(start, end) for start, end in frames])
+            stream = stream or pa.ipc.new_stream(out, batch.schema)
+            stream.write_batch(batch)
+            rows += batch.num_rows
+        if stream:
+            stream.close()
+    return rows
+
+
+def _refuse_strangers(dataset: Dataset, batch: pa.RecordBatch, frames: Iterable[Interval]) -> None:
+    """A fetched row outside every interval of its keys is another person's: nothing of this dataset is kept."""
+    if dataset.at is None or ALWAYS in (frames := list(frames)) or dataset.at.column not in batch.schema.names:
+        return
+    stamps = _stamps(dataset, batch)
+    inside = pa.array([False] * batch.num_rows, pa.bool_())
+    for frame in frames:
+        inside = pc.or_(inside, within(stamps, frame))
+    if not pc.all(inside).as_py():
+        raise ConnectorMisread(
+            dataset.system, dataset.name, "a fetched row lies outside the tenure its key was located in"
+        )
+
+
+# -- settle ----------------------------------------------------------------------------------------------------
+
+
+def counts(hold: Hold) -> tuple[dict[str, int], dict[str, str]]:
+    """Rows fetched, and what could not be fetched, by dataset."""
+    found, failed = {}, {}
+    for dataset_id in to_fetch(hold):
+        said = hold.read_json(f"fetched/{dataset_id}.json")
+        if said["answer"] == "answered":
+            found[dataset_id] = int(said["records"])
+        else:
+            failed[dataset_id] = str(said["reason"])
+    return found, failed
+
+
+def settle(hold: Hold) -> State:
+    """Status of every dataset; open ones block the case, which says why and goes on later without asking the others."""
+    inventory, known = hold.office.inventory, current(hold)
+    found, failed = counts(hold)
+    known = replace(known, down={**known.down, **failed})
+    _save(hold, known)
+    ended = scope.statuses(inventory, known, found, drifted(hold), discovery.in_scope(inventory, hold.request.scope))
+    blocked = any(status.open for status in ended.values())
+    to = State.BLOCKED if blocked else State.REVIEW
+    number = attempt(hold)
+    datasets = {name: _stated(status) for name, status in ended.items()}
+    hold.record(
+        Act(
+            f"collect:{number}",
+            "result",
+            {"datasets": datasets, "candidates": len(known.undecided)},
+            to=to,
+            facts={"datasets": datasets, "candidates": len(known.undecided)},
+        )
+    )
+    _owe_after(hold, inventory, ended)
+    return to
+
+
+def _stated(status: Status) -> dict[str, Any]:
+    return {"status": status.status, "records": status.records, "reason": status.reason}
+
+
+def _owe_after(hold: Hold, inventory: Inventory, ended: Mapping[str, Status]) -> None:
+    """Search orders to people, and the blocked rest, become work with a day."""
+    office, open_systems = hold.office, {name.split(".")[0] for name, status in ended.items() if status.open}
+    for system in inventory.system.values():
+        if system.store == "manual":
+            if system.name in open_systems and not hold.vault.exists(f"answers/{system.name}.json"):
+                already = {work.what for work in office.store.work(hold.case_no)}
+                if f"search_order:{system.name}" not in already:
+                    hold.owe(
+                        (f"search_order:{system.name}", "handler", office.calendar.after(office.today, system.due_days))
+                    )
+            else:
+                office.store.done(hold.case_no, f"search_order:{system.name}")
+    if open_systems:
+        hold.owe(("resume", "engine", office.today))
+    else:
+        office.store.done(hold.case_no, "resume", "search")

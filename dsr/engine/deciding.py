@@ -1,0 +1,86 @@
+"""Decide and approve: a person decides; where the table says so, another officer approves exactly that plan."""
+
+from __future__ import annotations
+
+from dsr.case import Act
+from dsr.engine.office import Hold, Office, digest_of
+from dsr.errors import Conflict
+from dsr.request import Decision
+from dsr.rules import lifecycle, proposing
+from dsr.rules.lifecycle import State
+from dsr.shapes import shaped
+
+
+def decide(office: Office, case_no: str, document: object | None) -> State:
+    """``None`` takes the proposal as it stands. A decision is bound to the plan by digest."""
+    office.may("decide")
+    with office.hold(case_no) as hold:
+        case = hold.require(State.AWAITING_DECISION)
+        decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
+        items = proposing.decided(case.facts["proposal"], decision)
+        changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
+        plan = digest_of([case.facts["plan"], items])
+        second = case.facts["second_person"]
+        to = State.AWAITING_APPROVAL if second else State.FULFILLING
+        decisions = [
+            *case.facts.get("decisions", []),
+            {"by": office.actor.name, "at": office.now.isoformat(), "plan": plan, "changed": changed},
+        ]
+        facts = {
+            "items": items,
+            "decided_by": office.actor.name,
+            "decided_on": office.today.isoformat(),
+            "decided_plan": plan,
+            "decisions": decisions,
+            "decision_outcome": proposing.outcome_of_case(items),
+        }
+        hold.record(
+            Act(
+                f"decide:{len(decisions)}",
+                "result",
+                {"plan": plan, "items": _codes(items), "changed": changed, "second_person": second},
+                to=to,
+                facts=facts,
+            )
+        )
+        office.store.done(case_no, "decision")
+        if to is State.AWAITING_APPROVAL:
+            hold.owe(("approve", "approver", office.calendar.after(office.today, 1)))
+        return to
+
+
+def _codes(items: dict[str, dict[str, object]]) -> dict[str, list[object]]:
+    """Outcome and ground only: an officer's reason is free text and stays out of the log's public part."""
+    return {name: [item["outcome"], item["ground"]] for name, item in items.items()}
+
+
+def approve(office: Office, case_no: str) -> State:
+    """The second person. Raises NotAllowed for the decider, Conflict when the plan is no longer what was decided."""
+    office.may("approve")
+    with office.hold(case_no) as hold:
+        case = hold.require(State.AWAITING_APPROVAL)
+        lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
+        plan = digest_of([case.facts["plan"], case.facts["items"]])
+        if plan != case.facts["decided_plan"] or not _still(hold):
+            hold.record(Act(f"approve:{len(case.facts['decisions'])}", "result", {"stale": True}, to=State.REVIEW))
+            raise Conflict(f"{case_no}: what was decided is no longer what lies in the case; it went back to review")
+        decisions = [
+            *case.facts["decisions"],
+            {"by": office.actor.name, "at": office.now.isoformat(), "plan": plan, "approves": True},
+        ]
+        hold.record(
+            Act(
+                f"approve:{len(case.facts['decisions'])}",
+                "result",
+                {"plan": plan},
+                to=State.FULFILLING,
+                facts={"decisions": decisions, "approved_by": office.actor.name},
+            )
+        )
+        office.store.done(case_no, "approve")
+        return State.FULFILLING
+
+
+def _still(hold: Hold) -> bool:
+    """The drafts that the plan was made of are still there."""
+    return all(hold.vault.exists(f"draft/{name}.arrow") for name in hold.case.facts.get("drafts", {}))

@@ -1,0 +1,222 @@
+"""What the office sees of its cases: the list with both clocks, one case, the morning round, the trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from dsr import log
+from dsr.case import Act, Case
+from dsr.days import day_of
+from dsr.engine.office import Office
+from dsr.errors import CheckFailed
+from dsr.inventory import Inventory
+from dsr.rules import clocks, lifecycle, scope
+from dsr.rules.lifecycle import State
+from dsr.rules.scope import Status
+from dsr.store import Work
+
+ORIGIN = "dsr trail"
+OFFICE_LOG = "office"
+"""Case number under which the office's own acts stand in the log: officers, rounds, checkpoints."""
+
+
+def standing(office: Office, case: Case) -> dict[str, Any]:
+    """Both clocks. Clock A never pauses; clock B starts when the request was formally complete (law.md §8)."""
+    presuit = clocks.presuit_of(case.right, case.received_at)
+    proved = case.facts.get("proved_on")
+    sla = clocks.Sla(office.calendar, date.fromisoformat(proved) if proved else None)
+    return clocks.standing(presuit, sla, office.today)
+
+
+def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
+    """Cases, the most urgent first. ``due_only``: those with work due by today, or clock A within three days."""
+    works: dict[str, list[Work]] = {}
+    for work in office.store.work():
+        works.setdefault(work.case_no, []).append(work)
+    rows = []
+    for case in office.store.cases():
+        due = works.get(case.case_no, [])
+        late = [work for work in due if work.due <= office.today]
+        clock = standing(office, case)
+        left = clock["presuit"]["left"] if clock["presuit"] else None
+        live = case.state not in (State.CLOSED, State.WITHDRAWN)
+        if due_only and not (late or (live and left is not None and left <= 3)):
+            continue
+        rows.append(
+            {
+                "case": case.case_no,
+                "right": case.right,
+                "state": case.state.value,
+                "owner": lifecycle.owner(case.state),
+                "outcome": case.outcome,
+                "arrived": case.facts.get("arrived"),
+                "clocks": clock,
+                "linked_to": case.facts.get("linked_to"),
+                "due": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in (late if due_only else due)],
+            }
+        )
+    return sorted(
+        rows,
+        key=lambda row: (
+            row["state"] in ("closed", "withdrawn"),
+            min((d["due"] for d in row["due"]), default="9"),
+            row["case"],
+        ),
+    )
+
+
+def shown(office: Office, case_no: str) -> dict[str, Any]:
+    """``dsr show --json`` (public_face.md): ids, counts, days and officers, nothing of the subject."""
+    case = office.store.case(case_no)
+    facts, head = case.facts, office.store.head()
+    datasets = [
+        {
+            "system": name.partition(".")[0],
+            "dataset": name,
+            "status": d["status"],
+            "records": d["records"],
+            "reason": d["reason"],
+        }
+        for name, d in facts.get("datasets", {}).items()
+    ]
+    systems: dict[str, list[Status]] = {}
+    for entry in datasets:
+        systems.setdefault(entry["system"], []).append(Status(entry["status"], entry["records"], entry["reason"]))
+    return {
+        "case": case.case_no,
+        "right": case.right,
+        "state": case.state.value,
+        "outcome": case.outcome,
+        "law_version": case.law_version,
+        "received_at": case.received_at.isoformat(),
+        "clocks": standing(office, case),
+        "linked_to": facts.get("linked_to"),
+        "candidates": facts.get("candidates", 0),
+        "defects": facts.get("defects", []),
+        "datasets": datasets,
+        "systems": {name: scope.of_system(found) for name, found in systems.items()},
+        "proposal": facts.get("proposal"),
+        "items": facts.get("items"),
+        "second_person": facts.get("second_person", []),
+        "decisions": facts.get("decisions", []),
+        "orders": [],
+        "documents": facts.get("documents", []),
+        "findings": [],
+        "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],
+        "trail": {"events": sum(1 for _ in office.store.events(case_no)), "head": head.text},
+    }
+
+
+# -- the morning round ---------------------------------------------------------------------------------------------
+
+
+def watch(office: Office) -> dict[str, Any]:
+    """One round: remind once a day of what is due, by case number and role, never by name; name what may be resumed."""
+    office.may("watch")
+    reminders = []
+    for work in office.store.work():
+        if work.due <= office.today and work.reminded != office.today:
+            reminders.append(
+                {
+                    "case": work.case_no,
+                    "what": work.what,
+                    "who": work.who,
+                    "due": work.due.isoformat(),
+                    "overdue_days": (office.today - work.due).days,
+                }
+            )
+            office.store.owe([Work(work.case_no, work.what, work.who, work.due, office.today)])
+    resumable = [case.case_no for case in office.store.cases() if case.state in (State.BLOCKED, State.COLLECTING)]
+    head = office.store.head()
+    day = office.today.isoformat()
+    office.store.log_alone(
+        OFFICE_LOG,
+        Act(f"watch:{day}", "result", {"reminders": len(reminders), "resumable": len(resumable)}),
+        office.now,
+        office.actor.name,
+    )
+    return {
+        "day": day,
+        "business_day": office.calendar.is_business_day(office.today),
+        "reminders": reminders,
+        "resume": resumable,
+        "head": head.text,
+    }
+
+
+# -- the trail -----------------------------------------------------------------------------------------------------
+
+
+def checkpoint_file(office: Office) -> Path:
+    return office.home / "checkpoint"
+
+
+def verify_trail(office: Office, printed: Sequence[str] = ()) -> dict[str, Any]:
+    """Recompute the whole log against the last checkpoint kept outside the store, and heads printed on letters.
+
+    A sound log is signed anew; an unsound one never is (limits.md §9).
+    """
+    office.may("verify")
+    kept = checkpoint_file(office)
+    last = [log.open_checkpoint(kept.read_text(), ORIGIN, office.keys.public_key)] if kept.exists() else []
+    problems = log.verify_log(office.store.events(), last, [log.TreeHead.parse(text) for text in printed])
+    errors = [problem for problem in problems if problem.level == "error"]
+    head = office.store.head()
+    if not errors:
+        sign(office, head)
+    return {
+        "events": head.size,
+        "head": head.text,
+        "sound": not errors,
+        "problems": [{"seq": p.seq, "what": p.what, "words": p.words, "level": p.level} for p in problems],
+    }
+
+
+def sign(office: Office, head: log.TreeHead) -> str:
+    """Keep a signed checkpoint beside the store: cutting the log's tail shows against it."""
+    note = log.Checkpoint.sign(ORIGIN, head, office.keys.signing)
+    part = checkpoint_file(office).with_suffix(".part")
+    part.write_text(note)
+    part.replace(checkpoint_file(office))
+    return note
+
+
+def export_trail(office: Office, case_no: str) -> Mapping[str, Any]:
+    """The evidence bundle of one case, for ``evidence_verifier.py`` and nothing else."""
+    office.may("export")
+    office.store.case(case_no)
+    if not verify_trail(office)["sound"]:
+        raise CheckFailed("trail: the log does not prove itself; run dsr trail verify")
+    head = office.store.head()
+    events = [event for event, _ in office.store.events(case_no)]
+    return log.evidence_bundle(
+        case_no, office.store.leaves(), events, head, checkpoint_file(office).read_text(), office.keys.public_key
+    )
+
+
+def inventory_problems(office: Office, inventory: Inventory) -> Iterator[dict[str, str | None]]:
+    """Live schemas against the declaration, per system."""
+    from dsr.errors import ConnectorError
+
+    for name, connector in office.connect(lambda _system: None).items():
+        try:
+            for drift in connector.check():
+                yield {"system": drift.system, "dataset": drift.dataset, "place": drift.place, "problem": drift.problem}
+        except ConnectorError as error:
+            yield {"system": name, "dataset": error.dataset, "place": "", "problem": f"{error.reason}: {error.detail}"}
+
+
+__all__ = [
+    "ORIGIN",
+    "day_of",
+    "export_trail",
+    "inventory_problems",
+    "listed",
+    "shown",
+    "standing",
+    "verify_trail",
+    "watch",
+]

@@ -1,0 +1,179 @@
+"""Intake: a request becomes a case, and the requester's identity is recorded before anything is searched."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dsr import law
+from dsr.case import Act, Case
+from dsr.days import day_of
+from dsr.engine.office import Hold, Office
+from dsr.engine.papers import receipt_slip
+from dsr.errors import BadInput
+from dsr.names.person import Person
+from dsr.request import Proof, Request, read_request
+from dsr.rules import clocks, proofing
+from dsr.rules.lifecycle import State
+from dsr.shapes import shaped
+from dsr.store import Work
+
+BUILT = frozenset({"disclosure"})
+"""Rights whose whole way through the house exists today; any other is opened, clocked, and answered by hand."""
+
+
+WHO = {
+    "acknowledge": "handler",
+    "identity_check": "handler",
+    "marketing_stop": "handler",
+    "search": "engine",
+    "decision": "handler",
+    "dispatch": "handler",
+    "interim_answer": "handler",
+}
+"""Whose each target of the clocks is."""
+
+
+def _twin(office: Office, request: Request) -> str:
+    """Keyed: a bare hash of a name and a birth date could be guessed (traps.md T30)."""
+    person = Person.of(request)
+    said = json.dumps(
+        [
+            request.right,
+            sorted(person.name_keys),
+            str(request.subject.born_on),
+            request.scope.model_dump(mode="json"),
+            sorted(person.phone_keys),
+        ],
+        ensure_ascii=False,
+    )
+    return hmac.new(office.keys.twin_key, said.encode(), hashlib.sha256).hexdigest()
+
+
+def open_case(office: Office, document: object) -> Case:
+    """Open a case for REQUEST.json. The same request while its twin runs is linked and executed once (EN-05)."""
+    office.may("open")
+    request = read_request(document, office.now)
+    arrived = day_of(request.received.at)
+    version = law.version_on(arrived)
+    twin = _twin(office, request)
+    running = [
+        case
+        for case in office.store.twins(twin)
+        if case.state not in (State.CLOSED, State.WITHDRAWN) and not case.facts.get("linked_to")
+    ]
+    case_no = office.store.next_case_no(office.today.year)
+    facts: dict[str, Any] = {
+        "arrived": arrived.isoformat(),
+        "channel": request.received.channel,
+        "method": request.answer.method,
+        "language": request.answer.language,
+        "opened_on": office.today.isoformat(),
+        "presuit": law.right(request.right).presuit,
+    }
+    if running:
+        facts |= {"linked_to": running[0].case_no}
+    case = Case(case_no, request.right, State.RECEIVED, request.received.at, version.id, 0, facts)
+    vault = office.vault.case(case_no, create=True)
+    vault.write("request.json", json.dumps(document, ensure_ascii=False).encode())
+    public = {
+        "right": request.right,
+        "channel": request.received.channel,
+        "arrived": arrived.isoformat(),
+        "law_version": version.id,
+        "linked_to": facts.get("linked_to"),
+        **({"rehearsal": True} if office.rehearsal else {}),
+    }
+    office.store.open_case(case, twin, Act("open", "result", public), b"", office.now, office.actor.name)
+    office.store.owe(
+        [
+            Work(case_no, target.what, WHO[target.what], target.due)
+            for target in clocks.targets(arrived, None, office.calendar, request.right)
+        ]
+    )
+    with office.hold(case_no) as hold:
+        _acknowledge(hold)
+        return hold.case
+
+
+def _acknowledge(hold: Hold) -> None:
+    """受付票 (receipt_slip), due within two business days, made at once; ``dsr package`` is not needed for it."""
+
+    def draw() -> tuple[Mapping[str, Any], Act]:
+        entry = receipt_slip(hold)
+        documents = [*hold.case.facts.get("documents", []), entry]
+        return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act("", facts={"documents": documents})
+
+    hold.once("receipt", draw)
+    hold.office.store.done(hold.case_no, "acknowledge")
+
+
+def prove(office: Office, case_no: str, document: object) -> proofing.Assessment:
+    """Record how the requester was identified. Not proved: the case waits for a cure and nothing is searched."""
+    office.may("prove")
+    proof = shaped(Proof, document, "proof")
+    with office.hold(case_no) as hold:
+        case = hold.require(State.RECEIVED, State.AWAITING_CURE)
+        if case.facts.get("linked_to"):
+            raise BadInput(
+                "case",
+                f"{case_no} is the same request as {case.facts['linked_to']}",
+                "work on that case; both are answered together",
+            )
+        assessment = proofing.assess(hold.request, proof, office.today)
+        number = sum(1 for step, _ in hold.ledger() if step.startswith("prove:")) + 1
+        hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
+        public = {
+            "proved": assessment.proved,
+            "method": proof.method,
+            "defects": [d.code for d in assessment.defects],
+            "documents": [d.type for d in proof.documents],
+        }
+        to = State.PROVED if assessment.proved else State.AWAITING_CURE
+        facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+        if assessment.proved:
+            facts["proved_on"] = office.today.isoformat()
+        hold.record(Act(f"prove:{number}", "result", public, to=to, facts=facts))
+        if assessment.proved:
+            office.store.done(case_no, "identity_check")
+            made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
+            hold.owe(*((target.what, WHO[target.what], target.due) for target in made if target.what == "search"))
+        return assessment
+
+
+def withdraw(office: Office, case_no: str) -> None:
+    """Taken back by the requester; nothing runs afterwards (EN-28)."""
+    office.may("withdraw")
+    with office.hold(case_no) as hold:
+        hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts={"outcome": "withdrawn"}))
+        office.store.done(case_no, *(work.what for work in office.store.work(case_no)))
+
+
+def answer_search(office: Office, case_no: str, system: str, document: object) -> None:
+    """An officer's answer to the search order of a manual system."""
+    from dsr.request import SearchAnswer
+
+    office.may("answer")
+    found = shaped(SearchAnswer, document, "answer")
+    declared = office.inventory.system.get(system)
+    if declared is None or declared.store != "manual":
+        raise BadInput("system", f"no manual system {system[:40]!r} in the inventory", "see dsr show CASE")
+    for dataset_id in found.datasets:
+        if dataset_id not in declared.dataset:
+            raise BadInput(
+                f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {', '.join(declared.dataset)}"
+            )
+    with office.hold(case_no) as hold:
+        hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
+        hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))
+        number = sum(1 for step, _ in hold.ledger() if step.startswith(f"answer:{system}:")) + 1
+        counts = {dataset: len(rows) for dataset, rows in found.datasets.items()}
+        hold.record(
+            Act(
+                f"answer:{system}:{number}", "result", {"records": counts, "searched_on": found.searched_on.isoformat()}
+            )
+        )
+        office.store.done(case_no, f"search_order:{system}")

@@ -1,0 +1,212 @@
+"""The privacy office at work: a home, its store, vault and inventory, the officer acting and the clock.
+
+Every step records through a ``Hold``: the lease on one case. A step that has a result is not done again; one that has
+an intent only is looked at again (architecture.md, Ledger).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dsr.case import Act, Case
+from dsr.connector import Connector
+from dsr.days import TOKYO
+from dsr.errors import NotAllowed
+from dsr.inventory import Inventory
+from dsr.names.person import Person
+from dsr.request import Request
+from dsr.rules import lifecycle
+from dsr.rules.clocks import Calendar
+from dsr.rules.lifecycle import State
+from dsr.store import Lease, Store, Work
+from dsr.vault import CaseVault, Keys, Vault
+
+Connect = Callable[[Callable[[str], Any]], Mapping[str, Connector]]
+"""Given how to find a manual system's answer, the connectors by system; built by flows."""
+
+
+@dataclass(frozen=True)
+class Officer:
+    name: str
+    role: str
+
+
+ENGINE = Officer("engine", "engine")
+
+
+@dataclass(frozen=True)
+class Office:
+    home: Path
+    store: Store
+    vault: Vault
+    keys: Keys = field(repr=False)
+    inventory: Inventory
+    connect: Connect = field(repr=False)
+    actor: Officer
+    clock: Callable[[], datetime]
+    rehearsal: bool = False
+    tries: int = 3
+    """How often a system that does not answer is asked within one collection."""
+    sleep: Callable[[float], None] = field(default=lambda _seconds: None, repr=False)
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(TOKYO).date()
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        return Calendar(self.inventory.company.closing_days)
+
+    def may(self, act: str) -> None:
+        """Raises NotAllowed, naming the roles that may."""
+        if self.actor != ENGINE and not lifecycle.allowed(self.actor.role, act):
+            roles = " or ".join(sorted(lifecycle.ROLES[act]))
+            raise NotAllowed(f"{act}: not open to the role {self.actor.role}; sign in as {roles}")
+
+    def as_engine(self) -> Office:
+        return replace(self, actor=ENGINE)
+
+    @contextmanager
+    def hold(self, case_no: str) -> Iterator[Hold]:
+        """The case is this process's until the block ends. Raises Conflict while another process holds it."""
+        lease = self.store.take(case_no)
+        try:
+            yield Hold(self, lease, self.vault.case(case_no))
+        finally:
+            self.store.release(lease)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One case in hand: its lease, its sealed folder and how to record."""
+
+    office: Office
+    lease: Lease
+    vault: CaseVault
+
+    @property
+    def case_no(self) -> str:
+        return self.lease.case_no
+
+    @property
+    def case(self) -> Case:
+        return self.office.store.case(self.case_no)
+
+    def ledger(self) -> dict[tuple[str, str], dict[str, Any]]:
+        return self.office.store.ledger(self.case_no)
+
+    def result(self, step_key: str) -> dict[str, Any] | None:
+        return self.ledger().get((step_key, "result"))
+
+    def record(self, act: Act) -> Case:
+        public = {**act.public, "rehearsal": True} if self.office.rehearsal else dict(act.public)
+        sealed = self.vault.seal(f"{act.step_key}/{act.phase}", act.secret) if act.secret else b""
+        return self.office.store.record(
+            self.lease, replace(act, public=public), sealed, self.office.now, self.office.actor.name
+        )
+
+    def once(
+        self,
+        step_key: str,
+        work: Callable[[], tuple[Mapping[str, Any], Act | None]],
+        public: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        """Do a step that may be run twice: intent, work, result. ``work`` gives the result's public part."""
+        done = self.result(step_key)
+        if done is not None:
+            return done
+        self.record(Act(step_key, "intent", public or {}))
+        found, act = work()
+        self.record(replace(act, step_key=step_key, public=found) if act else Act(step_key, "result", found))
+        return found
+
+    def require(self, *states: State) -> Case:
+        case = self.case
+        if case.state not in states:
+            wanted = " or ".join(state.value for state in states)
+            raise NotAllowed(
+                f"{self.case_no} is in state {case.state.value}; this needs {wanted}. See: dsr show {self.case_no}"
+            )
+        return case
+
+    # -- what is in the sealed folder ----------------------------------------------------------------------
+
+    def read_json(self, name: str) -> Any:
+        return json.loads(self.vault.read(name))
+
+    def write_json(self, name: str, value: object) -> None:
+        self.vault.write(name, json.dumps(value, ensure_ascii=False, sort_keys=True).encode())
+
+    @cached_property
+    def request(self) -> Request:
+        return Request.model_validate(self.read_json("request.json"))
+
+    @cached_property
+    def person(self) -> Person:
+        return Person.of(self.request)
+
+    @cached_property
+    def connectors(self) -> Mapping[str, Connector]:
+        from dsr.request import SearchAnswer
+
+        def answer(system: str) -> SearchAnswer | None:
+            name = f"answers/{system}.json"
+            return SearchAnswer.model_validate(self.read_json(name)) if self.vault.exists(name) else None
+
+        return self.office.connect(answer)
+
+    def owe(self, *works: tuple[str, str, date]) -> None:
+        self.office.store.owe([Work(self.case_no, what, who, due) for what, who, due in works])
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of a value of ids and counts, for plans; never of anything personal."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+# -- officers' secrets --------------------------------------------------------------------------------------------
+
+_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
+
+
+def secret_hash(secret: str) -> str:
+    salt = secrets.token_bytes(16)
+    return f"{salt.hex()}:{hashlib.scrypt(secret.encode(), salt=salt, **_SCRYPT).hex()}"
+
+
+def secret_matches(secret: str, stored: str) -> bool:
+    salt, _, expected = stored.partition(":")
+    found = hashlib.scrypt(secret.encode(), salt=bytes.fromhex(salt), **_SCRYPT).hex()
+    return hmac.compare_digest(found, expected)
+
+
+def sign_in(store: Store, name: str, secret: str) -> Officer:
+    """Raises NotAllowed with the same words for an unknown officer and a wrong secret."""
+    found = store.officer(name)
+    # An unknown name costs the same time as a wrong secret.
+    matches = secret_matches(secret, found[1] if found else secret_hash("nobody"))
+    if found is None or not matches:
+        raise NotAllowed(
+            "officer: the name or the secret is wrong; check DSR_OFFICER and DSR_SECRET, or dsr login NAME"
+        )
+    return Officer(name, found[0])
+
+
+def parallel_plain(steps: Sequence[Callable[[], object]]) -> None:
+    """One after the other: the plain loop of the command line."""
+    for step in steps:
+        step()

@@ -1,0 +1,456 @@
+"""What a case says on paper: the content of slip, letter and book, outward statuses only (documents.md §1, §5)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow.compute as pc
+
+from dsr import law
+from dsr.days import TOKYO, day_of
+from dsr.documents.content import (
+    Book,
+    Cell,
+    Chapter,
+    Column,
+    Fact,
+    FileLine,
+    Head,
+    Item,
+    Letter,
+    Masked,
+    Party,
+    Recipient,
+    Redaction,
+    Searched,
+    Slip,
+    Table,
+)
+from dsr.documents.letter import draw_slip
+from dsr.engine.office import Hold
+from dsr.inventory import Dataset
+from dsr.package import Digested, read_batches
+from dsr.rules import clocks
+from dsr.rules.redaction import MASKING, RECORD_NO, shown_as
+
+CHAPTERS: tuple[tuple[str, str, frozenset[int]], ...] = (
+    ("02", "ご契約", frozenset({1, 2, 3, 4, 32})),
+    ("03", "ご請求・お支払い", frozenset({6, 7, 8})),
+    ("04", "ご利用履歴", frozenset({9, 10, 11, 33})),
+    ("05", "故障・設備", frozenset({5})),
+    ("06", "ご相談", frozenset({16, 17})),
+    ("07", "電話帳・電報", frozenset({12, 13})),
+    ("08", "本人確認の記録", frozenset({14, 15})),
+    ("09", "会員サイト", frozenset({24, 25, 26, 30})),
+    ("10", "クッキー・広告", frozenset({27, 29, 31})),
+    ("11", "同意・ご案内", frozenset({34})),
+    ("12", "その他の記録", frozenset()),
+)
+"""Part, title, rows of the record of processing (estate.md); what fits none stands in the last."""
+
+BOOK_ROWS = 9_000
+"""About 300 pages; beyond it the longest tables become a monthly summary that names their CSV (documents.md §5)."""
+
+METHOD = {"electronic": "電磁的記録の提供", "paper": "書面の交付", "other": "その他の方法"}
+CHANNEL = {
+    "post": "郵送",
+    "counter": "窓口",
+    "phone": "電話",
+    "web": "ウェブ",
+    "email": "電子メール",
+    "fax": "ファクシミリ",
+    "other": "その他",
+}
+
+
+def party(hold: Hold) -> Party:
+    company = hold.office.inventory.company
+    return Party(
+        company.name,
+        company.address,
+        company.representative,
+        company.desk,
+        company.complaint_desk,
+        company.accredited_body,
+    )
+
+
+def recipient(hold: Hold) -> Recipient:
+    """The person at the proved address; the agent only with authority to receive (AG-6)."""
+    request = hold.request
+    agent = request.agent
+    name = agent.name if agent and agent.receives_answer else request.subject.name
+    return Recipient(name, request.subject.addresses[0] if request.subject.addresses else "")
+
+
+def check_word(hold: Hold) -> str:
+    """A word both sides can say on the telephone: four kana from the case's own key, in no list anywhere."""
+    drawn = hmac.new(bytes.fromhex(hold.vault.commit("word", hold.case_no)), b"word", hashlib.sha256).digest()
+    return "".join("アイウエカキクケサシスタチツナニハヒフマミムヤラリル"[byte % 24] for byte in drawn[:4])
+
+
+def receipt_slip(hold: Hold) -> dict[str, Any]:
+    """Draws 受付票 into the vault; returns its document entry."""
+    request, case, office = hold.request, hold.case, hold.office
+    arrived = day_of(case.received_at)
+    due = {target.what: target.due for target in clocks.targets(arrived, None, office.calendar)}
+    slip = Slip(
+        case.case_no,
+        day_of(office.now),
+        party(hold),
+        recipient(hold),
+        arrived,
+        CHANNEL[request.received.channel],
+        law.right(request.right).label,
+        _scope_text(hold),
+        METHOD[request.answer.method],
+        due.get("dispatch"),
+        office.inventory.company.desk,
+        (),
+        check_word(hold),
+        language=request.answer.language,
+    )
+    return draw(hold, "receipt_slip", "documents/receipt.pdf", lambda out: draw_slip(slip, out))
+
+
+def draw(hold: Hold, kind: str, name: str, drawing: Callable[[Any], int]) -> dict[str, Any]:
+    """Draw a PDF into the sealed folder; returns path, kind, sha256, pages and size."""
+    page = io.BytesIO()
+    pages = drawing(page)
+    with hold.vault.writer(name) as out:
+        sink = Digested(out)
+        sink.write(page.getvalue())
+    return {"path": name, "kind": kind, "sha256": sink.sha256, "pages": pages, "size": sink.size}
+
+
+def _scope_text(hold: Hold) -> str:
+    scope, inventory = hold.request.scope, hold.office.inventory
+    systems = (
+        "保有個人データの全部"
+        if scope.systems is None
+        else "、".join(
+            inventory.system[name].label if name in inventory.system else "（ご指定の記録）" for name in scope.systems
+        )
+    )
+    if scope.first or scope.last:
+        systems += f"（{_japanese_day(scope.first) or 'はじめ'}から{_japanese_day(scope.last) or '現在'}まで）"
+    return systems
+
+
+def _japanese_day(day: date | None) -> str:
+    return f"{day.year}年{day.month}月{day.day}日" if day else ""
+
+
+# -- the letter ------------------------------------------------------------------------------------------------
+
+TITLES = {
+    "full": ("disclosure_decision", "保有個人データ開示決定通知書（全部開示）"),
+    "partial": ("disclosure_decision", "保有個人データ開示決定通知書（一部開示）"),
+    "refused": ("nondisclosure_notice", "保有個人データ不開示通知書"),
+    "not_held": ("absence_notice", "保有個人データ不存在通知書"),
+}
+
+
+def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Letter:
+    case, request = hold.case, hold.request
+    outcome = case.facts["decision_outcome"]
+    kind, title = TITLES[outcome]
+    lang = request.answer.language
+    version = law.version_on(day_of(case.received_at))
+    opening = {
+        "not_held": [law.wording("absence", lang)],
+        "refused": ["ご請求の保有個人データについては、次のとおり開示しないことと決定しましたので、通知します。"],
+    }.get(outcome, ["ご請求のありました保有個人データの開示について、次のとおり決定しましたので、通知します。"])
+    facts = (
+        Fact("ご請求の受付日", _japanese_day(day_of(case.received_at))),
+        Fact("ご請求の種類", f"{law.right(case.right).label}（{law.right(case.right).basis}）"),
+        Fact("ご請求の範囲", _scope_text(hold)),
+        Fact("開示の方法", METHOD[request.answer.method]),
+        Fact("手数料", "0円"),
+    )
+    closing = (
+        "記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、上記の窓口へお申し出ください。",
+        *_open_notes(hold, issued),
+    )
+    lines = tuple(FileLine(f["path"], f["sha256"], f["size"]) for f in files)
+    issued_on = date.fromisoformat(issued["issued_on"])
+    return Letter(
+        kind,
+        title,
+        case.case_no,
+        issued_on,
+        party(hold),
+        recipient(hold),
+        request.subject.name,
+        version.label,
+        _items(hold, lang),
+        lines,
+        tuple(opening),
+        closing,
+        Head(issued["head"]),
+        lang,
+        facts,
+    )
+
+
+def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
+    again = _japanese_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
+    for name, draft in hold.case.facts.get("drafts", {}).items():
+        if draft.get("unread"):
+            label = hold.office.inventory.dataset(name).label
+            yield law.wording(
+                "under_review", hold.request.answer.language, dataset_label=label, n=draft["unread"], date=again
+            )
+
+
+def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
+    inventory, case, items = hold.office.inventory, hold.case, []
+    for name, item in case.facts["items"].items():
+        dataset = inventory.dataset(name)
+        draft = case.facts.get("drafts", {}).get(name, {})
+        grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", "not_our_authority") else []
+        shown = item["outcome"] in ("full", "partial")
+        items.append(
+            Item(
+                f"{inventory.system_of(dataset).label}／{dataset.label}",
+                law.outcome(item["outcome"]).label,
+                f"{draft.get('rows', 0)}件" if shown else "",
+                "、".join(law.ground(g).citation for g in grounds),
+                _reason(hold, dataset, item, grounds, lang),
+            )
+        )
+    return tuple(items)
+
+
+def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
+    """Grounds that stand behind an item, once each, in a fixed order."""
+    own = [item["ground"]] if item["ground"] else []
+    masked = {key.split(":", 1)[1] for key in draft.get("reasons", {})} | set(draft.get("withheld", {}))
+    return own or sorted(ground for ground in masked if ground)
+
+
+def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str], lang: law.Lang) -> str:
+    if item["outcome"] in ("not_our_authority", "redirected"):
+        desk = hold.office.inventory.system_of(dataset).desk
+        return law.wording("not_ours", lang, desk=desk) if desk else law.wording("not_ours_unnamed", lang)
+    if item["outcome"] in ("not_held", "existence_neutral"):
+        return law.wording("absence", lang)
+    if item["outcome"] in ("not_asked", "out_of_scope"):
+        return law.status_label("not_asked", item["reason"], lang) if item["reason"] else ""
+    reasons = [law.ground(g).reason(lang) for g in grounds]
+    return " ".join([*([item["reason"]] if item["outcome"] == "refused" and item["reason"] else []), *reasons])
+
+
+# -- the book --------------------------------------------------------------------------------------------------
+
+
+def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
+    case, lang = hold.case, hold.request.answer.language
+    shown = [
+        d
+        for d in hold.office.inventory.datasets()
+        if case.facts["items"].get(d.id, {}).get("outcome") in ("full", "partial")
+    ]
+    chapters = [*_chapters(hold, shown), *_about(hold, shown)]
+    issued_on = date.fromisoformat(issued["issued_on"])
+    return Book(
+        case.case_no,
+        issued_on,
+        party(hold),
+        recipient(hold),
+        tuple(chapters),
+        tuple(searched(hold)),
+        tuple(_redactions(hold)),
+        _legend(hold, lang),
+        head=Head(issued["head"]),
+        language=lang,
+    )
+
+
+def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
+    long = _too_long(hold, shown)
+    for number, title, _rows in CHAPTERS:
+        mine = [d for d in shown if _chapter_of(d) == number]
+        declared = [d for d in hold.office.inventory.datasets() if _chapter_of(d) == number]
+        if not declared:
+            continue
+        tables = [_summary(hold, d) if d.id in long else _table(hold, d) for d in mine]
+        lines = () if mine else (law.wording("absence", hold.request.answer.language),)
+        yield Chapter(number, title, "", tuple(tables), lines)
+
+
+def _chapter_of(dataset: Dataset) -> str:
+    if dataset.chapter:
+        return dataset.chapter
+    return next((number for number, _, rows in CHAPTERS if dataset.row in rows), "12")
+
+
+def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
+    """The longest tables, until the rest fits; on paper everything is printed (M-2)."""
+    if hold.request.answer.method == "paper":
+        return frozenset()
+    rows = {d.id: int(hold.case.facts["drafts"][d.id]["rows"]) for d in shown}
+    out: set[str] = set()
+    for name in sorted(rows, key=lambda name: -rows[name]):
+        if sum(count for other, count in rows.items() if other not in out) > BOOK_ROWS:
+            out.add(name)
+    return frozenset(out)
+
+
+def _numeric(kind: str) -> bool:
+    return kind.split(".")[0] in ("amount", "number", "count", "duration")
+
+
+def _table(hold: Hold, dataset: Dataset) -> Table:
+    columns = tuple(
+        Column(
+            name,
+            rule.label,
+            "right" if _numeric(rule.kind) else "left",
+            rule.free_text or rule.is_kind("url") or rule.is_kind("address"),
+        )
+        for name, rule in dataset.fields.items()
+    )
+    count = int(hold.case.facts["drafts"][dataset.id]["rows"])
+    return Table(dataset.label, dataset.id, columns, lambda: _cells(hold, dataset), count)
+
+
+def _cells(hold: Hold, dataset: Dataset) -> Iterator[Sequence[Cell]]:
+    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+        for batch in read_batches(source):
+            for row in batch.to_pylist():
+                marks = dict(_mark(entry) for entry in reversed(row[MASKING].split(";"))) if row[MASKING] else {}
+                yield [
+                    Masked(row[name], *marks[name]) if name in marks else _figure(rule.kind, row[name])
+                    for name, rule in dataset.fields.items()
+                ]
+
+
+def _figure(kind: str, text: str) -> str:
+    """Yen with separators, minus as △ (pdf.md §5); anything else as stored."""
+    if kind.split(".")[0] != "amount" or not text.lstrip("-").isdigit():
+        return text
+    return ("△" if text.startswith("-") else "") + f"{abs(int(text)):,}"
+
+
+def _mark(entry: str) -> tuple[str, tuple[str, str]]:
+    name, mark, ground = entry.split(":", 2)
+    return name, (mark, ground)
+
+
+def _summary(hold: Hold, dataset: Dataset) -> Table:
+    """Rows by month; every row stands in the CSV that the note names."""
+    months: dict[str, int] = {}
+    column = dataset.at.column if dataset.at else RECORD_NO
+    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+        for batch in read_batches(source):
+            month = (
+                pc.utf8_slice_codeunits(batch.column(column), 0, 7) if dataset.at else batch.column(column).slice(0, 0)
+            )
+            for pair in pc.value_counts(month).to_pylist():
+                months[pair["values"]] = months.get(pair["values"], 0) + pair["counts"]
+    rows = [(month, f"{count:,}") for month, count in sorted(months.items())]
+    note = f"行数が多いため月ごとの件数を示します。全ての行は data/{dataset.id}.csv にあります。"
+    return Table(
+        dataset.label,
+        dataset.id,
+        (Column("month", "月"), Column("count", "件数", "right")),
+        lambda: rows,
+        len(rows),
+        note,
+    )
+
+
+def _about(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
+    """13 purposes, 14 recipients, 15 retention."""
+    purposes = hold.office.inventory.purposes
+    used = sorted({number for d in shown for number in d.purposes})
+    lines = tuple(
+        f"{number}　{purposes.get(number, '')}（{'、'.join(d.label for d in shown if number in d.purposes)}）"
+        for number in used
+    )
+    yield Chapter(
+        "13", "利用目的", "開示する記録ごとの、公表している利用目的です。", (), lines or ("該当する記録はありません。",)
+    )
+    given = tuple(f"{d.label}：{'、'.join(d.recipients)}" for d in shown if d.recipients)
+    how = "第三者提供記録の開示は、別のご請求として承ります。"
+    yield Chapter(
+        "14", "提供先", "", (), (*(given or ("開示する記録について、委託先・提供先の定めはありません。",)), how)
+    )
+    kept = tuple(f"{d.label}：{'、'.join(d.retention)}" for d in shown if d.retention)
+    yield Chapter(
+        "15",
+        "保存期間",
+        "社内の保存期間の区分によります。",
+        (),
+        kept or ("法令による保存期間の定めのある記録はありません。",),
+    )
+
+
+def searched(hold: Hold) -> Iterator[Searched]:
+    """Every dataset's outward result."""
+    inventory, lang = hold.office.inventory, hold.request.answer.language
+    for name, ended in outward(hold).items():
+        dataset = inventory.dataset(name)
+        reason = ended["reason"]
+        desk = inventory.system_of(dataset).desk
+        detail = law.wording("not_ours", lang, desk=desk) if ended["status"] == "not_ours" and desk else ""
+        yield Searched(
+            inventory.system_of(dataset).label,
+            dataset.label,
+            ended["status"],
+            law.status_label(ended["status"], reason, lang),
+            ended["records"] if ended["status"] == "found" else None,
+            detail,
+        )
+
+
+def outward(hold: Hold) -> dict[str, dict[str, Any]]:
+    """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
+    shown: dict[str, dict[str, Any]] = {}
+    for name, ended in hold.case.facts["datasets"].items():
+        outcome = hold.case.facts["items"].get(name, {}).get("outcome")
+        if outcome == "existence_neutral":
+            shown[name] = {"status": "none_found", "records": 0, "reason": None}
+        elif outcome == "refused":
+            shown[name] = {"status": "withheld", "records": 0, "reason": None}
+        else:
+            shown[name] = dict(ended)
+    return shown
+
+
+def redaction_counts(hold: Hold) -> dict[str, int]:
+    """``mark:ground`` → cells, over the datasets that are shown; whole rows as ``row:ground``."""
+    total: dict[str, int] = {}
+    for name, draft in hold.case.facts.get("drafts", {}).items():
+        if hold.case.facts["items"][name]["outcome"] in ("full", "partial"):
+            for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in draft["withheld"].items())]:
+                total[key] = total.get(key, 0) + count
+    return dict(sorted(total.items()))
+
+
+def _redactions(hold: Hold) -> Iterator[Redaction]:
+    for key, count in redaction_counts(hold).items():
+        mark, ground = key.split(":", 1)
+        label = "行の全部" if mark == "row" else law.mark(mark).label
+        yield Redaction(label, law.ground(ground).citation if ground else "", count)
+
+
+def _legend(hold: Hold, lang: law.Lang) -> tuple[tuple[str, str], ...]:
+    used: dict[str, tuple[str, str]] = {}
+    for key in redaction_counts(hold):
+        mark, ground = key.split(":", 1)
+        if mark != "row":
+            used.setdefault(
+                mark,
+                (shown_as(mark, ground), law.mark(mark).legend(law.ground(ground).citation if ground else "", lang)),
+            )
+    return tuple(used.values())
+
+
+__all__ = ["TOKYO", "book", "draw", "letter", "outward", "receipt_slip", "redaction_counts", "searched"]

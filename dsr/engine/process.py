@@ -1,0 +1,20 @@
+"""The process of a case as the command line runs it: the steps of collecting and what follows without a person."""
+
+from __future__ import annotations
+
+from dsr.engine import collecting, reviewing
+from dsr.engine.office import Office
+from dsr.rules.lifecycle import State
+
+
+def collect(office: Office, case_no: str) -> State:
+    """Collect; where nothing needs an officer's eyes, go on to the proposal."""
+    state = collecting.collect(office, case_no)
+    return settle_review(office, case_no) if state is State.REVIEW else state
+
+
+def settle_review(office: Office, case_no: str) -> State:
+    with office.hold(case_no) as hold:
+        ready = reviewing.ready_to_propose(hold)
+        state = hold.case.state
+    return reviewing.finish_review(office, case_no) if ready else state

@@ -1,0 +1,258 @@
+"""Review: an officer says whose the doubtful rows are and reads the notes; then the drafts are made and proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr import law
+from dsr.case import Act
+from dsr.engine import collecting
+from dsr.engine.office import Hold, Office, digest_of
+from dsr.errors import BadInput, CheckFailed
+from dsr.inventory import Dataset
+from dsr.request import NoteReview, Review
+from dsr.rules import lifecycle, proposing
+from dsr.rules.lifecycle import State
+from dsr.rules.redaction import MASKING, RECORD_NO, propose_spans, record_nos, redact
+from dsr.shapes import shaped
+
+
+def fetched(hold: Hold, dataset: Dataset) -> Iterator[pa.RecordBatch]:
+    """The rows as stored, batch by batch; none when nothing was fetched."""
+    if not hold.vault.exists(f"fetched/{dataset.id}.arrow") or not _any(hold, dataset):
+        return
+    with hold.vault.reader(f"fetched/{dataset.id}.arrow") as source, pa.ipc.open_stream(source) as stream:
+        yield from stream
+
+
+def _any(hold: Hold, dataset: Dataset) -> bool:
+    name = f"fetched/{dataset.id}.json"
+    return hold.vault.exists(name) and int(hold.read_json(name).get("records", 0)) > 0
+
+
+def found_datasets(hold: Hold) -> list[Dataset]:
+    ended = hold.case.facts.get("datasets", {})
+    return [d for d in hold.office.inventory.datasets() if ended.get(d.id, {}).get("status") == "found"]
+
+
+# -- the worksheets ----------------------------------------------------------------------------------------------
+
+
+def notes(hold: Hold) -> Iterator[tuple[Dataset, str, str, str, list[str]]]:
+    """Every note: dataset, record no, field, text, names known in that record."""
+    for dataset in found_datasets(hold):
+        fields = dataset.free_text_fields()
+        if not fields:
+            continue
+        named = [name for name, rule in dataset.fields.items() if rule.is_kind("user.name") or rule.is_kind("staff")]
+        for batch in fetched(hold, dataset):
+            numbers = record_nos(batch, dataset.key).to_pylist()
+            for number, row in zip(numbers, batch.select([*fields, *named]).to_pylist(), strict=True):
+                for name in fields:
+                    if row[name]:
+                        yield dataset, number, name, str(row[name]), [str(row[n]) for n in named if row[n]]
+
+
+def read_marks(hold: Hold) -> Review:
+    return Review.model_validate(hold.read_json("review.json")) if hold.vault.exists("review.json") else Review()
+
+
+def worksheets(office: Office, case_no: str) -> dict[str, Any]:
+    """What an officer must look at, with proposed spans; shown to the officer and stored nowhere."""
+    office.may("review")
+    with office.hold(case_no) as hold:
+        known, marks = collecting.current(hold), read_marks(hold)
+        return {
+            "case": case_no,
+            "identity": {
+                name: {
+                    "evidence": dict(c.evidence),
+                    "strong": c.strong,
+                    "weak": c.weak,
+                    "against": c.against,
+                    "mark": known.marks.get(name),
+                }
+                for name, c in known.candidates.items()
+            },
+            "notes": [
+                {
+                    "dataset": dataset.id,
+                    "record": number,
+                    "field": name,
+                    "text": text,
+                    "proposed": [
+                        [name, start, end]
+                        for start, end in propose_spans(text, [n for n in names if n not in hold.person.names])
+                    ],
+                    "read": number in marks.notes.get(dataset.id, {}),
+                }
+                for dataset, number, name, text, names in notes(hold)
+            ],
+        }
+
+
+# -- the marks ---------------------------------------------------------------------------------------------------
+
+
+def take_review(office: Office, case_no: str, document: object) -> State:
+    """Take an officer's marks. A candidate marked the same reopens the collection; otherwise the drafts are made."""
+    office.may("review")
+    review = shaped(Review, document, "review")
+    with office.hold(case_no) as hold:
+        hold.require(State.REVIEW, State.AWAITING_DECISION)
+        _check_marks(hold, review)
+        known = collecting.current(hold)
+        fresh_same = [n for n, mark in review.identity.items() if mark == "same" and known.marks.get(n) != "same"]
+        merged = read_marks(hold)
+        both = {
+            name: {**merged.notes.get(name, {}), **review.notes.get(name, {})}
+            for name in {*merged.notes, *review.notes}
+        }
+        hold.write_json(
+            "review.json", Review(identity={**merged.identity, **review.identity}, notes=both).model_dump(mode="json")
+        )
+        again = {name.split("/")[0] for name in fresh_same}
+        asked = frozenset(pair for pair in known.asked if pair[0] not in again)
+        known = replace(known, marks={**known.marks, **review.identity}, asked=asked)
+        hold.write_json("identity.json", collecting.discovery.to_json(known))
+        number = revision(hold) + 1
+        public = {
+            "same": sum(m == "same" for m in review.identity.values()),
+            "other": sum(m == "other" for m in review.identity.values()),
+            "notes": sum(len(found) for found in review.notes.values()),
+        }
+        facts = {"candidates": len(known.undecided), "band": bool(known.marks), "reviewed_by": office.actor.name}
+        to = State.COLLECTING if fresh_same else State.REVIEW
+        hold.record(Act(f"review:{number}", "result", public, to=to, facts=facts))
+        if fresh_same:
+            return State.COLLECTING
+    return finish_review(office, case_no)
+
+
+def _check_marks(hold: Hold, review: Review) -> None:
+    known = collecting.current(hold)
+    for name in review.identity:
+        if name not in known.candidates:
+            raise BadInput("identity", "names a candidate that is not on the worksheet", "see dsr review CASE")
+    texts = {(dataset.id, number, name): len(text) for dataset, number, name, text, _ in notes(hold)}
+    for dataset_id, records in review.notes.items():
+        for number, mark in records.items():
+            if not any(key[:2] == (dataset_id, number) for key in texts):
+                raise BadInput(
+                    f"notes.{dataset_id}", "names a record without a note on the worksheet", "see dsr review CASE"
+                )
+            for name, start, end, ground in mark.strike:
+                law.ground(ground)
+                if not 0 <= start < end <= texts.get((dataset_id, number, name), -1):
+                    raise BadInput(
+                        f"notes.{dataset_id}.strike",
+                        f"span {start}..{end} of {name} is not inside the note",
+                        "offsets count characters of the stored text, the end is exclusive",
+                    )
+
+
+def revision(hold: Hold) -> int:
+    return sum(1 for step, phase in hold.ledger() if step.startswith("review:") and phase == "result")
+
+
+def finish_review(office: Office, case_no: str) -> State:
+    """Nothing left to judge: make the drafts and propose. With candidates undecided the case stays in review."""
+    with office.hold(case_no) as hold:
+        case = hold.require(State.REVIEW, State.AWAITING_DECISION)
+        if collecting.current(hold).undecided:
+            return case.state
+        for dataset in found_datasets(hold):
+            draft(hold, dataset)
+        return propose(hold)
+
+
+def ready_to_propose(hold: Hold) -> bool:
+    """A case without doubtful rows and without notes needs no reader."""
+    return (
+        hold.case.state is State.REVIEW and not collecting.current(hold).undecided and next(notes(hold), None) is None
+    )
+
+
+# -- drafts and proposal -------------------------------------------------------------------------------------------
+
+
+def _stage(hold: Hold) -> str:
+    """Drafts belong to one collection and one reading of it."""
+    return f"{collecting.attempt(hold)}.{revision(hold)}"
+
+
+def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
+    """Redact one dataset into the vault: shown text only. Raises CheckFailed for a field without a rule (EN-42)."""
+
+    def work() -> tuple[Mapping[str, Any], None]:
+        marks = read_marks(hold).notes.get(dataset.id, {})
+        return _redact_all(hold, dataset, marks), None
+
+    return hold.once(f"redact:{_stage(hold)}:{dataset.id}", work)
+
+
+def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
+    reasons: dict[str, int] = {}
+    withheld: dict[str, int] = {}
+    rows = unread = masked = 0
+    schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
+    with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
+        for batch in fetched(hold, dataset):
+            shown = redact(dataset, batch, hold.person, marks)
+            stream.write_table(shown.rows.select(schema.names).cast(schema))
+            rows, unread = rows + shown.rows.num_rows, unread + shown.unread
+            masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0
+            for (mark, ground), count in shown.reasons.items():
+                reasons[f"{mark}:{ground}"] = reasons.get(f"{mark}:{ground}", 0) + count
+            for ground, count in shown.withheld.items():
+                withheld[ground] = withheld.get(ground, 0) + count
+    total = int(hold.read_json(f"fetched/{dataset.id}.json")["records"])
+    if total != rows + sum(withheld.values()):  # DC-4: located = shown + masked + withheld
+        raise CheckFailed(
+            f"{dataset.id}: {total} rows were fetched but {rows + sum(withheld.values())} are accounted for"
+        )
+    return {"rows": rows, "masked_rows": masked, "unread": unread, "reasons": reasons, "withheld": withheld}
+
+
+def propose(hold: Hold) -> State:
+    """Per dataset an outcome with its reason; the decision is a person's."""
+    case, inventory = hold.case, hold.office.inventory
+    drafts = {d.id: hold.result(f"redact:{_stage(hold)}:{d.id}") or {} for d in found_datasets(hold)}
+    items = proposing.propose(case.facts["datasets"], drafts)
+    secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
+    reasons = lifecycle.needs_second_person(
+        case.right,
+        secrecy=secrecy,
+        review_band=bool(case.facts.get("band")),
+        neutral=False,
+        co_contractors=any(d.owners == "shared" for d in found_datasets(hold)),
+        destruction=False,
+    )
+    plan = digest_of(
+        [case.case_no, items, drafts, case.facts["datasets"], case.law_version, inventory.digest, read_digest(hold)]
+    )
+    facts = {"proposal": items, "drafts": drafts, "plan": plan, "second_person": list(reasons), "secrecy": secrecy}
+    hold.record(
+        Act(
+            f"propose:{_stage(hold)}",
+            "result",
+            {"plan": plan, "items": items, "second_person": list(reasons)},
+            to=State.AWAITING_DECISION,
+            facts=facts,
+        )
+    )
+    return State.AWAITING_DECISION
+
+
+def read_digest(hold: Hold) -> str:
+    """Keyed digest of the marks, so that a changed reading is a changed plan."""
+    marks = hold.vault.read("review.json").decode() if hold.vault.exists("review.json") else ""
+    return hold.vault.commit("review", marks)
+
+
+__all__ = ["draft", "fetched", "finish_review", "found_datasets", "ready_to_propose", "take_review", "worksheets"]

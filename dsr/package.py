@@ -1,0 +1,148 @@
+"""The machine-readable half of a package: CSV, JSON and manifest, in one pass and bounded memory (public_face.md)."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as pa_csv
+
+from dsr.inventory import Dataset
+from dsr.rules.redaction import MASKING, RECORD_NO
+
+SCHEMA_VERSION = 1
+RECORD_NO_LABEL, MASKING_LABEL = "記録番号", "マスキング"
+_FORMULA = r"^[=+\-@\t\r].+"
+_NUMBER = r"^[+-]?[0-9][0-9,]*(\.[0-9]+)?$"
+
+
+class Sink(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+@dataclass
+class Digested:
+    """Counts and digests what passes through to ``sink``."""
+
+    sink: Sink
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes, /) -> int:
+        data = bytes(data)
+        self._digest.update(data)
+        self.size += len(data)
+        self.sink.write(data)
+        return len(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    # what pyarrow asks of a file
+    closed = False
+    mode = "wb"
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def headers(dataset: Dataset) -> list[str]:
+    """Japanese labels; a source label that is taken already gets a suffix."""
+    taken, labels = {RECORD_NO_LABEL, MASKING_LABEL}, []
+    for rule in dataset.fields.values():
+        label, number = rule.label, 2
+        while label in taken:
+            label, number = f"{rule.label}({number})", number + 1
+        taken.add(label)
+        labels.append(label)
+    return [RECORD_NO_LABEL, *labels, MASKING_LABEL]
+
+
+def write_csv(dataset: Dataset, batches: Iterable[pa.RecordBatch], out: Sink) -> None:
+    """UTF-8 with BOM; a cell that a spreadsheet would run as a formula is quoted as text with an apostrophe."""
+    line = io.StringIO()
+    csv.writer(line, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(headers(dataset))
+    out.write("\ufeff".encode() + line.getvalue().encode())
+    options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    for batch in batches:
+        safe = pa.table([_harmless(column) for column in batch.columns], names=batch.schema.names)
+        buffer = pa.BufferOutputStream()
+        pa_csv.write_csv(safe, buffer, options)
+        out.write(buffer.getvalue().to_pybytes())
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    runs = pc.and_(pc.match_substring_regex(column, _FORMULA), pc.invert(pc.match_substring_regex(column, _NUMBER)))
+    if not pc.any(pc.fill_null(runs, False)).as_py():
+        return column
+    return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)
+
+
+def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], out: Sink) -> None:
+    """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list."""
+    columns = {name: rule.label for name, rule in dataset.fields.items()}
+    head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns}
+    out.write(orjson.dumps(head)[:-1] + b',"rows":[')
+    separator = b"\n"
+    for batch in batches:
+        lines = []
+        for row in batch.to_pylist():
+            row[MASKING] = row[MASKING].split(";") if row[MASKING] else []
+            lines.append(orjson.dumps(row))
+        if lines:
+            out.write(separator + b",\n".join(lines))
+            separator = b",\n"
+    out.write(b"\n]}\n")
+
+
+def manifest(
+    case_no: str,
+    law_version: str,
+    generator: str,
+    files: Sequence[Mapping[str, Any]],
+    datasets: Sequence[Mapping[str, Any]],
+    redactions: Mapping[str, int],
+    head: str,
+) -> bytes:
+    """No values: names, digests, outward statuses and counts."""
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "case": case_no,
+        "law_version": law_version,
+        "generator": generator,
+        "files": list(files),
+        "datasets": list(datasets),
+        "redactions": dict(sorted(redactions.items())),
+        "tree_head": head,
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def read_batches(source: BinaryIO) -> Iterator[pa.RecordBatch]:
+    with pa.ipc.open_stream(source) as stream:
+        yield from stream
+
+
+__all__ = ["MASKING", "RECORD_NO", "Digested", "headers", "manifest", "read_batches", "write_csv", "write_json"]

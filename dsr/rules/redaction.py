@@ -1,0 +1,271 @@
+"""What of a record is shown: masks, third parties, unread notes and struck spans, column by column (documents.md §6).
+
+The value is replaced here, before anything is laid out; nothing after this module ever sees what is masked.
+A field without a rule stops the package (EN-42). Columns in, columns of shown text out: a million calls are a few
+vector operations, and a distinct value is looked at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr import law
+from dsr.errors import CheckFailed
+from dsr.inventory import Condition, Dataset, FieldRule
+from dsr.names.person import Person, same_person_value
+from dsr.request import NoteReview
+
+RECORD_NO = "_record_no"
+MASKING = "_masking"
+
+
+def shown_as(mark: str, ground: str = "", head: str = "", tail: str = "") -> str:
+    """The text that stands in place of the value; a struck place names its ground's number, where it has one."""
+    row = law.mark(mark)
+    if mark == "struck":
+        item = law.ground(ground).item if ground else None
+        return row.show(n=item) if item else "■■■（不開示）"
+    fields = {"head": head} if row.cut else {"tail": tail} if row.keep else {}
+    return row.show(**fields)
+
+
+def _without_last4(text: str) -> str:
+    """092-000-1001 → 092-000-: the last four digits go, wherever the hyphens are."""
+    digits = [at for at, character in enumerate(text) if character.isdigit()]
+    return text[: digits[-4]] if len(digits) > 4 else ""
+
+
+MARKS: Mapping[str, tuple[str, str, Callable[[str], dict[str, str]]]] = {
+    "last3": ("account_tail", "", lambda text: {"tail": text[-3:]}),
+    "card_last4": ("card_tail", "", lambda text: {"tail": text[-4:]}),
+    "last4": ("last4", "", lambda text: {"head": _without_last4(text)}),
+    "withheld_number": ("withheld_number", "APPI-33-2-3+TBA-4-1", lambda _: {}),
+    "person_other": ("person_other", "APPI-33-1-OTHER", lambda _: {}),
+    "all": ("struck", "", lambda _: {}),
+}
+"""``as`` of a mask rule → mark, usual ground, and what of the value stays."""
+
+
+@dataclass(frozen=True)
+class Redacted:
+    """``rows``: text columns, ``_record_no`` first and ``_masking`` last; ``reasons``: (mark, ground) → cells."""
+
+    rows: pa.Table = field(repr=False)
+    reasons: Mapping[tuple[str, str], int]
+    withheld: Mapping[str, int]
+    unread: int
+
+
+def record_nos(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> pa.Array:
+    """Key columns joined by ``|``; a missing part is empty (public_face.md)."""
+    parts = [pc.fill_null(_text(rows.column(name)), "") for name in key]
+    joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
+    return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _flat(column: Any) -> pa.Array:
+    if isinstance(column, pa.ChunkedArray):
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return column
+
+
+def _text(column: Any) -> pa.Array:
+    """A stored column as it is written for people: ISO days and instants, plain numbers, text untouched."""
+    column = _flat(column)
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_timestamp(kind):
+        stamps = column if kind.tz is None else pc.local_timestamp(column.cast(pa.timestamp("us", "Asia/Tokyo")))
+        return pc.strftime(stamps.cast(pa.timestamp("s"), safe=False), format="%Y-%m-%d %H:%M:%S")
+    if pa.types.is_floating(kind):
+        return pa.array(
+            [None if v is None else (str(int(v)) if v == int(v) else repr(v)) for v in column.to_pylist()], pa.string()
+        )
+    if pa.types.is_null(kind):
+        return pa.nulls(len(column), pa.string())
+    return column.cast(pa.string())
+
+
+def _by_value(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
+    coded = column.dictionary_encode()
+    changed = pa.array([None if v is None else change(v) for v in coded.dictionary.to_pylist()], pa.string())
+    return changed.take(coded.indices)
+
+
+def holds(condition: Condition, rows: pa.RecordBatch) -> pa.Array:
+    """``Condition.holds`` over whole columns."""
+    result = pa.array([True] * rows.num_rows, pa.bool_())
+    for column, operator, words in condition.terms:
+        coded = _flat(rows.column(column)).dictionary_encode()
+        single = Condition(
+            text=f"{column} {'is null' if words == (None,) else 'in (' + ','.join(map(repr_word, words)) + ')'}"
+        )
+        answers = pa.array([single.holds({column: value}) for value in coded.dictionary.to_pylist()], pa.bool_())
+        hit = (
+            pc.fill_null(answers.take(coded.indices), words == (None,))
+            if len(coded.dictionary)
+            else pa.array([words == (None,)] * rows.num_rows, pa.bool_())
+        )
+        result = pc.and_(result, hit if operator == "=" else pc.invert(hit))
+    return result
+
+
+def repr_word(word: str | None) -> str:
+    return f"'{word}'"
+
+
+def withheld_rows(dataset: Dataset, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
+    """Rows that may not be shown at all, counted under their ground."""
+    counts: dict[str, int] = {}
+    for rule in dataset.withhold_when:
+        hit = holds(rule.when, rows)
+        counts[rule.ground] = counts.get(rule.ground, 0) + int(pc.sum(hit).as_py() or 0)
+        rows = rows.filter(pc.invert(hit))
+    return rows, {ground: count for ground, count in counts.items() if count}
+
+
+def redact(dataset: Dataset, batch: pa.RecordBatch, person: Person, notes: Mapping[str, NoteReview]) -> Redacted:
+    """Shown text of every declared field. Raises CheckFailed for a column that no rule covers."""
+    undeclared = [name for name in batch.schema.names if name not in dataset.fields]
+    if undeclared:
+        raise CheckFailed(
+            f"{dataset.id}.{undeclared[0]}: a field without a rule; declare it in the inventory first"
+        )
+    rows, withheld = withheld_rows(dataset, batch)
+    numbers = record_nos(rows, dataset.key)
+    columns: dict[str, pa.Array] = {RECORD_NO: numbers}
+    entries: list[pa.Array] = []
+    reasons: dict[tuple[str, str], int] = {}
+    unread = 0
+    for name, rule in dataset.fields.items():
+        shown, marks = _field(name, rule, rows, person, numbers, notes)
+        columns[name] = shown
+        for (mark, ground), hit in marks:
+            count = int(pc.sum(hit).as_py() or 0)
+            if count:
+                reasons[mark, ground] = reasons.get((mark, ground), 0) + count
+                unread += count if mark == "under_review" else 0
+                entries.append(pc.if_else(hit, pa.scalar(f"{name}:{mark}:{ground}"), pa.scalar(None, pa.string())))
+    columns[MASKING] = (
+        pc.binary_join_element_wise(*entries, ";", null_handling="skip")
+        if entries
+        else pa.array([""] * rows.num_rows, pa.string())
+    )
+    return Redacted(pa.table(columns), reasons, withheld, unread)
+
+
+Marked = list[tuple[tuple[str, str], pa.Array]]
+
+
+def _field(
+    name: str, rule: FieldRule, rows: pa.RecordBatch, person: Person, numbers: pa.Array, notes: Mapping[str, NoteReview]
+) -> tuple[pa.Array, Marked]:
+    stored = _text(rows.column(name))
+    if rule.free_text:
+        return _notes(name, stored, numbers, notes)
+    shown = _by_value(stored, lambda text: rule.codes.get(text, text)) if rule.codes else stored
+    marked: Marked = []
+    open_cells = pc.and_(pc.is_valid(stored), pc.not_equal(pc.fill_null(stored, ""), ""))
+    for mask in rule.mask:
+        hit = pc.and_(holds(mask.when, rows), open_cells) if mask.when else open_cells
+        shown, open_cells = _apply(mask.shown, mask.ground, shown, stored, hit, open_cells, marked)
+    if rule.third_party:
+        hit = open_cells if rule.third_party == "always" else pc.and_(open_cells, _somebody_else(rule, stored, person))
+        shown, open_cells = _apply("person_other", None, shown, stored, hit, open_cells, marked)
+    return pc.fill_null(shown, ""), marked
+
+
+def _apply(
+    word: str,
+    ground: str | None,
+    shown: pa.Array,
+    stored: pa.Array,
+    hit: pa.Array,
+    open_cells: pa.Array,
+    marked: Marked,
+) -> tuple[pa.Array, pa.Array]:
+    mark, usual, stays = MARKS[word]
+    reason = ground or usual
+    marked.append(((mark, reason), hit))
+    masked = _by_value(stored, lambda text: shown_as(mark, reason, **stays(text)))
+    return pc.if_else(hit, masked, shown), pc.and_(open_cells, pc.invert(hit))
+
+
+def _somebody_else(rule: FieldRule, stored: pa.Array, person: Person) -> pa.Array:
+    kind = rule.kind.split(".")[1] if rule.kind.startswith("user.") else rule.kind.split(".")[0]
+    coded = stored.dictionary_encode()
+    theirs = [value is None or not same_person_value(person, kind, value) for value in coded.dictionary.to_pylist()]
+    return pc.fill_null(pa.array(theirs, pa.bool_()).take(coded.indices), False)
+
+
+# -- free text -------------------------------------------------------------------------------------------------
+
+
+def _notes(name: str, stored: pa.Array, numbers: pa.Array, notes: Mapping[str, NoteReview]) -> tuple[pa.Array, Marked]:
+    """A note nobody has read shows only that it is being read; a read one shows itself, its spans struck."""
+    shown: list[str] = []
+    cells: dict[tuple[str, str], list[bool]] = {}
+    texts, names = stored.to_pylist(), numbers.to_pylist()
+    for at, (text, number) in enumerate(zip(texts, names, strict=True)):
+        review = notes.get(number)
+        if not text:
+            shown.append("")
+        elif review is None or not review.release:
+            shown.append(shown_as("under_review"))
+            cells.setdefault(("under_review", ""), [False] * len(texts))[at] = True
+        else:
+            spans = [(start, end, ground) for field_name, start, end, ground in review.strike if field_name == name]
+            shown.append(strike(text, spans))
+            for _, _, ground in spans:
+                cells.setdefault((mark_of(ground), ground), [False] * len(texts))[at] = True
+    return pa.array(shown, pa.string()), [(reason, pa.array(hit, pa.bool_())) for reason, hit in cells.items()]
+
+
+def mark_of(ground: str) -> str:
+    return "person_other" if ground.endswith(("-THIRD", "-OTHER")) else "struck"
+
+
+def strike(text: str, spans: Sequence[tuple[int, int, str]]) -> str:
+    """Replace spans (code points, end exclusive; touching ones become one) so that neither text nor length remains."""
+    merged: list[tuple[int, int, str]] = []
+    for start, end, ground in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]), merged[-1][2])
+        else:
+            merged.append((start, end, ground))
+    for start, end, ground in reversed(merged):
+        text = text[:start] + shown_as(mark_of(ground), ground) + text[end:]
+    return text
+
+
+_HAN = "\u3005\u30f6\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f\U000e0100-\U000e01ef"
+_DIGIT = "0-9０-９"
+_PROPOSALS = (
+    re.compile(rf"[+＋]?[{_DIGIT}(（][{_DIGIT}()（）‐－ー–-]{{7,}}[{_DIGIT}]"),  # phones, accounts
+    re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # mails
+    re.compile(rf"[{_HAN}]{{1,6}}(?:[ 　]?[{_HAN}]{{1,4}})?(?=様|さま|さん|氏|殿)"),  # people with an honorific
+    re.compile(rf"[{_HAN}]{{2,3}}[都道府県][^\s、。]{{2,30}}?[{_DIGIT}][{_DIGIT}丁目番地号－ー-]*"),  # addresses
+)
+
+
+def propose_spans(text: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    """Spans an officer should look at: numbers, mails, addresses, people with an honorific, names known in the record.
+
+    A proposal is a place to look; what is struck is what the officer marks.
+    """
+    spans = {found.span() for pattern in _PROPOSALS for found in pattern.finditer(text)}
+    for name in names:
+        if len(name) >= 2:
+            spans |= {found.span() for found in re.finditer(re.escape(name), text)}
+    kept: list[tuple[int, int]] = []
+    for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if not kept or start >= kept[-1][1]:
+            kept.append((start, end))
+    return kept

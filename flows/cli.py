@@ -1,0 +1,488 @@
+"""The command line ``dsr``: reads arguments, calls one step, prints what became of it (public_face.md).
+
+Exit status: 0 done (also "nothing held") · 1 what was asked is not so · 2 bad input · 3 a system could not be reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dsr import request as shapes
+from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
+from dsr.engine.office import Office
+from dsr.errors import BadInput, DsrError
+from dsr.rules.lifecycle import State
+from dsr.shapes import read_json
+from flows import home as homes
+
+Arguments = argparse.Namespace
+
+WORDS: dict[str, tuple[str, str]] = {
+    "received": (
+        "受け付けました。次は本人確認です: dsr prove {case} --file PROOF.json",
+        "Opened. Next, the requester's identity: dsr prove {case} --file PROOF.json",
+    ),
+    "proved": (
+        "本人確認が済みました。次は検索です: dsr collect {case}",
+        "Identity is proved. Next: dsr collect {case}",
+    ),
+    "awaiting_cure": ("本人確認に補正が必要です。", "The proof needs a cure."),
+    "blocked": (
+        "確認できないシステムがあります。理由は dsr show {case}。復旧後に dsr collect {case} で続きから再開します。",
+        "A system could not be reached; see dsr show {case}. Run dsr collect {case} again to go on from there.",
+    ),
+    "review": ("担当者の確認が必要です: dsr review {case}", "An officer must read: dsr review {case}"),
+    "collecting": (
+        "同一人と確認された記録から検索を続けます: dsr collect {case}",
+        "Discovery goes on from what was marked: dsr collect {case}",
+    ),
+    "awaiting_decision": (
+        "判断案ができました: dsr show {case}、決定は dsr decide {case} --as-proposed",
+        "The proposal stands: dsr show {case}, then dsr decide {case} --as-proposed",
+    ),
+    "awaiting_approval": (
+        "別の承認者の承認が必要です: dsr approve {case}",
+        "Another officer must approve: dsr approve {case}",
+    ),
+    "fulfilling": ("決定しました。作成: dsr fulfil {case}", "Decided. Next: dsr fulfil {case}"),
+    "dispatching": (
+        "書類ができました。取り出しは dsr package {case} --out DIR、交付の記録は dsr dispatch {case} --file FILE",
+        "The package is made: dsr package {case} --out DIR, then dsr dispatch {case} --file DISPATCH.json",
+    ),
+    "closed": ("完了しました。", "Closed."),
+    "withdrawn": ("取り下げられました。", "Withdrawn."),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    act: Callable[[Arguments], int | None] = arguments.act
+    try:
+        return act(arguments) or 0
+    except DsrError as error:
+        print(f"dsr: {error}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        print(
+            f"dsr: {type(error).__name__}: {error.strerror}: free space or check permissions, then run again",
+            file=sys.stderr,
+        )
+        return 1
+
+
+# -- printing ----------------------------------------------------------------------------------------------------
+
+
+def _print(arguments: Arguments, document: Any, words: str = "") -> None:
+    if arguments.json:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    elif words:
+        print(words)
+    else:
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def _next(arguments: Arguments, case_no: str, state: State, **more: Any) -> None:
+    japanese, english = WORDS.get(state.value, ("", ""))
+    words = (japanese if _japanese(arguments) else english).format(case=case_no)
+    _print(arguments, {"case": case_no, "state": state.value, **more}, f"{case_no}  {state.value}  {words}")
+
+
+def _japanese(arguments: Arguments) -> bool:
+    return str(arguments.lang or os.environ.get("LC_ALL") or os.environ.get("LANG") or "ja").startswith(("ja", "C"))
+
+
+# -- the home ----------------------------------------------------------------------------------------------------
+
+
+def _home(arguments: Arguments) -> Path:
+    written = arguments.home or os.environ.get("DSR_HOME")
+    if not written:
+        raise BadInput("--home", "no engine home is named", "give --home DIR or set DSR_HOME")
+    return Path(written)
+
+
+@contextmanager
+def _office(arguments: Arguments) -> Iterator[Office]:
+    office = homes.office(_home(arguments), arguments.now)
+    try:
+        yield office
+    finally:
+        office.store.close()
+
+
+# -- the commands ------------------------------------------------------------------------------------------------
+
+
+def _sample_build(arguments: Arguments) -> None:
+    from sample_data.build import build
+
+    build(
+        Path(arguments.out),
+        people=arguments.people,
+        calls=arguments.calls,
+        seed=arguments.seed,
+        database_url=arguments.database,
+    )
+    _print(
+        arguments,
+        {"out": arguments.out},
+        f"見本の会社を作りました: {arguments.out}" if _japanese(arguments) else f"sample company in {arguments.out}",
+    )
+
+
+def _sample_serve(arguments: Arguments) -> None:
+    from sample_data.serve import serve
+
+    with serve(Path(arguments.out), port=arguments.port) as server:
+        print(f"{server.url}  (Ctrl-C)", file=sys.stderr)
+        server.serve_forever()
+
+
+def _init(arguments: Arguments) -> None:
+    home = _home(arguments)
+    homes.init(
+        home,
+        Path(arguments.inventory),
+        Path(arguments.officers) if arguments.officers else None,
+        Path(arguments.keys) if arguments.keys else None,
+        arguments.production,
+    )
+    _print(arguments, {"home": str(home)}, f"{home}  OK")
+
+
+def _officer_add(arguments: Arguments) -> None:
+    secret = secrets.token_urlsafe(18)
+    homes.add_officer(_home(arguments), arguments.name, arguments.role, secret, arguments.now)
+    _print(
+        arguments,
+        {"name": arguments.name, "role": arguments.role, "secret": secret},
+        f"{arguments.name} ({arguments.role})\nDSR_SECRET={secret}\n"
+        + ("この秘密は一度だけ表示します。" if _japanese(arguments) else "Shown once."),
+    )
+
+
+def _login(arguments: Arguments) -> None:
+    secret = os.environ.get("DSR_SECRET") or getpass.getpass("secret: ")
+    officer = homes.log_in(_home(arguments), arguments.name, secret)
+    _print(arguments, {"name": officer.name, "role": officer.role}, f"{officer.name} ({officer.role})  OK")
+
+
+def _inventory_check(arguments: Arguments) -> int:
+    with _office(arguments) as office:
+        problems = list(desk.inventory_problems(office, office.inventory))
+        lines = [
+            f"{p['system']}{'.' + p['dataset'] if p['dataset'] else ''} {p['place']}: {p['problem']}" for p in problems
+        ]
+        _print(arguments, {"problems": problems}, "\n".join(lines) or "OK")
+        reached = all(problem["problem"] in ("undeclared", "missing", "cannot be read") for problem in problems)
+    return 0 if not problems else (1 if reached else 3)
+
+
+def _open(arguments: Arguments) -> None:
+    document = read_json(Path(arguments.request), "request")
+    with _office(arguments) as office:
+        case = intake.open_case(office, document)
+        linked = case.facts.get("linked_to")
+        if linked:
+            _print(
+                arguments,
+                {"case": case.case_no, "state": case.state.value, "linked_to": linked},
+                f"{case.case_no}  = {linked}  "
+                + (
+                    "同じ請求が進行中のため、そちらに連結しました。"
+                    if _japanese(arguments)
+                    else "the same request is running; linked"
+                ),
+            )
+        else:
+            _next(arguments, case.case_no, case.state, linked_to=None)
+
+
+def _prove(arguments: Arguments) -> int:
+    with _office(arguments) as office:
+        found = intake.prove(office, arguments.case, read_json(Path(arguments.file), "proof"))
+        defects = [
+            {"code": d.code, "field": d.field, "words": d.words_ja if _japanese(arguments) else d.words_en}
+            for d in found.defects
+        ]
+        _next(arguments, arguments.case, State.PROVED if found.proved else State.AWAITING_CURE, defects=defects)
+        for defect in defects:
+            print(f"  {defect['field']}: {defect['words']}", file=sys.stderr)
+    return 0 if found.proved else 1
+
+
+def _answer(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        intake.answer_search(office, arguments.case, arguments.system, read_json(Path(arguments.file), "answer"))
+        _next(arguments, arguments.case, office.store.case(arguments.case).state)
+
+
+def _remote(arguments: Arguments, deployment: str) -> int:
+    from flows.deployments import hand_over
+
+    run = hand_over(_home(arguments), deployment, arguments.case)
+    _print(arguments, {"case": arguments.case, "flow_run": run}, f"{arguments.case} → {run}")
+    return 0
+
+
+def _collect(arguments: Arguments) -> int:
+    if arguments.remote:
+        return _remote(arguments, "collect")
+    with _office(arguments) as office:
+        state = process.collect(office, arguments.case)
+        _next(arguments, arguments.case, state)
+    return 3 if state is State.BLOCKED else 0
+
+
+def _review(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        if arguments.file:
+            state = reviewing.take_review(office, arguments.case, read_json(Path(arguments.file), "review"))
+            _next(arguments, arguments.case, state)
+        else:
+            _print(arguments, reviewing.worksheets(office, arguments.case))
+
+
+def _decide(arguments: Arguments) -> None:
+    document = None if arguments.as_proposed else read_json(Path(arguments.file), "decision")
+    with _office(arguments) as office:
+        _next(arguments, arguments.case, deciding.decide(office, arguments.case, document))
+
+
+def _approve(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        _next(arguments, arguments.case, deciding.approve(office, arguments.case))
+
+
+def _fulfil(arguments: Arguments) -> int:
+    if arguments.remote:
+        return _remote(arguments, "fulfil")
+    with _office(arguments) as office:
+        _next(arguments, arguments.case, fulfilling.fulfil(office, arguments.case))
+    return 0
+
+
+def _package(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        files = fulfilling.write_out(office, arguments.case, Path(arguments.out))
+        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+
+
+def _dispatch(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        _next(
+            arguments,
+            arguments.case,
+            fulfilling.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch")),
+        )
+
+
+def _withdraw(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        intake.withdraw(office, arguments.case)
+        _next(arguments, arguments.case, State.WITHDRAWN)
+
+
+def _list(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        rows = desk.listed(office, arguments.due)
+        lines = []
+        for row in rows:
+            presuit, sla = row["clocks"]["presuit"], row["clocks"]["sla"]
+            first = row["due"][0] if row["due"] else None
+            lines.append(
+                f"{row['case']}  {row['state']:<18} {row['owner']:<8} "
+                f"A {presuit['ends'] if presuit else '–'}  B {sla['due'] or '–'}  "
+                + (f"{first['what']} → {first['who']} {first['due']}" if first else "")
+            )
+        _print(
+            arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if _japanese(arguments) else "no cases")
+        )
+
+
+def _show(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        shown = desk.shown(office, arguments.case)
+        lines = [
+            f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
+            f"  received {shown['received_at']}",
+        ]
+        lines += [
+            f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''}"
+            for d in shown["datasets"]
+        ]
+        lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
+        lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
+        _print(arguments, shown, "\n".join(lines))
+
+
+def _watch(arguments: Arguments) -> int:
+    """A round resumes what is open: asking again is safe, and only what did not answer is asked."""
+    status = 0
+    with _office(arguments) as office:
+        found = desk.watch(office)
+        for case_no in found["resume"]:
+            state = process.collect(office, case_no)
+            status = max(status, 3 if state is State.BLOCKED else 0)
+        lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
+        _print(arguments, found, "\n".join([*lines, f"tree head {found['head']}"]))
+    return status
+
+
+def _trail_verify(arguments: Arguments) -> int:
+    with _office(arguments) as office:
+        found = desk.verify_trail(office, arguments.head or [])
+        _print(
+            arguments,
+            found,
+            "\n".join(
+                [f"{p['level']}: {p['seq']}: {p['words']}" for p in found["problems"]]
+                + [f"{'sound' if found['sound'] else 'NOT SOUND'}  {found['events']} events  {found['head']}"]
+            ),
+        )
+    return 0 if found["sound"] else 1
+
+
+def _trail_export(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        bundle = desk.export_trail(office, arguments.case)
+        out = Path(arguments.out)
+        part = out.with_name(f".{out.name}.part")
+        part.write_text(json.dumps(bundle, ensure_ascii=False, indent=1) + "\n")
+        part.replace(out)
+        _print(arguments, {"out": str(out), "events": len(bundle["events"])}, f"{out}  {len(bundle['events'])} events")
+
+
+def _serve(arguments: Arguments) -> int:
+    from flows.deployments import serve
+
+    return serve(_home(arguments), port=arguments.port)
+
+
+SCHEMAS = {
+    "REQUEST": shapes.Request,
+    "PROOF": shapes.Proof,
+    "DECISION": shapes.Decision,
+    "REVIEW": shapes.Review,
+    "DISPATCH": shapes.Dispatch,
+    "ANSWER": shapes.SearchAnswer,
+}
+
+
+def _schema(arguments: Arguments) -> None:
+    shape = SCHEMAS.get(arguments.name.upper().removesuffix(".JSON"))
+    if shape is None:
+        raise BadInput("NAME", "no such shape", f"one of {', '.join(SCHEMAS)}")
+    print(json.dumps(shape.model_json_schema(), ensure_ascii=False, indent=2))
+
+
+# -- the arguments -------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    for name, words in (
+        ("--home", "engine home (or DSR_HOME)"),
+        ("--now", "rehearsal clock, 2026-11-22T09:00+09:00"),
+        ("--lang", "ja or en"),
+    ):
+        common.add_argument(name, help=words, default=None)
+    common.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser = argparse.ArgumentParser(
+        prog="dsr", description="開示等の請求の受付から交付まで / data-subject requests, from letter to package"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(
+        name: str, act: Callable[[Arguments], int | None], words: str, *positional: str, under: Any = commands
+    ) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = under.add_parser(name, help=words, description=words, parents=[common])
+        for argument in positional:
+            made.add_argument(argument)
+        made.set_defaults(act=act)
+        return made
+
+    def group(name: str, words: str) -> Any:
+        return commands.add_parser(name, help=words).add_subparsers(required=True, metavar="COMMAND")
+
+    sample = group("sample", "a fictional company to try everything on")
+    build = command("build", _sample_build, "build the sample company's stores, requests and truth", under=sample)
+    build.add_argument("--out", required=True)
+    build.add_argument("--people", type=int, default=200)
+    build.add_argument("--calls", type=int, default=20_000)
+    build.add_argument("--seed", type=int, default=1)
+    build.add_argument("--database", default=None, metavar="URL")
+    serving = command("serve", _sample_serve, "run the sample's HTTP systems on loopback until stopped", under=sample)
+    serving.add_argument("--out", required=True)
+    serving.add_argument("--port", type=int, default=0)
+
+    init = command("init", _init, "make an engine home")
+    init.add_argument("--inventory", required=True)
+    init.add_argument("--officers")
+    init.add_argument("--keys", help="keep the keys in another folder")
+    init.add_argument("--production", action="store_true", help="refuse --now in this home for ever")
+    officer = command(
+        "add", _officer_add, "add an officer; the secret is shown once", "name", under=group("officer", "officers")
+    )
+    officer.add_argument("--role", required=True)
+    command("login", _login, "sign in on this machine", "name")
+    command(
+        "check",
+        _inventory_check,
+        "live schemas and files against the declaration",
+        under=group("inventory", "declared systems"),
+    )
+
+    command("open", _open, "open a case for a request", "request")
+    for name, act, words in (
+        ("prove", _prove, "record how the requester was identified"),
+        ("dispatch", _dispatch, "record envelope check, sending or return"),
+    ):
+        command(name, act, words, "case").add_argument("--file", required=True)
+    answer = command("answer", _answer, "enter the answer to a search order of a manual system", "case", "system")
+    answer.add_argument("--file", required=True)
+    for name, act, words in (
+        ("collect", _collect, "find and fetch what is the subject's"),
+        ("fulfil", _fulfil, "make letter, book and data"),
+    ):
+        command(name, act, words, "case").add_argument(
+            "--remote", action="store_true", help="hand it to the deployment"
+        )
+    command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")
+    decide = command("decide", _decide, "decide on the proposal", "case").add_mutually_exclusive_group(required=True)
+    decide.add_argument("--as-proposed", action="store_true")
+    decide.add_argument("--file")
+    command("approve", _approve, "approve as the second officer", "case")
+    command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
+    command("withdraw", _withdraw, "record that the request was taken back", "case")
+    command("list", _list, "the cases with both clocks").add_argument(
+        "--due", action="store_true", help="only what is due"
+    )
+    command("show", _show, "one case", "case")
+    command("watch", _watch, "one round of clocks, reminders and resuming")
+    trail = group("trail", "the log that proves itself")
+    command("verify", _trail_verify, "recompute the whole log", under=trail).add_argument(
+        "--head", action="append", help="a tree head printed on a letter"
+    )
+    command("export", _trail_export, "evidence bundle of one case", "case", under=trail).add_argument(
+        "--out", required=True
+    )
+    command("serve", _serve, "Prefect server and UI, deployments, schedules").add_argument(
+        "--port", type=int, default=4200
+    )
+    command("schema", _schema, "JSON Schema of an input shape", "name")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""An engine home on disk, and how store, vault, inventory, connectors, officer and clock are wired together from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from connectors.build import connect
+
+from dsr.case import Act
+from dsr.connector import Connector
+from dsr.days import TOKYO
+from dsr.engine.desk import OFFICE_LOG
+from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
+from dsr.errors import BadInput, NotAllowed
+from dsr.inventory import Inventory, read_inventory
+from dsr.rules.lifecycle import ROLES
+from dsr.shapes import read_json
+from dsr.store import Store
+from dsr.vault import Keys, Vault
+
+SETTINGS = "settings.json"
+SESSION = "session.json"
+
+
+def init(home: Path, inventory: Path, officers: Path | None, keys: Path | None, production: bool) -> None:
+    """Make a home. Nothing is left behind when something is wrong; an existing home is never overwritten."""
+    if (home / SETTINGS).exists():
+        raise BadInput("--home", "there is a home already", "choose another folder")
+    read_inventory(inventory)
+    people = _officers(officers) if officers else []
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+    key_folder = keys or home / "keys"
+    Keys.create(key_folder)
+    store = _store(home)
+    store.create()
+    for name, role, secret in people:
+        store.add_officer(name, role, secret_hash(secret))
+    store.close()
+    (home / "prefect").mkdir(exist_ok=True, mode=0o700)
+    settings = {"inventory": str(inventory.resolve()), "keys": str(key_folder.resolve()), "production": production}
+    part = home / f"{SETTINGS}.part"
+    part.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
+    part.chmod(0o600)
+    part.replace(home / SETTINGS)
+
+
+def _officers(path: Path) -> list[tuple[str, str, str]]:
+    listed = read_json(path, "officers")
+    if not isinstance(listed, list):
+        raise BadInput("officers", "is not a list", '[{"name": …, "role": …, "secret": …}]')
+    made = []
+    for at, entry in enumerate(listed):
+        try:
+            made.append(
+                (str(entry["name"]), role_named(str(entry["role"]), f"officers.{at}.role"), str(entry["secret"]))
+            )
+        except (TypeError, KeyError):
+            raise BadInput(f"officers.{at}", "lacks name, role or secret", "give all three") from None
+    return made
+
+
+def role_named(role: str, field: str) -> str:
+    roles = sorted({name for allowed in ROLES.values() for name in allowed})
+    if role not in roles:
+        raise BadInput(field, "no such role", f"one of {', '.join(roles)}")
+    return role
+
+
+def _store(home: Path) -> Store:
+    return Store.connect(os.environ.get("DSR_DATABASE_URL") or f"sqlite:///{home / 'dsr.db'}")
+
+
+def settings_of(home: Path) -> dict[str, Any]:
+    if not (home / SETTINGS).exists():
+        raise BadInput("--home", "is no engine home", "run dsr init --home DIR --inventory FILE, or set DSR_HOME")
+    return dict(read_json(home / SETTINGS, "settings"))
+
+
+def clock_of(now: str | None, production: bool) -> tuple[Callable[[], datetime], bool]:
+    """The machine's clock, or the rehearsal clock that ``--now`` sets; a production home refuses the latter."""
+    if now is None:
+        return lambda: datetime.now(TOKYO), False
+    if production:
+        raise BadInput("--now", "this home is marked production", "leave --now out; rehearse in another home")
+    try:
+        fixed = datetime.fromisoformat(now)
+    except ValueError:
+        raise BadInput("--now", "is no instant", "write 2026-11-22T09:00+09:00") from None
+    if fixed.tzinfo is None:
+        raise BadInput("--now", "has no zone", "write 2026-11-22T09:00+09:00")
+    return lambda: fixed, True
+
+
+def office(
+    home: Path,
+    now: str | None = None,
+    officer: Officer | None = None,
+    tries: int = 3,
+    connecting: Callable[[Inventory, Callable[[str], Any]], Mapping[str, Connector]] | None = None,
+) -> Office:
+    """Everything wired. ``officer`` None signs in by DSR_OFFICER and DSR_SECRET or the login session."""
+    settings = settings_of(home)
+    clock, rehearsal = clock_of(now, bool(settings["production"]))
+    keys = Keys.load(Path(settings["keys"]))
+    store = _store(home)
+    inventory = read_inventory(Path(settings["inventory"]))
+
+    def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
+        return connecting(inventory, answers) if connecting else connect(inventory, answers=answers)
+
+    try:
+        actor = officer or _signed_in(home, store)
+    except NotAllowed:
+        store.close()
+        raise
+    return Office(
+        home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep
+    )
+
+
+def engine_office(home: Path, now: str | None = None) -> Office:
+    """For flows: the engine itself acts, in the name of nobody."""
+    return office(home, now, ENGINE)
+
+
+def _signed_in(home: Path, store: Store) -> Officer:
+    name, secret = os.environ.get("DSR_OFFICER"), os.environ.get("DSR_SECRET")
+    if name and secret:
+        return sign_in(store, name, secret)
+    if (home / SESSION).exists():
+        session = read_json(home / SESSION, "session")
+        return sign_in(store, session["name"], session["secret"])
+    raise NotAllowed("nobody is signed in: run dsr login NAME, or set DSR_OFFICER and DSR_SECRET")
+
+
+def log_in(home: Path, name: str, secret: str) -> Officer:
+    """Checks the secret and keeps the session in an owner-only file."""
+    store = _store(home)
+    try:
+        officer = sign_in(store, name, secret)
+    finally:
+        store.close()
+    part = home / f"{SESSION}.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps({"name": name, "secret": secret}, ensure_ascii=False))
+    part.replace(home / SESSION)
+    return officer
+
+
+def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) -> None:
+    settings = settings_of(home)
+    clock, rehearsal = clock_of(now, bool(settings["production"]))
+    store = _store(home)
+    try:
+        store.add_officer(name, role_named(role, "--role"), secret_hash(secret))
+        public = {"role": role, **({"rehearsal": True} if rehearsal else {})}
+        store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), name)
+    finally:
+        store.close()

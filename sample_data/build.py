@@ -1,0 +1,55 @@
+"""Builds みなと通信電力株式会社 as real files: same bytes for the same people, calls and seed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+
+from sample_data.company import company_rows
+from sample_data.lake import write_lake
+from sample_data.papers import AS_OF, write_accounts, write_paper_box, write_people
+from sample_data.people import NEIGHBOURS, STORY, crowd
+from sample_data.tables import write_tables
+from sample_data.tickets import tickets
+from sample_data.truth import Truth
+from sample_data.weblogs import write_logs
+
+FOLDERS = ("lake/calls", "logs", "faults", "paper", "answers", "requests", "truth")
+SQLITE_URL = "sqlite:///company.db"
+
+
+def build(out: Path, people: int = 200, calls: int = 20_000, seed: int = 1, database_url: str | None = None) -> None:
+    """Write the sample company into ``out``: stores, inventory, accounts, papers and the truth about them.
+
+    ``people``: customers without a story; ``calls``: their calls; ``database_url``: PostgreSQL (its tables of these
+    names are dropped and made anew) in place of ``company.db``. An older sample in ``out`` is replaced.
+    """
+    out = Path(out).resolve()
+    for folder in FOLDERS:
+        shutil.rmtree(out / folder, ignore_errors=True)
+        (out / folder).mkdir(parents=True)
+    truth, strangers = Truth(), crowd(people, seed)
+    rows = company_rows([*STORY, *NEIGHBOURS, *strangers], seed, truth)
+    rows["links"] = write_logs(out / "logs", strangers, seed, truth)
+    write_tables(out, rows, database_url)
+    write_lake(out / "lake" / "calls", strangers, NEIGHBOURS, calls, seed, truth)
+    _write_tickets(out, tickets(strangers, seed, truth))
+    write_paper_box(out, truth)
+    write_accounts(out, seed)
+    _write_inventory(out, database_url)
+    (out / "as_of").write_text(AS_OF + "\n", encoding="utf-8")
+    write_people(out, truth)
+    truth.write_crowd(out / "truth", frozenset(person.key for person in STORY))
+
+
+def _write_tickets(out: Path, found: list[dict[str, str]]) -> None:
+    lines = ",\n".join(json.dumps(ticket, ensure_ascii=False) for ticket in found)
+    (out / "faults" / "tickets.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def _write_inventory(out: Path, database_url: str | None) -> None:
+    text = resources.files("sample_data").joinpath("inventory.toml").read_text(encoding="utf-8")
+    url = (database_url or SQLITE_URL).replace("\\", "\\\\").replace('"', '\\"')
+    (out / "inventory.toml").write_text(text.replace(SQLITE_URL, url), encoding="utf-8")

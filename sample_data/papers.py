@@ -1,0 +1,190 @@
+"""The papers of the rehearsal: requests, proofs, decisions, the paper box and its answers, accounts of the office."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sample_data.people import HANAKO, SHARED_LINE, STORY, Person
+from sample_data.truth import Truth
+
+AS_OF = "2026-11-22T09:00:00+09:00"
+RECEIVED = "2026-11-02T10:15:00+09:00"
+SEEN_ON = "2026-11-04"
+PAPER = "archives_backups.paper_boxes"
+
+DATASETS: Mapping[str, tuple[str, str | None]] = {
+    **dict.fromkeys(
+        (
+            "customer_master.customers",
+            "service_contracts.contracts",
+            "service_contracts.lines",
+            "service_contracts.users",
+            "premises_lines.installations",
+            "billing.invoices",
+            "billing.payments",
+            "inquiry_records.inquiries",
+            "member_accounts.members",
+            "cookie_links.links",
+            "call_history.calls",
+            "fault_records.tickets",
+            "web_logs.access",
+            PAPER,
+        ),
+        ("none_found", None),
+    ),
+    "interconnect.subscribers": ("not_ours", None),
+    "entrusted_work.applicants": ("not_ours", None),
+    "deidentified_sets.usage_statistics": ("not_asked", "out_of_scope"),
+}
+"""Every declared dataset with its status where nothing is found, and the reason of a not_asked."""
+
+
+def write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _identifiers(person: Person) -> list[dict[str, str | None]]:
+    def stated(kind: str, value: str, first: str | None = None, last: str | None = None) -> dict[str, str | None]:
+        return {"kind": kind, "value": value, "from": first, "to": last}
+
+    known = (
+        [stated("customer_no", person.customer_no)]
+        if person.customer_no and not person.key.startswith("hiroshi")
+        else []
+    )
+    since, until = person.since.isoformat(), person.until.isoformat() if person.until else None
+    phone = [stated("phone", person.phone, since if person.phone == person.line_no else None)]
+    # What the two holders of one number, and the user of his company's line, claim is more than is theirs.
+    claims = {
+        "hanako": [stated("mail", person.mail)],
+        "kaoru": [stated("phone", SHARED_LINE, since, until)],
+        "susumu": [stated("line_no", SHARED_LINE, "2025-10-01", "2026-06-30")],
+        "kazuo": [stated("line_no", "092-000-1006")],
+        "nana": [stated("member_id", person.member_id)],
+    }
+    return known + phone + claims.get(person.key, [])
+
+
+def request(person: Person) -> dict[str, Any]:
+    """REQUEST.json of a disclosure without scope dates (public_face.md)."""
+    return {
+        "right": "disclosure",
+        "subject": {
+            "name": person.name,
+            "kana": person.kana,
+            "born_on": person.born_on,
+            "addresses": [person.address],
+            "identifiers": _identifiers(person),
+        },
+        "former_names": [],
+        "agent": None,
+        "received": {"at": RECEIVED, "channel": "post"},
+        "scope": {"systems": None, "from": None, "to": None},
+        "answer": {"method": "electronic", "language": "ja"},
+        "correction": None,
+        "ground": None,
+    }
+
+
+def proof(person: Person) -> dict[str, Any]:
+    licence = {
+        "type": "drivers_licence",
+        "last_digits": person.born_on[-2:],
+        "seen_on": SEEN_ON,
+        "name": "match",
+        "birth": "match",
+        "address": "match",
+    }
+    return {"method": "post", "documents": [licence], "agent": None, "copies_destroyed_on": SEEN_ON}
+
+
+def decision(known: Mapping[str, Any]) -> dict[str, Any]:
+    """DECISION.json that says of each dataset what its entry of truth.json implies."""
+    return {"datasets": {name: _item(name, status, known) for name, status in known["status"].items()}, "records": {}}
+
+
+def _item(dataset: str, status: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Grounds stand with the masked cells; an item has one of its own only where all of it is withheld."""
+    struck = any(note["strike"] for note in known["spans"].get(dataset, {}).values())
+    words: dict[str, tuple[str, str | None, str]] = {
+        "none_found": ("not_held", None, "検索の結果、該当する記録はありませんでした。"),
+        "not_ours": ("not_our_authority", "APPI-16-4-AUTH", "当社は開示等を行う権限を有していません。"),
+        "not_asked": ("out_of_scope", None, "個人を識別しないよう加工した情報であり、保有個人データに当たりません。"),
+        "found": ("partial", None, "第三者に関する情報等を除いて開示します。")
+        if struck or dataset in known["masked"]
+        else ("full", None, "開示します。"),
+    }
+    outcome, ground, reason = words[status]
+    return {"outcome": outcome, "ground": ground, "measure": None, "until": None, "reason": reason}
+
+
+# -- the paper box ---------------------------------------------------------------------------------------------
+
+_HEAD = ("box_no", "item_no", "document", "name", "kana", "born_on", "customer_no", "stored_on")
+_BOX: tuple[tuple[str | int, ...], ...] = (
+    ("B-017", 1, "加入契約申込書", "中川 節子", "ナカガワ セツコ", "S22.8.9", "", "2019-04-15"),
+    ("B-017", 2, "工事立会票", "株式会社伊藤工務店", "イトウコウムテン", "", "C0001206", "2019-04-15"),
+    ("B-017", 3, "加入契約申込書", "髙橋 花子", "タカハシ ハナコ", "S59.5.17", "C0001234", "2019-04-15"),
+    ("B-018", 1, "加入契約申込書", "高橋 華子", "タカハシ ハナコ", "S27.11.29", "C0001299", "2019-06-01"),
+)
+
+
+def write_paper_box(out: Path, truth: Truth) -> None:
+    """The index a keeper reads, and what he would answer for each person of a story."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([_HEAD, *_BOX])
+    (out / "paper" / "index.csv").write_bytes(text.getvalue().encode("utf-8-sig"))
+    truth.own(HANAKO.key, PAPER, "B-017|3")
+    truth.own("C0001206", PAPER, "B-017|2")
+    truth.own("C0001299", PAPER, "B-018|1")
+    for person in STORY:
+        mine = [
+            dict(zip(_HEAD, item, strict=True)) for item in _BOX if person.customer_no and item[6] == person.customer_no
+        ]
+        answer = {"searched_on": "2026-11-09", "searched_by": "文書保管担当", "datasets": {PAPER: mine}}
+        write_json(out / "answers" / f"{person.key}.archives_backups.json", answer)
+
+
+# -- accounts --------------------------------------------------------------------------------------------------
+
+_OFFICERS = (
+    ("uketsuke-1", "handler"),
+    ("uketsuke-2", "handler"),
+    ("shonin-1", "approver"),
+    ("shonin-2", "approver"),
+    ("kansa-1", "auditor"),
+    ("gijutsu-1", "technician"),
+)
+
+
+def secret(seed: int, name: str) -> str:
+    """A rehearsal secret: repeatable, and therefore worth nothing outside the sample."""
+    return hashlib.sha256(f"sample:{seed}:{name}".encode()).hexdigest()[:32]
+
+
+def write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+
+
+def write_accounts(out: Path, seed: int) -> None:
+    officers = [{"name": name, "role": role, "secret": secret(seed, name)} for name, role in _OFFICERS]
+    write_private(out / "officers.json", json.dumps(officers, ensure_ascii=False, indent=1) + "\n")
+    write_private(out / "faults.token", secret(seed, "faults") + "\n")
+
+
+def write_people(out: Path, truth: Truth) -> None:
+    """truth.json, and for each person of a story the ready request, proof and decision."""
+    people = {person.key: truth.person(person.key, DATASETS) for person in STORY}
+    write_json(out / "truth.json", {"as_of": AS_OF, "people": people})
+    for person in STORY:
+        base = out / "requests" / person.key
+        write_json(base.with_name(f"{person.key}.json"), request(person))
+        write_json(base.with_name(f"{person.key}.proof.json"), proof(person))
+        write_json(base.with_name(f"{person.key}.decision.json"), decision(people[person.key]))

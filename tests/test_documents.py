@@ -1,0 +1,346 @@
+"""What is printed is what was handed over: every letter of it, nothing else, the same bytes each time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+
+import pypdfium2
+import pytest
+from pdfminer.high_level import extract_text
+from pdfminer.layout import LAParams
+
+from dsr.documents import content as c
+from dsr.documents.book import draw_book
+from dsr.documents.kinsoku import NOT_FIRST, NOT_LAST, break_lines
+from dsr.documents.letter import draw_letter, draw_slip
+from dsr.documents.letters import FIXED, FONTS, GOTHIC, MINCHO, UndrawableLetter, width
+from dsr.documents.rows import draw_rows
+from dsr.documents.sheet import drawing
+from dsr.documents.style import era_day
+from dsr.errors import CheckFailed
+
+TSUJI = "辻\U000e0100"  # in the fonts with a glyph of its own
+ODD_TSUJI = "辻\U000e01ef"  # in no font
+NAME = f"髙﨑 𠮷子{TSUJI}"
+DAY = date(2026, 11, 22)
+PARTY = c.Party("みらい通信株式会社", "東京都千代田区丸の内", "代表取締役 佐藤 一郎", "開示窓口 0120-000-000", "相談室", "推進センター")
+RECIPIENT = c.Recipient(NAME, "〒160-0022\n東京都新宿区新宿九丁目99番99号")
+HEAD = c.Head("1284:3q2+7wX0l9sB1v5mEwQ0o2QJ8bX6kqk0s1YF2f7h1Yw=")
+SHA = hashlib.sha256(b"book").hexdigest()
+
+
+def table(*rows: tuple[c.Cell, ...], labels: tuple[str, ...] = ("記録番号", "内容"), **more: object) -> c.Table:
+    columns = tuple(c.Column(f"k{i}", label) for i, label in enumerate(labels))
+    given: dict[str, object] = {"title": "表", "dataset": "billing.invoices", "columns": columns, "rows": lambda: rows,
+                                "count": len(rows)}
+    return c.Table(**{**given, **more})  # type: ignore[arg-type]
+
+
+def book(*tables: c.Table, **more: object) -> c.Book:
+    searched = tuple(
+        c.Searched("系", f"データ{i}", status, label, count, "備考")
+        for i, (status, label, count) in enumerate([
+            ("found", "該当あり", 12), ("none_found", "該当なし", 0), ("withheld", "不開示", None),
+            ("not_ours", "権限なし", None), ("not_asked", "調査せず", None), ("unreachable", "確認未了", None)])
+    )
+    made = c.Book("D2026-0012", DAY, PARTY, RECIPIENT, (c.Chapter("03", "ご請求・お支払い", "請求の記録です。", tables),),
+                  searched, (c.Redaction("第三者に関する情報", "法第33条第2項第1号", 3), c.Redaction("口座番号", "取扱い", 4)),
+                  (("（番号不開示）", "通知されなかった番号です。"), ("―", "記録がないことを示します。")), head=HEAD)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+LETTER = c.Letter(
+    "disclosure_decision", "保有個人データ開示決定通知書", "D2026-0012", DAY, PARTY, RECIPIENT, NAME, "個人情報保護法第33条",
+    (c.Item("請求書", "一部開示", "12件", "法第33条第2項第1号", "第三者の権利利益を害するおそれがあるため。"),),
+    (c.FileLine("disclosure.pdf", SHA, 411234),), ("次のとおり決定しましたので通知します。",), ("窓口に申し出ることができます。",), HEAD,
+    facts=(c.Fact("手数料", "300円"),))
+SLIP = c.Slip("D2026-0012", DAY, PARTY, RECIPIENT, date(2026, 11, 2), "郵送", "開示", "すべて", "書面", date(2026, 11, 16),
+              "開示窓口", ("本人確認書類",), "さくら-48", head=HEAD)
+
+
+def drawn(paper: c.Book | c.Letter | c.Slip) -> bytes:
+    out = io.BytesIO()
+    {c.Book: draw_book, c.Letter: draw_letter, c.Slip: draw_slip}[type(paper)](paper, out)  # type: ignore[operator]
+    return out.getvalue()
+
+
+def pages(pdf: bytes) -> list[str]:
+    """The text of each page as PDFium reads it."""
+    document = pypdfium2.PdfDocument(pdf)
+    try:
+        return [page.get_textpage().get_text_range() for page in document]
+    finally:
+        document.close()
+
+
+def miner(pdf: bytes) -> str:
+    return extract_text(io.BytesIO(pdf), laparams=LAParams(boxes_flow=None))
+
+
+def both(pdf: bytes) -> tuple[str, str]:
+    return miner(pdf), "".join(pages(pdf))
+
+
+@pytest.mark.parametrize("paper", [LETTER, SLIP, book(table(("1", NAME)))], ids=["letter", "slip", "book"])
+def test_rare_letters_of_a_name_are_found_by_two_readers(paper: c.Book | c.Letter | c.Slip) -> None:
+    """髙 and 﨑 are not replaced by 高 and 崎, 𠮷 is U+20BB7 and 辻 keeps its selector."""
+    for text in both(drawn(paper)):
+        assert NAME in text
+
+
+def test_a_variation_sequence_is_drawn_with_its_own_glyph() -> None:
+    for hand in (MINCHO, GOTHIC, FIXED):
+        (plain,), (variant,) = hand.spell("辻", ()), hand.spell(TSUJI, ())
+        assert plain.face is not None and variant.face is not None
+        assert variant.reading == TSUJI
+        assert variant.face.glyph_of(variant.char) not in (None, plain.face.glyph_of("辻"))
+
+
+def test_a_sequence_that_no_font_has_is_drawn_plain_and_says_so() -> None:
+    for text in both(drawn(book(table(("1", ODD_TSUJI))))):
+        assert f"{ODD_TSUJI}［異体字］" in text
+
+
+def test_a_combining_mark_is_drawn_composed_and_read_as_stored() -> None:
+    (glyph,) = GOTHIC.spell("か\u3099", ())
+    assert glyph.reading == "か\u3099" and glyph.width == pytest.approx(width(GOTHIC.spell("が", ())))
+
+
+@pytest.mark.parametrize("letter", ["😀", "한", "\ue000", "\ud800"])
+def test_a_letter_no_font_has_is_refused_by_code_point_and_place_and_nothing_is_written(letter: str) -> None:
+    out = io.BytesIO()
+    with pytest.raises(UndrawableLetter) as refused:
+        draw_book(book(table(("1", "秘密の文"), ("2", f"秘密の文{letter}"))), out)
+    assert str(refused.value).startswith("billing.invoices row 2 k1: ")
+    assert f"U+{ord(letter):04X}" in str(refused.value)
+    assert letter not in str(refused.value) and "秘密" not in repr(refused.value)
+    assert out.getvalue() == b""
+
+
+TRAPS = ["佐藤\u3000一郎", "\u3000先頭全角空白", "a&b=1&session=x", "a<b> c", "A&amp;B", "x  y   z", "AT&T", "<script>", "1 < 2",
+         "&lt;b&gt;", "%PDF (a\\b) Tj", "ｱｲｳﾞ", "①㋿㍿〜－", "=1+1"]
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_data_survives_as_it_is(trap: str) -> None:
+    """What ReportLab's own paragraphs change in silence (pdf.md 1.4) comes out letter by letter."""
+    assert trap in miner(drawn(book(table(("1", trap)))))
+
+
+@pytest.mark.parametrize(("stored", "shown"), [
+    ("a\tb", "a［TAB］b"), ("ctrl\x07x", "ctrl［U+0007］x"), ("\u202e逆", "［U+202E］逆"), ("ゼロ\u200b幅", "ゼロ［U+200B］幅"),
+    ("BOM\ufeff", "BOM［U+FEFF］"), ("a\u2028b", "a［U+2028］b"), ("\U000e0100x", "［U+E0100］x"), ("\u00ady", "［U+00AD］y"),
+    ("\U000e0041z", "［U+E0041］z"), ("a\u2003b", "a［U+2003］b"),
+])
+def test_what_cannot_be_seen_is_printed_as_a_note(stored: str, shown: str) -> None:
+    for text in both(drawn(book(table(("1", stored))))):
+        assert shown in text
+        assert not set(stored) & set(text) & set("\x07\u202e\u200b\u2028")
+
+
+def test_every_letter_has_a_place_in_the_line_breaks() -> None:
+    """A line break in the data is a line break on paper, a no-break space reads as one."""
+    glyphs = GOTHIC.spell("一\r\n二\n\n三\r四\xa0五", ())
+    lines = ["".join(g.reading for g in glyphs[a:b]) for a, b in break_lines(glyphs, 99)]
+    assert lines == ["一", "二", "", "三", "四\xa0五"]
+
+
+LAW = ("個人情報の保護に関する法律（平成15年法律第57号。以下「法」という。）第33条第2項の規定に基づき、ウェブサイト（https://www.mirai."
+       "example/privacy?a=1&b=2）に掲載した手続に従い、通話明細 1,234,567件のうち「番号非通知」の着信…を除き、開示します！料金は¥12,345、"
+       "サービス々々、ショートメッセージ。Communications  Corporation")
+
+
+@pytest.mark.parametrize("limit", [*range(6, 40), 6.3, 11.7, 23.5])
+def test_no_line_begins_or_ends_against_the_rule_and_nothing_is_lost(limit: float) -> None:
+    glyphs = GOTHIC.spell(LAW, ())
+    lines = [glyphs[a:b] for a, b in break_lines(glyphs, limit)]
+    assert [g for line in lines for g in line] == glyphs
+    assert all(width(line) <= limit + width(GOTHIC.spell(" ", ())) + 1e-6 for line in lines)
+    if limit >= 11:  # narrower than its longest unbreakable word, a line is cut where it is full
+        assert not [line for line in lines[1:] if line[0].reading in NOT_FIRST]
+        assert not [line for line in lines[:-1] if line[-1].reading in NOT_LAST]
+
+
+def test_a_masked_cell_prints_what_is_shown_and_neither_mark_nor_ground() -> None:
+    cells = [c.Masked("092-000-＊＊＊＊", "last4", "GROUND-A"), c.Masked("（番号不開示）", "withheld_number", "GROUND-B"),
+             c.Masked("隣の■■■（第三者に関する情報）さま", "person_other", "GROUND-C"), c.Masked("（確認中）", "under_review", "GROUND-D")]
+    pdf = drawn(book(table(*((str(i), cell) for i, cell in enumerate(cells)))))
+    for text in both(pdf):
+        assert all(cell.shown in text for cell in cells)
+        assert not re.search("GROUND|last4|withheld_number|person_other", text)
+    assert b"GROUND" not in pdf
+
+
+def test_the_box_of_a_whole_mask_is_as_wide_for_short_as_for_long() -> None:
+    """Its width is the column's, so that it says nothing about what was there."""
+    with drawing("t", "D1", DAY, lambda *_: None) as sheet:
+        rows = [("1", c.Masked("（番号不開示）", "m", "g")), ("2", c.Masked("■■■（不開示・1号）", "m", "g")), ("3", "090-0000-0000")]
+        draw_rows(sheet, table(*rows))
+        boxes = [line for line in sheet.page.operators if line.startswith("0.13 0.13 0.13 rg")]
+    assert len(boxes) == 2 and len({box.split()[6] for box in boxes}) == 1
+
+
+@pytest.mark.parametrize("paper", [LETTER, SLIP, book(table(("1", NAME)))], ids=["letter", "slip", "book"])
+def test_same_content_gives_the_same_bytes(paper: c.Book | c.Letter | c.Slip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was drawn before, whatever the clock and the environment say."""
+    first = drawn(paper)
+    drawn(book(table(("1", "別の文書の文字：鬱蒼" + ODD_TSUJI))))
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1")
+    time.sleep(0.01)
+    assert drawn(paper) == first
+
+
+def test_documents_drawn_at_the_same_time_do_not_mix() -> None:
+    papers = [book(table(*((str(i), f"{word}{i}") for i in range(80)))) for word in ("葛飾", "祇園")]
+    alone = [drawn(paper) for paper in papers]
+    together: dict[int, bytes] = {}
+    threads = [threading.Thread(target=lambda i=i: together.update({i: drawn(papers[i])})) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[0], together[1]] == alone
+
+
+@pytest.mark.parametrize("paper", [LETTER, SLIP, book(table(("1", NAME)))], ids=["letter", "slip", "book"])
+def test_fonts_are_embedded_and_the_metadata_name_nobody(paper: c.Book | c.Letter | c.Slip) -> None:
+    pdf = drawn(paper)
+    assert b"Helvetica" not in pdf
+    assert pdf.count(b"/FontFile2 ") == pdf.count(b"/Type /FontDescriptor") == pdf.count(b"/ToUnicode ") > 0
+    assert re.search(rb"/Lang \(ja-JP\)", pdf)
+    document = pypdfium2.PdfDocument(pdf)
+    told = document.get_metadata_dict()
+    document.close()
+    title = getattr(paper, "title", "受付票")
+    assert told["Title"] == f"{title} D2026-0012"
+    assert told["CreationDate"].startswith("D:20261122")
+    assert not told["Author"] and not told["Subject"] and not told["Keywords"]
+
+
+def test_the_vendored_fonts_are_the_ones_recorded() -> None:
+    recorded = dict(reversed(line.split("  ")) for line in (FONTS / "SHA256SUMS").read_text().splitlines())
+    here = {str(p.relative_to(FONTS)): p for p in FONTS.rglob("*") if p.suffix in (".ttf", ".txt")}
+    assert {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in here.items()} == recorded
+    assert all((path.parent / "OFL.txt").exists() for path in here.values())
+
+
+def test_the_book_goes_from_cover_to_what_was_not_shown() -> None:
+    text = pages(drawn(book(table(("INV-1", "x")))))
+    cover, whole = text[0], "".join(text[1:])
+    assert "D2026-0012" in cover and "令和8年11月22日（2026-11-22）" in cover and "目次" in cover
+    order = ["ご案内", "ご請求・お支払い", "INV-1", "不開示・不存在", "調べたシステムと結果", "お見せしていない箇所", HEAD.text]
+    places = [whole.index(part) for part in order]
+    assert places == sorted(places)
+    for label in ("該当あり", "該当なし", "不開示", "権限なし", "調査せず", "確認未了"):
+        assert label in whole
+    assert "「記録がない」という意味ではありません" in whole
+    assert re.search(r"合計\s+7\b", whole)
+    assert all(f"{n} / {len(text)}" in page for n, page in enumerate(text, start=1))
+
+
+def test_the_contents_name_the_page_a_part_is_on() -> None:
+    text = pages(drawn(book(table(*((str(i), "行") for i in range(90))))))
+    listed = dict(re.findall(r"(?m)^(\d\d)\s*(?:ご案内|ご請求・お支払い|不開示・不存在)\s*(\d+)\s*$", text[0]))
+    assert set(listed) == {"01", "03", "16"}
+    for part, page in listed.items():
+        assert re.search(rf"(?m)^{part}\u3000", text[int(page) - 1]) or re.search(rf"{part}\s", text[int(page) - 1])
+
+
+def test_three_thousand_rows_are_quick_and_all_there_under_a_repeated_head() -> None:
+    def rows() -> Iterator[tuple[c.Cell, ...]]:
+        for i in range(3000):
+            yield f"CD{i:06}", f"2026-04-01 09:{i % 60:02}", c.Masked("（番号不開示）", "m", "g") if i % 5 else "090-1", "新宿局"
+
+    labels = ("記録番号", "日時", "相手方", "基地局")
+    started = time.process_time()
+    pdf = drawn(book(table(labels=labels, rows=rows, count=3000)))
+    spent = time.process_time() - started
+    text = pages(pdf)
+    assert sorted(re.findall(r"CD\d{6}", "".join(text))) == [f"CD{i:06}" for i in range(3000)]
+    assert all("相手方" in page for page in text if "CD0" in page)
+    assert spent < 10
+
+
+def test_a_row_taller_than_a_page_goes_on_and_loses_nothing() -> None:
+    note = "".join(f"{i:04}番の記載。" for i in range(700))
+    columns = (c.Column("no", "記録番号"), c.Column("note", "内容", wide=True))
+    text = pages(drawn(book(table(("T-1", note), ("T-2", "終わり"), columns=columns))))
+    whole = re.sub(r"\s", "", "".join(text))
+    assert [int(n) for n in re.findall(r"(\d{4})番の記載", whole)] == list(range(700))
+    assert sum("記録番号" in page and "番の記載" in page for page in text) >= 2
+    assert "終わり" in whole
+
+
+def test_identifiers_and_days_do_not_wrap_beside_running_text() -> None:
+    columns = (c.Column("no", "記録番号"), c.Column("at", "受付日時"), c.Column("t", "内容", wide=True),
+               c.Column("u", "URL", wide=True))
+    row = ("TT-90377-000123", "2026-02-14 21:40:00", "電波の調査を手配した。" * 12, "https://my.example/a/b?c=d&e=f" * 4)
+    text = miner(drawn(book(table(row, row, row, row, columns=columns))))
+    assert text.count(row[0]) == 4 and text.count(row[1]) == 4
+
+
+def test_columns_that_cannot_stand_side_by_side_become_cards() -> None:
+    labels = tuple(f"とても長い項目名{i}" for i in range(30))
+    text = miner(drawn(book(table(*(tuple(f"値-{r}-{i}" for i in range(30)) for r in range(5)), labels=labels))))
+    assert all(f"値-{r}-{i}\n" in text for r in range(5) for i in range(30))
+    assert text.count("とても長い項目名29") == 5 and "5 / 5" in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_table_that_hands_over_other_than_it_states_is_refused(count: int) -> None:
+    with pytest.raises(CheckFailed, match=r"billing\.invoices: .* were stated"):
+        drawn(book(table(("1", "a"), ("2", "b"), count=count)))
+
+
+def test_a_table_of_no_rows_says_so() -> None:
+    assert "0 件です" in miner(drawn(book(table())))
+
+
+def test_the_letter_carries_reasons_digests_and_the_witness() -> None:
+    text = pages(drawn(LETTER))
+    whole = "".join(text)
+    order = ["令和8年11月22日", NAME, "代表取締役", "保有個人データ開示決定通知書", "次のとおり決定", "記\r", "300円", "一部開示", SHA,
+             "窓口に申し出る", "推進センター", "以上", HEAD.text]
+    places = [whole.index(part) for part in order]
+    assert places == sorted(places)
+    assert "法第33条第2項第1号" in whole and "411,234" in whole
+    assert all(f"{n} / {len(text)}" in page for n, page in enumerate(text, start=1))
+
+
+def test_the_slip_says_what_was_understood_and_is_one_page() -> None:
+    (text,) = pages(drawn(SLIP))
+    for part in ("受付票", "令和8年11月2日（2026-11-02）", "郵送", "本人確認書類", "令和8年11月16日", "さくら-48"):
+        assert part in text
+
+
+def test_english_adds_glosses_and_takes_no_japanese_away() -> None:
+    for paper, gloss, heading in (
+        (replace(LETTER, language="en"), "Notice of Decision on Disclosure", "保有個人データ開示決定通知書"),
+        (replace(SLIP, language="en"), "Check word", "確認の合言葉"),
+        (book(table(("1", "x")), language="en"), "Bills and payments", "ご請求・お支払い"),
+    ):
+        text = miner(drawn(paper))
+        assert gloss in text and heading in text
+
+
+def test_nothing_said_of_a_value_shows_a_person() -> None:
+    for value in (RECIPIENT, LETTER, SLIP, book(table(("1", NAME))), c.Chapter("02", "t", lines=(NAME,))):
+        assert NAME not in repr(value)
+
+
+@pytest.mark.parametrize(("day", "words"), [
+    (date(2019, 4, 30), "平成31年4月30日"), (date(2019, 5, 1), "令和元年5月1日"), (date(1989, 1, 7), "昭和64年1月7日"),
+    (date(1989, 1, 8), "平成元年1月8日"), (date(1926, 12, 24), "大正15年12月24日"), (date(1912, 7, 29), "明治45年7月29日"),
+    (date(1873, 1, 1), "明治6年1月1日"), (date(1872, 12, 31), "1872年12月31日"),
+])
+def test_an_era_begins_on_its_day(day: date, words: str) -> None:
+    assert era_day(day) == words
+
+
