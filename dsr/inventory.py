@@ -52,7 +52,7 @@ class Condition(Shape):
 
     @cached_property
     def terms(self) -> tuple[tuple[str, str, tuple[str | None, ...]], ...]:
-        terms = []
+        terms: list[tuple[str, str, tuple[str | None, ...]]] = []
         for part in re.split(r"\band\b", self.text):
             found = self._TERM.fullmatch(part)
             if not found:

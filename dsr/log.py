@@ -266,7 +266,7 @@ def open_note(note: str, name: str, public_key: bytes) -> str:
         dash, _, rest = line.partition(" ")
         signer, _, encoded = rest.partition(" ")
         raw = _unb64(encoded, 68)
-        if dash != "—" or (signer == name and raw is None):
+        if dash != "—":
             raise CheckFailed("checkpoint: a signature line is malformed; fetch it again")
         if signer == name and raw is not None and raw[:4] == identity:
             try:

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -399,7 +399,7 @@ class Store:
         return (str(row[0]), str(row[1])) if row else None
 
 
-def _case_of(row: Mapping[str, Any]) -> Case:
+def _case_of(row: Any) -> Case:
     return Case(
         row["case_no"],
         row["right"],

@@ -420,7 +420,8 @@ class _Sink(io.BufferedIOBase):
         with memoryview(data) as view, view.cast("B") as octets:
             for start in range(0, len(octets), _BATCH):
                 self._held += octets[start : start + _BATCH]
-                self._emit()
+                if len(self._held) > CHUNK:
+                    self._emit()
             self._size += len(octets)
             return len(octets)
 

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
 from dsr.errors import BadInput, DsrError
 from dsr.rules.lifecycle import State
-from dsr.shapes import read_json
+from dsr.shapes import Shape, read_json
 from flows import home as homes
 
 Arguments = argparse.Namespace
@@ -69,14 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return act(arguments) or 0
     except DsrError as error:
-        print(f"dsr: {error}", file=sys.stderr)
-        return error.exit_status
+        words, status = str(error), error.exit_status
     except OSError as error:
-        print(
-            f"dsr: {type(error).__name__}: {error.strerror}: free space or check permissions, then run again",
-            file=sys.stderr,
-        )
-        return 1
+        words, status = f"{type(error).__name__}: {error.strerror}: free space or check permissions, then run again", 1
+    except Exception as error:  # its message may hold anything, a subject's value too: only its place is told
+        words, status = f"defect: {type(error).__name__} at {_place(error)}; nothing was lost, tell the technician", 1
+    print(f"dsr: {words}", file=sys.stderr)
+    return status
+
+
+def _place(error: BaseException) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
 
 
 # -- printing ----------------------------------------------------------------------------------------------------
@@ -366,10 +371,10 @@ def _trail_export(arguments: Arguments) -> None:
 def _serve(arguments: Arguments) -> int:
     from flows.deployments import serve
 
-    return serve(_home(arguments), port=arguments.port)
+    return int(serve(_home(arguments), port=arguments.port))
 
 
-SCHEMAS = {
+SCHEMAS: dict[str, type[Shape]] = {
     "REQUEST": shapes.Request,
     "PROOF": shapes.Proof,
     "DECISION": shapes.Decision,

@@ -184,7 +184,8 @@ def test_unreachable_is_never_worded_as_absence():
 
 @pytest.mark.parametrize(("outcome", "reason", "may"), [
     ("full", None, True), ("kept_until", None, False), ("under_review", None, False),
-    ("unreachable", "no_answer", False), ("not_asked", None, False), ("not_asked", "scope_limited", True), ("not_asked", "no_identifier", True),
+    ("unreachable", "no_answer", False), ("not_asked", None, False),
+    ("not_asked", "scope_limited", True), ("not_asked", "no_identifier", True),
     ("not_asked", "out_of_scope", True), ("not_asked", "paused", False), ("not_asked", "drift", False),
 ])
 def test_a_case_closes_only_over_final_items(outcome: str, reason: str | None, may: bool):

@@ -77,10 +77,12 @@ def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     assert len(files(tmp_path)) == 1
 
 
-SHORT = b'{"format":"dsr-keys/1","master":"AA==","log":"AA=="}'
+LONG = base64.b64encode(bytes(32)).decode()
+SHORT = [f'{{"format":"{form}","master":"{master}","log":"{log}"}}'.encode() for form, master, log in
+         (("dsr-keys/1", "AA==", LONG), ("dsr-keys/1", LONG, "AA=="), ("dsr-keys/2", LONG, LONG))]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"\xff", SHORT])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b"\xff", *SHORT])
 def test_without_whole_keys_nothing_opens(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "keys.json").write_bytes(content)

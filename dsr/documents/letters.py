@@ -215,10 +215,11 @@ class Hand:
         return [self._plain(char, place)._replace(note=True) for char in text]
 
 
-GOTHIC = Hand("gothic", "sans", "serif")
-BOLD = Hand("gothic_bold", "gothic", "sans", "serif")
+# "fixed" knows the sequences whose glyph is the plain one (辻 + U+E0101), which the proportional gothic lacks.
+GOTHIC = Hand("gothic", "fixed", "sans", "serif")
+BOLD = Hand("gothic_bold", "fixed", "sans", "serif")
 FIXED = Hand("fixed", "sans", "serif")
-MINCHO = Hand("mincho", "serif", "sans")
+MINCHO = Hand("mincho", "serif", "fixed", "sans")
 
 
 def width(glyphs: Iterable[Glyph]) -> float:

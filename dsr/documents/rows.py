@@ -38,6 +38,7 @@ from dsr.errors import CheckFailed
 
 PAD = 4.0
 WIDE_LEAST = 60.0
+CRAMPED = 110.0  # running text in less than this, over more than six lines, reads better in cards
 WIDE_SHARE = 0.3  # a column whose longest value asks for more of the measure than this wraps like running text
 
 # What of a masked cell is a mask: ＊＊＊＊ and ■■■（理由） anywhere in it; or the whole, as with （番号不開示）.
@@ -261,13 +262,15 @@ def share(table: Table, content: Sequence[float]) -> list[float] | None:
     if sum(wanted) <= MEASURE:
         return _stretch(table.columns, wanted)
     wide = [c.wide or asked > WIDE_SHARE * MEASURE for c, asked in zip(table.columns, content, strict=True)]
-    least = [WIDE_LEAST if is_wide else max(asked, min(label, 5 * TABLE_HEAD.size + 2 * PAD))
+    least = [min(WIDE_LEAST, max(asked, label)) if is_wide else max(asked, min(label, 5 * TABLE_HEAD.size + 2 * PAD))
              for is_wide, asked, label in zip(wide, content, labels, strict=True)]
     spare = MEASURE - sum(least)
     if spare < 0:
         return None
     asks = [max(0.0, asked - low) for asked, low in zip(wanted, least, strict=True)]
-    return [low + spare * ask / sum(asks) for low, ask in zip(least, asks, strict=True)]
+    given = [low + spare * ask / sum(asks) for low, ask in zip(least, asks, strict=True)]
+    cramped = any(across < CRAMPED and asked > 6 * across for across, asked in zip(given, content, strict=True))
+    return None if cramped else given
 
 
 def _stretch(columns: Sequence[Column], wanted: Sequence[float]) -> list[float]:

@@ -49,10 +49,10 @@ def collect(office: Office, case_no: str) -> State:
         check(hold)
         while wave := next_wave(hold):
             for dataset_id in wave.asks:
-                persist(hold, lambda last, ds=dataset_id, w=wave: locate(hold, w, ds, last))  # type: ignore[misc]
+                persist(hold, lambda last, ds=dataset_id, w=wave: locate(hold, w, ds, last))
             match(hold, wave)
         for dataset_id in to_fetch(hold):
-            persist(hold, lambda last, ds=dataset_id: fetch(hold, ds, last))  # type: ignore[misc]
+            persist(hold, lambda last, ds=dataset_id: fetch(hold, ds, last))
         return settle(hold)
 
 
@@ -76,7 +76,7 @@ def attempt(hold: Hold) -> int:
 
 def begin(hold: Hold) -> None:
     """Only a proved case is searched: before proof nothing is asked, copied or counted (CL-E)."""
-    hold.require(State.PROVED, State.COLLECTING, State.BLOCKED, State.REVIEW)
+    hold.require(State.PROVED, State.COLLECTING, State.BLOCKED)
     hold.office.may("collect")
     number = attempt(hold)
     hold.record(

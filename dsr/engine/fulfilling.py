@@ -1,4 +1,4 @@
-"""Fulfil a disclosure: data, book, letter and manifest into the vault, then out of it whole or not at all, then dispatch."""
+"""Fulfil a disclosure: data, book, letter, manifest into the vault; then out of it whole or not at all; then dispatch."""
 
 from __future__ import annotations
 

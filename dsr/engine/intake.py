@@ -43,10 +43,10 @@ def _twin(office: Office, request: Request) -> str:
     said = json.dumps(
         [
             request.right,
-            sorted(person.name_keys),
+            sorted(name.key for name in person.name_keys),
             str(request.subject.born_on),
             request.scope.model_dump(mode="json"),
-            sorted(person.phone_keys),
+            sorted(number for number, _ in person.phones),
         ],
         ensure_ascii=False,
     )

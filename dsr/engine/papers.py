@@ -448,7 +448,7 @@ def _legend(hold: Hold, lang: law.Lang) -> tuple[tuple[str, str], ...]:
         if mark != "row":
             used.setdefault(
                 mark,
-                (shown_as(mark, ground), law.mark(mark).legend(law.ground(ground).citation if ground else "", lang)),
+                (shown_as(mark, ground), law.mark(mark).line(law.ground(ground).citation if ground else "", lang)),
             )
     return tuple(used.values())
 

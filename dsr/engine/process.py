@@ -8,8 +8,10 @@ from dsr.rules.lifecycle import State
 
 
 def collect(office: Office, case_no: str) -> State:
-    """Collect; where nothing needs an officer's eyes, go on to the proposal."""
-    state = collecting.collect(office, case_no)
+    """Collect; where nothing needs an officer's eyes, go on to the proposal. Takes up a killed run where it stood."""
+    state = office.store.case(case_no).state
+    if state is not State.REVIEW:
+        state = collecting.collect(office, case_no)
     return settle_review(office, case_no) if state is State.REVIEW else state
 
 

@@ -16,9 +16,9 @@ from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed
 from dsr.inventory import Dataset
 from dsr.request import NoteReview, Review
-from dsr.rules import lifecycle, proposing
+from dsr.rules import discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
-from dsr.rules.redaction import MASKING, RECORD_NO, propose_spans, record_nos, redact
+from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
 from dsr.shapes import shaped
 
 
@@ -119,7 +119,7 @@ def take_review(office: Office, case_no: str, document: object) -> State:
         again = {name.split("/")[0] for name in fresh_same}
         asked = frozenset(pair for pair in known.asked if pair[0] not in again)
         known = replace(known, marks={**known.marks, **review.identity}, asked=asked)
-        hold.write_json("identity.json", collecting.discovery.to_json(known))
+        hold.write_json("identity.json", discovery.to_json(known))
         number = revision(hold) + 1
         public = {
             "same": sum(m == "same" for m in review.identity.values()),
@@ -201,9 +201,11 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
     withheld: dict[str, int] = {}
     rows = unread = masked = 0
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
+    known = collecting.current(hold)
+    whose = Whose(hold.person, frozenset((i.kind, i.value) for i in known.identifiers if i.trusted))
     with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
         for batch in fetched(hold, dataset):
-            shown = redact(dataset, batch, hold.person, marks)
+            shown = redact(dataset, batch, whose, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
             masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0

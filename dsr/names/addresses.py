@@ -129,7 +129,7 @@ def read_address(text: str) -> Address:
     before, block, after = found.groups() if found else (rest, "", "")
     town, _, behind = before.strip().partition(" ")
     numbers = tuple(part.lstrip("0") or "0" for part in block.split("-")) if block else ()
-    if len(numbers) <= 1 and not after.strip() and _BUILDING.search(before.strip()):
+    if len(numbers) <= 1 and not after.strip(" 号室") and _BUILDING.search(before.strip()):
         town, building = (town, behind) if behind else ("", before)
         building, room = _building(building), "".join(numbers)
         numbers = ()

@@ -37,6 +37,7 @@ def kana_key(text: str) -> str:
     """Width, script, small letters, long marks and old letters folded; idempotent."""
     proper, _ = split_company(without_honorific(spelled(text)).upper())
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", jaconv.hira2kata(proper)))
+    plain = re.sub("[\u3099\u309a]", "", plain)  # marks that no letter takes
     while (longer := _REPEAT.sub(_expanded, plain)) != plain:  # ミスヾ, イスヽ
         plain = longer
     return _V_ROW.sub(lambda match: _V[match[0]], plain).translate(_SINGLE)

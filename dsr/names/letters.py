@@ -16,7 +16,7 @@ _INVISIBLE = re.compile(
 )
 _SPACING_MARKS = str.maketrans("\u309b\u309c", "\u3099\u309a")
 _SEPARATOR = re.compile(r"[\s・·‧,.=_'’‐‑-]+")
-_HONORIFIC = re.compile(r"(?:\s+|(?<=\S\S))(?:様|殿|さま|御中|先生)\s*$")
+_HONORIFIC = re.compile(r"(?:\s+|(?<=\S\S)|(?<=\S\s\S))(?:様|殿|さま|御中|先生)\s*$")
 _SMALL_KANA = re.compile(rf"(?<=[{KANJI}])[ヶケがガヵカ](?=[{KANJI}])")
 _COMPANY = re.compile(
     r"株式会社|有限会社|合同会社|合資会社|合名会社|(?:一般|公益|医療)?(?:社団|財団)法人|(?:医療|学校|宗教|NPO)法人"

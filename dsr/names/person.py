@@ -96,7 +96,7 @@ def _spaced(text: str) -> list[str]:
     if len(words) > 1:
         return [separator.join(words) for separator in _SPACES]
     whole = "".join(words)
-    return [whole] + [whole[:at] + s + whole[at:] for at in range(1, len(whole)) for s in separators if s]
+    return [whole] + [whole[:at] + s + whole[at:] for at in range(1, len(whole)) for s in _SPACES if s]
 
 
 def _name_forms(name: str) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _kana_forms(kana: str) -> Iterator[str]:
             for full in dict.fromkeys((form, large)):
                 half = str(jaconv.z2h(full, kana=True, ascii=True, digit=True))
                 yield from (full, unicodedata.normalize("NFD", full), jaconv.kata2hira(full))
-                yield from (half, half.replace("\u3000", " "))
+                yield from (half, half.replace(" ", "\u3000"))
             yield from (bank_kana(form), form + " 様", form + "様")
     yield kana
 

@@ -25,14 +25,10 @@ RECORD_NO = "_record_no"
 MASKING = "_masking"
 
 
-def shown_as(mark: str, ground: str = "", head: str = "", tail: str = "") -> str:
-    """The text that stands in place of the value; a struck place names its ground's number, where it has one."""
+def shown_as(mark: str, ground: str = "", rest: str = "…") -> str:
+    """The text that stands in place of the value; ``rest`` is what of it stays, where the mark lets something stay."""
     row = law.mark(mark)
-    if mark == "struck":
-        item = law.ground(ground).item if ground else None
-        return row.show(n=item) if item else "■■■（不開示）"
-    fields = {"head": head} if row.cut else {"tail": tail} if row.keep else {}
-    return row.show(**fields)
+    return (row.shown_for(law.ground(ground)) if ground else row.shown).replace("…", rest)
 
 
 def _without_last4(text: str) -> str:
@@ -41,15 +37,32 @@ def _without_last4(text: str) -> str:
     return text[: digits[-4]] if len(digits) > 4 else ""
 
 
-MARKS: Mapping[str, tuple[str, str, Callable[[str], dict[str, str]]]] = {
-    "last3": ("account_tail", "", lambda text: {"tail": text[-3:]}),
-    "card_last4": ("card_tail", "", lambda text: {"tail": text[-4:]}),
-    "last4": ("last4", "", lambda text: {"head": _without_last4(text)}),
-    "withheld_number": ("withheld_number", "APPI-33-2-3+TBA-4-1", lambda _: {}),
-    "person_other": ("person_other", "APPI-33-1-OTHER", lambda _: {}),
-    "all": ("struck", "", lambda _: {}),
+MARKS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
+    "last3": ("account_tail", "", lambda text: text[-3:] if len(text) > 3 else ""),
+    "card_last4": ("card_tail", "", lambda text: text[-4:] if len(text) > 4 else ""),
+    "last4": ("last4", "", _without_last4),
+    "withheld_number": ("withheld_number", "APPI-33-2-3+TBA-4-1", lambda _: ""),
+    "person_other": ("person_other", "APPI-33-1-OTHER", lambda _: ""),
+    "all": ("struck", "", lambda _: ""),
 }
 """``as`` of a mask rule → mark, usual ground, and what of the value stays."""
+
+
+@dataclass(frozen=True)
+class Whose:
+    """The subject as redaction knows them: the person, and the identifiers that matched records revealed."""
+
+    person: Person
+    identifiers: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+
+    def own(self, rule: FieldRule, value: str) -> bool:
+        """Whether a stored value is the subject's own; in doubt it is not (``third_party = "unless_subject"``)."""
+        word = next((word for word in reversed(rule.kind.split(".")) if word in PERSONAL), None)
+        return same_person_value(self.person, word, value) if word else (rule.kind, value) in self.identifiers
+
+
+PERSONAL = ("name", "kana", "phone", "mail", "address", "born_on")
+"""Kinds of field, by segment, that are compared as a person writes them."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,7 @@ def withheld_rows(dataset: Dataset, rows: pa.RecordBatch) -> tuple[pa.RecordBatc
     return rows, {ground: count for ground, count in counts.items() if count}
 
 
-def redact(dataset: Dataset, batch: pa.RecordBatch, person: Person, notes: Mapping[str, NoteReview]) -> Redacted:
+def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping[str, NoteReview]) -> Redacted:
     """Shown text of every declared field. Raises CheckFailed for a column that no rule covers."""
     undeclared = [name for name in batch.schema.names if name not in dataset.fields]
     if undeclared:
@@ -145,7 +158,7 @@ def redact(dataset: Dataset, batch: pa.RecordBatch, person: Person, notes: Mappi
     reasons: dict[tuple[str, str], int] = {}
     unread = 0
     for name, rule in dataset.fields.items():
-        shown, marks = _field(name, rule, rows, person, numbers, notes)
+        shown, marks = _field(name, rule, rows, whose, numbers, notes)
         columns[name] = shown
         for (mark, ground), hit in marks:
             count = int(pc.sum(hit).as_py() or 0)
@@ -165,7 +178,7 @@ Marked = list[tuple[tuple[str, str], pa.Array]]
 
 
 def _field(
-    name: str, rule: FieldRule, rows: pa.RecordBatch, person: Person, numbers: pa.Array, notes: Mapping[str, NoteReview]
+    name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose, numbers: pa.Array, notes: Mapping[str, NoteReview]
 ) -> tuple[pa.Array, Marked]:
     stored = _text(rows.column(name))
     if rule.free_text:
@@ -177,7 +190,7 @@ def _field(
         hit = pc.and_(holds(mask.when, rows), open_cells) if mask.when else open_cells
         shown, open_cells = _apply(mask.shown, mask.ground, shown, stored, hit, open_cells, marked)
     if rule.third_party:
-        hit = open_cells if rule.third_party == "always" else pc.and_(open_cells, _somebody_else(rule, stored, person))
+        hit = open_cells if rule.third_party == "always" else pc.and_(open_cells, _somebody_else(rule, stored, whose))
         shown, open_cells = _apply("person_other", None, shown, stored, hit, open_cells, marked)
     return pc.fill_null(shown, ""), marked
 
@@ -194,14 +207,13 @@ def _apply(
     mark, usual, stays = MARKS[word]
     reason = ground or usual
     marked.append(((mark, reason), hit))
-    masked = _by_value(stored, lambda text: shown_as(mark, reason, **stays(text)))
+    masked = _by_value(stored, lambda text: shown_as(mark, reason, stays(text)))
     return pc.if_else(hit, masked, shown), pc.and_(open_cells, pc.invert(hit))
 
 
-def _somebody_else(rule: FieldRule, stored: pa.Array, person: Person) -> pa.Array:
-    kind = rule.kind.split(".")[1] if rule.kind.startswith("user.") else rule.kind.split(".")[0]
+def _somebody_else(rule: FieldRule, stored: pa.Array, whose: Whose) -> pa.Array:
     coded = stored.dictionary_encode()
-    theirs = [value is None or not same_person_value(person, kind, value) for value in coded.dictionary.to_pylist()]
+    theirs = [value is not None and not whose.own(rule, value) for value in coded.dictionary.to_pylist()]
     return pc.fill_null(pa.array(theirs, pa.bool_()).take(coded.indices), False)
 
 

@@ -1,0 +1,39 @@
+"""What many tests stand on: the sample company, built once per seed, its HTTP system, and an office on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sample_data.build import build
+from sample_data.serve import Server, serve
+from tests.story import Office
+
+
+@pytest.fixture(scope="session")
+def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
+    """The sample company of a seed, its ticket system running."""
+    built: dict[int, tuple[Path, Server]] = {}
+
+    def of(seed: int) -> Path:
+        if seed not in built:
+            out = tmp_path_factory.mktemp(f"sample-{seed}")
+            build(out, people=60, calls=4_000, seed=seed)
+            built[seed] = (out, serve(out))
+        return built[seed][0]
+
+    yield of
+    for _, server in built.values():
+        server.stop()
+
+
+@pytest.fixture
+def sample(sample_of: Callable[[int], Path]) -> Path:
+    return sample_of(1)
+
+
+@pytest.fixture
+def office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
+    return Office.set_up(tmp_path / "home", sample, monkeypatch)

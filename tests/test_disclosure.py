@@ -1,0 +1,112 @@
+"""The main promise: everything that is the person's, nothing that is anybody else's, and what was searched."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.story import Office, datasets_of, oracle, rows_of
+
+CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
+        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto")  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
+    seed: int, sample_of: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office.set_up(tmp_path / "home", sample_of(seed), monkeypatch)
+    problems = {}
+    for person in CAST:
+        case, package = office.packaged(person, tmp_path)
+        if found := oracle(office.truth["people"][person], package, office.ok("show", case)):
+            problems[person] = found
+    assert problems == {}
+
+
+def test_the_oracle_sees_a_wrong_row_and_a_missing_mask(office: Office, tmp_path: Path) -> None:
+    """A package spoiled on purpose: one neighbour's row put in, one mask taken out."""
+    case, package = office.packaged("hanako", tmp_path)
+    told, shown = office.truth["people"]["hanako"], office.ok("show", case)
+    assert oracle(told, package, shown) == []
+    path = package / "data/billing.payments.csv"
+    rows = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+    rows[1][-1] = ""
+    rows.append(["999999", *rows[2][1:]])
+    with path.open("w", encoding="utf-8-sig", newline="") as out:
+        csv.writer(out).writerows(rows)
+    problems = oracle(told, package, shown)
+    assert len(problems) == 2
+    assert any("not theirs 999999" in problem for problem in problems)
+    assert any("masks" in problem for problem in problems)
+
+
+def test_a_stranger_is_answered_that_nothing_is_held(office: Office, tmp_path: Path) -> None:
+    case, package = office.packaged("akari", tmp_path)
+    shown = office.ok("show", case)
+    assert shown["outcome"] == "not_held"
+    assert list(datasets_of(package)) == []
+    assert {d["kind"] for d in shown["documents"]} == {"receipt_slip", "absence_notice", "disclosure_book"}
+
+
+def test_izumi_in_hanakos_note_is_struck_before_anything_is_laid_out(office: Office, tmp_path: Path) -> None:
+    _, package = office.packaged("hanako", tmp_path)
+    note = office.truth["people"]["hanako"]["spans"]["inquiry_records.inquiries"]
+    record, span = next((r, s["strike"]) for r, s in note.items() if s["strike"])
+    shown = rows_of(package, "inquiry_records.inquiries")[record]
+    assert "■■■（第三者に関する情報）" in json.dumps(shown, ensure_ascii=False)
+    assert len(span) >= 2
+    for path in package.rglob("*"):
+        if path.suffix in (".csv", ".json"):
+            assert "平野" not in path.read_text(encoding="utf-8-sig")
+
+
+def test_an_unread_note_is_not_released_and_the_case_cannot_close(office: Office, tmp_path: Path) -> None:
+    case = office.collected("hanako")
+    assert office.state(case) == "review"
+    empty = tmp_path / "empty.json"
+    empty.write_text("{}")
+    office.ok("review", case, "--file", str(empty))
+    office.ok("decide", case, "--as-proposed")
+    office.ok("approve", case, officer="shonin-1")
+    office.ok("fulfil", case)
+    office.ok("package", case, "--out", str(tmp_path / "first"))
+    notes = [row for row in rows_of(tmp_path / "first", "inquiry_records.inquiries").values() if "under_review" in row["マスキング"]]
+    assert notes
+    assert all("（確認中）" in row.values() for row in notes)
+    check, sent = tmp_path / "check.json", tmp_path / "sent.json"
+    check.write_text('{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}')
+    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
+    assert office.ok("dispatch", case, "--file", str(sent))["state"] == "review"
+    office.ok("review", case, "--file", str(office.review_of("hanako", tmp_path)))
+    office.ok("decide", case, "--as-proposed")
+    office.ok("approve", case, officer="shonin-1")
+    office.ok("fulfil", case)
+    office.ok("package", case, "--out", str(tmp_path / "second"))
+    assert not any("under_review" in row["マスキング"] for row in rows_of(tmp_path / "second", "inquiry_records.inquiries").values())
+    office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
+    assert office.ok("dispatch", case, "--file", str(sent))["state"] == "closed"
+
+
+def test_a_package_is_written_whole_or_not_at_all(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case, package = office.packaged("kenta", tmp_path)
+    shutil.rmtree(package)
+    import dsr.engine.fulfilling as fulfilling
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fulfilling.os, "fsync", full)
+        status, _, errors = office.run("package", case, "--out", str(package))
+    assert status == 1
+    assert "No space left" in errors
+    assert not package.exists()
+    assert [path for path in tmp_path.iterdir() if "part" in path.name] == []
+    office.ok("package", case, "--out", str(package))
