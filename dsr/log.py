@@ -177,7 +177,7 @@ class Event:
 def canonical(public: Mapping[str, Any]) -> str:
     """RFC 8785 JSON. Raises BadInput, naming no value, for what JSON cannot say the same way everywhere."""
     try:
-        return rfc8785.dumps(dict(public)).decode()
+        return bytes(rfc8785.dumps(dict(public))).decode()
     except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as error:
         kind = type(error).__name__
     raise BadInput("public", f"cannot be written as canonical JSON ({kind})", "use text, whole numbers, lists, objects")

@@ -184,11 +184,8 @@ class Vault:
             raise Sealed(f"case {case_no}: no such vault; check the number")
         with key.open("r+b" if key.exists() else "xb", buffering=0) as file:
             # In place: the old block goes too, as far as file system and disk let us, and a full disk is no hindrance.
-            for content in (bytes(os.fstat(file.fileno()).st_size), _DESTROYED):
-                file.seek(0)
-                file.write(content)
-                file.truncate()
-                os.fsync(file.fileno())
+            file.write(_DESTROYED.ljust(os.fstat(file.fileno()).st_size))
+            os.fsync(file.fileno())
         for name in ("objects", "parts", "scratch"):
             shutil.rmtree(folder / name, ignore_errors=True)
         _sync_folder(folder)
@@ -239,7 +236,7 @@ class CaseVault:
             raw = (self._folder / "key").read_bytes()
         except OSError as error:
             raise Sealed(f"case {self.case_no}: no key → nothing opens ({type(error).__name__})") from None
-        if raw == _DESTROYED:
+        if raw.startswith(_DESTROYED):
             raise Sealed(f"case {self.case_no}: its key was destroyed; nothing of it can be opened any more")
         try:
             return AESGCM(self._keys.master).decrypt(raw[:12], raw[12:], self._wrapping)

@@ -46,10 +46,13 @@ class Person:
         return self.written.get(column, usual)
 
 
+_PLAIN = ("key", "name", "kana", "born_on", "address", "phone", "customer_no", "line_no")
+
+
 def _read(row: Mapping[str, str]) -> Person:
     key, customer_no = row["key"], row["customer_no"]
     return Person(
-        **{name: row[name] for name in ("key", "name", "kana", "born_on", "address", "phone", "customer_no", "line_no")},
+        **{name: row[name] for name in _PLAIN},
         since=date.fromisoformat(row["since"]) if row["since"] else LONG_AGO,
         until=date.fromisoformat(row["until"]) if row["until"] else None,
         mail=f"{key.lower().replace('_', '-')}@mail.example" if customer_no else "",
@@ -72,9 +75,9 @@ SHARED_LINE = "092-000-1013"
 _SURNAMES = """高橋 タカハシ,佐藤 サトウ,斎藤 サイトウ,伊藤 イトウ,渡辺 ワタナベ,阿部 アベ,石川 イシカワ,吉田 ヨシダ,
 山崎 ヤマサキ,辻 ツジ,平野 ヒラノ,田中 タナカ,鈴木 スズキ,中川 ナカガワ,古賀 コガ,松尾 マツオ,原口 ハラグチ,江口 エグチ,
 川原 カワハラ,野田 ノダ,大坪 オオツボ,馬場 ババ,内田 ウチダ,宮崎 ミヤザキ""".replace("\n", "").split(",")
-_GIVEN = """美咲 ミサキ,陽子 ヨウコ,久美子 クミコ,雅子 マサコ,直美 ナオミ,由紀 ユキ,京子 キョウコ,千春 チハル,和也 カズヤ,
-大輔 ダイスケ,達也 タツヤ,正樹 マサキ,康弘 ヤスヒロ,俊介 シュンスケ,隆 タカシ,博 ヒロム,慎一 シンイチ,哲也 テツヤ,
-光男 ミツオ,敏江 トシエ,節子 セツコ,望美 ノゾミ,絵里 エリ,翼 ツバサ""".replace("\n", "").split(",")
+_GIVEN = """美咲 ミサキ,陽子 ヨウコ,久美子 クミコ,雅子 マサコ,直美 ナオミ,由紀 ユキ,京子 キョウコ,千春 チハル,
+和也 カズヤ,大輔 ダイスケ,達也 タツヤ,正樹 マサキ,康弘 ヤスヒロ,俊介 シュンスケ,隆 タカシ,博 ヒロム,慎一 シンイチ,
+哲也 テツヤ,光男 ミツオ,敏江 トシエ,節子 セツコ,望美 ノゾミ,絵里 エリ,翼 ツバサ""".replace("\n", "").split(",")
 _TOWNS = ("浜町", "港町", "北町", "南町", "東町", "西町", "本町", "若葉台", "汐見町", "松原")
 
 

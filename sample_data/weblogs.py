@@ -37,8 +37,8 @@ class Hit:
     def line(self) -> str:
         page, agent = _PAGES[self.place % len(_PAGES)], _AGENTS[self.place % 2]
         return (
-            f'203.0.113.{self.place % 250 + 1} - {self.member_id} [{self.at.isoformat()}+09:00] "GET {page} HTTP/1.1" 200 '
-            f'{1_000 + self.place % 50_000} "-" "{agent}" cookie={self.cookie_id}'
+            f"203.0.113.{self.place % 250 + 1} - {self.member_id} [{self.at.isoformat()}+09:00] "
+            f'"GET {page} HTTP/1.1" 200 {1_000 + self.place % 50_000} "-" "{agent}" cookie={self.cookie_id}'
         )
 
 

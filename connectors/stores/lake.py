@@ -58,7 +58,6 @@ class LakeStore(Guarded):
             "memory_limit": MEMORY,
             "temp_directory": str(self.access.scratch or ""),
             "threads": 2,
-            "TimeZone": "UTC",
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
@@ -74,7 +73,8 @@ class LakeStore(Guarded):
     @staticmethod
     def _columns(connection: duckdb.DuckDBPyConnection, statement: Statement) -> pa.Schema:
         sql, given = statement.render("$", {})
-        return _ask(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given).schema  # noqa: S608
+        probe: pa.Schema = _ask(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given).schema  # noqa: S608
+        return probe
 
     def _locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
         for ask in asks:
@@ -147,12 +147,12 @@ class LakeStore(Guarded):
         somewhere = set().union(*schemas.values())
         # A field that no file has may be computed by the fetch; whether it is, the probe of the fetch says.
         expected = set(dataset.fields) & somewhere
-        places = [(f"{column} in {name}", "missing") for name, live in schemas.items() for column in sorted(expected - live)]
         known = {field.lower() for field in dataset.fields} | read
-        return places + [
-            (f"{column} in {name}", "undeclared")
-            for name, live in schemas.items() for column in sorted(live) if column.lower() not in known
-        ]
+        places = []
+        for name, live in schemas.items():
+            places += [(f"{column} in {name}", "missing") for column in sorted(expected - live)]
+            places += [(f"{column} in {name}", "undeclared") for column in sorted(live) if column.lower() not in known]
+        return places
 
     def _schema(self, dataset: Dataset, path: Path) -> set[str]:
         broken = ""

@@ -44,12 +44,12 @@ class LogStore(Guarded):
         """The line's form; its groups are the fields but the key."""
         written = dataset.line or self.access.system.line
         if not written:
-            raise BadInput(f"{dataset.id}.line", "is not given", "write the line as a regular expression of named groups")
+            raise BadInput(f"{dataset.id}.line", "is not given", "write a regular expression of named groups")
         try:
             pattern = re.compile(written)
             "".encode(self._encoding(dataset))
         except (re.error, LookupError):
-            raise BadInput(f"{dataset.id}.line", "line or encoding cannot be read", "mend the expression or name") from None
+            raise BadInput(f"{dataset.id}.line", "line or encoding is not valid", "mend expression or name") from None
         if len(dataset.key) != 1 or dataset.key[0] in pattern.groupindex:
             raise BadInput(f"{dataset.id}.key", "must be one field that is no group of line", "add a record_no field")
         for number, way in enumerate(dataset.ways):
@@ -98,7 +98,9 @@ class LogStore(Guarded):
     def _misread(self, dataset: Dataset, path: Path, line: int, words: str) -> None:
         raise ConnectorMisread(dataset.system, dataset.name, f"{path.name} line {line}: {words}")
 
-    def _taken(self, dataset: Dataset, path: Path, number: int, line: bytes, pattern: re.Pattern[str]) -> dict[str, Any]:
+    def _taken(
+        self, dataset: Dataset, path: Path, number: int, line: bytes, pattern: re.Pattern[str]
+    ) -> dict[str, Any]:
         try:
             text = line.rstrip(b"\r\n").decode(self._encoding(dataset))
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""A person answers: a paper box, a closed archive. The search order is asked once; the answer is data like any other."""
+"""A person answers: a paper box, a closed archive. The search order is asked once; its answer is data like any."""
 
 from __future__ import annotations
 
@@ -51,12 +51,15 @@ class ManualStore(Guarded):
     def _rows(self, dataset: Dataset, answer: SearchAnswer) -> Sequence[dict[str, Any]]:
         known = {name for each in self.access.system.dataset.values() for name in (each.id, each.name)}
         if strange := set(answer.datasets) - known:
-            raise ConnectorMisread(dataset.system, None, f"the answer names {min(strange)}, which is no dataset here")
+            raise ConnectorMisread(dataset.system, None, f"the answer names {len(strange)} undeclared datasets")
         rows = answer.datasets.get(dataset.id, answer.datasets.get(dataset.name))
         if rows is None:
             raise ConnectorUnavailable(dataset.system, dataset.name, f"{WAITING} on this dataset")
         for number, row in enumerate(rows, 1):
-            for problem, names in (("lacks", set(dataset.fields) - set(row)), ("has undeclared", set(row) - set(dataset.fields))):
-                if names:
-                    raise ConnectorMisread(dataset.system, dataset.name, f"row {number} of the answer {problem} {min(names)}")
+            if missing := set(dataset.fields) - set(row):
+                detail = f"row {number} of the answer lacks {min(missing)}"
+                raise ConnectorMisread(dataset.system, dataset.name, detail)
+            if set(row) - set(dataset.fields):
+                detail = f"row {number} of the answer has an undeclared field"
+                raise ConnectorMisread(dataset.system, dataset.name, detail)
         return rows

@@ -242,7 +242,7 @@ class SqlStore(Guarded):
         names = self._probed(statement)
         there = {column.lower() for column in catalog.columns(statement.tables)}
         # SQLite takes a quoted name that is no column for a text literal, so a probe alone would not notice.
-        lost = statement.columns - there if self._dialect == "sqlite" else frozenset()
+        lost: set[str] = set(statement.columns - there) if self._dialect == "sqlite" else set()
         if names is None:
             lost |= {name for name in wanted if name.lower() not in there}
             lost = lost or {statement.place.removeprefix(f"{dataset.id}.")}

@@ -60,11 +60,12 @@ class Statement:
         return frozenset("keys" if part.kind == "keys" else part.word for part in self.parts if part.kind != "text")
 
     def render(
-        self, mark: str, values: Mapping[str, Any], nulls: tuple[bool, ...] = (), keys: str = "NULL"
+        self, mark: str, values: Mapping[str, Any], nulls: tuple[bool, ...] = (), keys: str = ""
     ) -> tuple[str, dict[str, Any]]:
         """Text with ``mark``-ed parameters (``:`` of SQLAlchemy, ``$`` of DuckDB), and the parameters.
 
-        ``keys`` is what stands inside ``IN (…)``, for the key parts that ``nulls`` does not call NULL.
+        ``keys`` is what stands inside ``IN (…)``, for the key parts that ``nulls`` does not call NULL. Without them the
+        statement matches nothing: it is asked for its columns only.
         """
         given: dict[str, Any] = {}
 
@@ -89,7 +90,7 @@ class Statement:
                 ]
                 text.append(f"({' OR '.join(likes) or '1 = 0'})")
             else:
-                text.append(_matching(part.columns, nulls or (False,) * len(part.columns), keys))
+                text.append(_matching(part.columns, nulls, keys) if nulls else "1 = 0")
         return "".join(text), given
 
 

@@ -25,18 +25,6 @@ BUILT = frozenset({"disclosure"})
 """Rights whose whole way through the house exists today; any other is opened, clocked, and answered by hand."""
 
 
-WHO = {
-    "acknowledge": "handler",
-    "identity_check": "handler",
-    "marketing_stop": "handler",
-    "search": "engine",
-    "decision": "handler",
-    "dispatch": "handler",
-    "interim_answer": "handler",
-}
-"""Whose each target of the clocks is."""
-
-
 def _twin(office: Office, request: Request) -> str:
     """Keyed: a bare hash of a name and a birth date could be guessed (traps.md T30)."""
     person = Person.of(request)
@@ -90,7 +78,7 @@ def open_case(office: Office, document: object) -> Case:
     office.store.open_case(case, twin, Act("open", "result", public), b"", office.now, office.actor.name)
     office.store.owe(
         [
-            Work(case_no, target.what, WHO[target.what], target.due)
+            Work(case_no, target.what, target.who, target.due)
             for target in clocks.targets(arrived, None, office.calendar, request.right)
         ]
     )
@@ -138,9 +126,9 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
             facts["proved_on"] = office.today.isoformat()
         hold.record(Act(f"prove:{number}", "result", public, to=to, facts=facts))
         if assessment.proved:
-            office.store.done(case_no, "identity_check")
+            office.store.done(case_no, "id_check")
             made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
-            hold.owe(*((target.what, WHO[target.what], target.due) for target in made if target.what == "search"))
+            hold.owe(*((target.what, target.who, target.due) for target in made if target.what == "search"))
         return assessment
 
 
@@ -162,10 +150,8 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     if declared is None or declared.store != "manual":
         raise BadInput("system", f"no manual system {system[:40]!r} in the inventory", "see dsr show CASE")
     for dataset_id in found.datasets:
-        if dataset_id not in declared.dataset:
-            raise BadInput(
-                f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {', '.join(declared.dataset)}"
-            )
+        if dataset_id not in (known := [dataset.id for dataset in declared.dataset.values()]):
+            raise BadInput(f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {', '.join(known)}")
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))

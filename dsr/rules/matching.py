@@ -149,7 +149,7 @@ def judge(
     ``area_code``: that of the contract, for numbers written without one.
     """
     words = list(_weigh(person, evidence, _Row(at, during, marks, area_code)))
-    if stated:
+    if stated and not trusted:
         words.append("stated")
     if trusted:
         return _judgement(next((answer for word, answer in TRUSTED if word in words), Answer.MATCH), words)
