@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, model_validator
@@ -18,6 +17,7 @@ from dsr.days import TOKYO, Form
 from dsr.errors import BadInput
 from dsr.shapes import Shape, shaped
 
+T = TypeVar("T")
 PERSON = "person"
 """``by = "person"``: a way in by written forms of name, kana, birth date, address, phone; evidence, never a match."""
 
@@ -80,9 +80,7 @@ class Condition(Shape):
         """Values are compared as text, so 2, '2' and 2.0 written by different stores agree; NULL equals only null."""
         for column, operator, words in self.terms:
             value = row[column]
-            if isinstance(value, bool):
-                value = int(value)
-            elif isinstance(value, float) and value.is_integer():
+            if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
                 value = int(value)
             written = None if value is None else str(value)
             if (written in words) != (operator == "="):
@@ -146,7 +144,7 @@ class At(Shape):
 
 
 class Way(Shape):
-    """One way in. ``locate``: a SELECT (sql, lake), a path template (http), a column of the line (logs), words (manual)."""
+    """One way in. ``locate``: a SELECT (sql, lake), a path template (http), a group of the line (logs), words (manual)."""
 
     by: str
     locate: str
@@ -301,7 +299,7 @@ class Inventory(Shape):
     purposes: dict[str, str] = Field(default_factory=dict)
     """Published purposes: number → text."""
     system: dict[str, System]
-    folder: Path = Field(Path("."), exclude=True)
+    folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)
 
     @model_validator(mode="before")
@@ -315,6 +313,11 @@ class Inventory(Shape):
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():
             yield from system.dataset.values()
+
+    def ordered(self, by_dataset: Mapping[str, T]) -> dict[str, T]:
+        """Entries by dataset id in the order of the inventory; what nobody declared comes last."""
+        declared = [dataset.id for dataset in self.datasets() if dataset.id in by_dataset]
+        return {name: by_dataset[name] for name in [*declared, *sorted(set(by_dataset) - set(declared))]}
 
     def dataset(self, dataset_id: str) -> Dataset:
         system, _, name = dataset_id.partition(".")
@@ -332,7 +335,7 @@ class Inventory(Shape):
 
     def place(self, written: str) -> str:
         """A path or glob of the inventory, relative ones from the inventory's own folder."""
-        return written if os.path.isabs(written) else str(self.folder / written)
+        return str(self.folder / written)  # an absolute path stays what it is
 
 
 _RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?):///(?!/|:memory:)(.+)", re.DOTALL)

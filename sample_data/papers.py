@@ -147,7 +147,7 @@ def write_paper_box(out: Path, truth: Truth) -> None:
         mine = [
             dict(zip(_HEAD, item, strict=True)) for item in _BOX if person.customer_no and item[6] == person.customer_no
         ]
-        answer = {"searched_on": "2026-11-09", "searched_by": "文書保管担当", "datasets": {PAPER.partition(".")[2]: mine}}
+        answer = {"searched_on": "2026-11-09", "searched_by": "文書保管担当", "datasets": {PAPER: mine}}
         write_json(out / "answers" / f"{person.key}.archives_backups.json", answer)
 
 

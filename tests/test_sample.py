@@ -315,7 +315,7 @@ def test_papers_have_the_engines_shapes_and_every_declared_dataset_a_status(
         )
         answer = shaped(SearchAnswer, read_json(company / f"answers/{key}.archives_backups.json", "answer"), "answer")
         fields = set(inventory.dataset("archives_backups.paper_boxes").fields)
-        assert all(set(row) == fields for row in answer.datasets["paper_boxes"])
+        assert all(set(row) == fields for row in answer.datasets["archives_backups.paper_boxes"])
         assert set(told["status"]) == declared
         assert told["status"]["interconnect.subscribers"] == "not_ours"
         assert told["reasons"] == {"deidentified_sets.usage_statistics": "out_of_scope"}

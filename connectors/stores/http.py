@@ -184,7 +184,8 @@ class HttpStore(Guarded):
     @staticmethod
     def _listed(dataset: Dataset, record: Mapping[str, Any]) -> list[str]:
         """A list may show less than a record holds: what it shows is declared, and holds all that is judged by."""
-        for problem, names in (("undeclared", set(record) - set(dataset.fields)), ("missing", needed(dataset) - set(record))):
+        live, declared = set(record), set(dataset.fields)
+        for problem, names in (("undeclared", live - declared), ("missing", needed(dataset) - live)):
             if names:
                 raise ConnectorDrifted(dataset.system, dataset.name, f"listed field {min(names)} is {problem}")
         return [name for name in dataset.fields if name in record]

@@ -173,6 +173,14 @@ def _ask(connection: duckdb.DuckDBPyConnection, sql: str, given: Mapping[str, An
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    schema = pa.schema([(field.name, _plain(field.type)) for field in reader.schema])
     for batch in reader:
         for start in range(0, batch.num_rows, LIMIT):
-            yield batch.slice(start, LIMIT)
+            yield batch.slice(start, LIMIT).cast(schema)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """DuckDB labels instants with this machine's zone and gives ENUM as dictionaries; the same must come anywhere."""
+    if isinstance(kind, pa.DictionaryType):
+        return kind.value_type
+    return pa.timestamp(kind.unit, "UTC") if isinstance(kind, pa.TimestampType) and kind.tz else kind

@@ -228,7 +228,10 @@ def _judge_dataset(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask]
         ask = asks[number]
         table = _ours_by_time_and_session(dataset, ask, table, known)
         matched, candidates = _judge_rows(hold, dataset, ask, table, known)
-        known = replace(known, candidates={**known.candidates, **candidates})
+        settled = (
+            {f"{dataset.id}/{n}" for n in record_nos(matched, dataset.key).to_pylist()} if dataset.evidence else set()
+        )
+        known = replace(known, candidates={**known.candidates, **candidates}, settled=known.settled | settled)
         known = discovery.learn(known, _revealed(dataset, ask, matched))
         if matched.num_rows:
             kept.append(_keys(dataset, ask, matched))

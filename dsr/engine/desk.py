@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -80,7 +82,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
             "records": d["records"],
             "reason": d["reason"],
         }
-        for name, d in facts.get("datasets", {}).items()
+        for name, d in office.inventory.ordered(facts.get("datasets", {})).items()
     ]
     systems: dict[str, list[Status]] = {}
     for entry in datasets:
@@ -160,17 +162,18 @@ def verify_trail(office: Office, printed: Sequence[str] = ()) -> dict[str, Any]:
     A sound log is signed anew; an unsound one never is (limits.md §9).
     """
     office.may("verify")
-    kept = checkpoint_file(office)
+    kept, head = checkpoint_file(office), office.store.head()
     last = [log.open_checkpoint(kept.read_text(), ORIGIN, office.keys.public_key)] if kept.exists() else []
-    problems = log.verify_log(office.store.events(), last, [log.TreeHead.parse(text) for text in printed])
-    errors = [problem for problem in problems if problem.level == "error"]
-    head = office.store.head()
-    if not errors:
+    events = itertools.islice(office.store.events(), head.size)
+    problems = log.verify_log(events, [*last, head], [log.TreeHead.parse(text) for text in printed])
+    sound = all(problem.level != "error" for problem in problems)
+    if sound:
         sign(office, head)
     return {
         "events": head.size,
         "head": head.text,
-        "sound": not errors,
+        "sound": sound,
+        "compared_with_checkpoint": bool(last),
         "problems": [{"seq": p.seq, "what": p.what, "words": p.words, "level": p.level} for p in problems],
     }
 
@@ -179,7 +182,10 @@ def sign(office: Office, head: log.TreeHead) -> str:
     """Keep a signed checkpoint beside the store: cutting the log's tail shows against it."""
     note = log.Checkpoint.sign(ORIGIN, head, office.keys.signing)
     part = checkpoint_file(office).with_suffix(".part")
-    part.write_text(note)
+    with part.open("w") as out:
+        out.write(note)
+        out.flush()
+        os.fsync(out.fileno())
     part.replace(checkpoint_file(office))
     return note
 
@@ -190,11 +196,10 @@ def export_trail(office: Office, case_no: str) -> Mapping[str, Any]:
     office.store.case(case_no)
     if not verify_trail(office)["sound"]:
         raise CheckFailed("trail: the log does not prove itself; run dsr trail verify")
-    head = office.store.head()
-    events = [event for event, _ in office.store.events(case_no)]
-    return log.evidence_bundle(
-        case_no, office.store.leaves(), events, head, checkpoint_file(office).read_text(), office.keys.public_key
-    )
+    note = checkpoint_file(office).read_text()
+    head = log.open_checkpoint(note, ORIGIN, office.keys.public_key)
+    events = [event for event, _ in office.store.events(case_no) if event.seq <= head.size]
+    return log.evidence_bundle(case_no, office.store.leaves(), events, head, note, office.keys.public_key)
 
 
 def inventory_problems(office: Office, inventory: Inventory) -> Iterator[dict[str, str | None]]:

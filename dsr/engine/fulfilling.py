@@ -1,4 +1,4 @@
-"""Fulfil a disclosure: data, book, letter, manifest into the vault; then out of it whole or not at all; then dispatch."""
+"""Fulfil a disclosure: data, book, letter, manifest into the vault; out of it whole or not at all; dispatch."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
                 out.rmdir()
             part.rename(out)
         except OSError as error:
-            problem = f"--out: cannot be written ({error.strerror}); free space or choose another; nothing is half-written"
+            problem = (
+                f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
+            )
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise

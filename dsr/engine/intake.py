@@ -150,8 +150,9 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     if declared is None or declared.store != "manual":
         raise BadInput("system", f"no manual system {system[:40]!r} in the inventory", "see dsr show CASE")
     for dataset_id in found.datasets:
-        if dataset_id not in (known := [dataset.id for dataset in declared.dataset.values()]):
-            raise BadInput(f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {', '.join(known)}")
+        if dataset_id.removeprefix(f"{system}.") not in declared.dataset:
+            known = ", ".join(dataset.id for dataset in declared.dataset.values())
+            raise BadInput(f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {known}")
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))

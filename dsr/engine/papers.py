@@ -210,7 +210,7 @@ def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
 
 def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
     inventory, case, items = hold.office.inventory, hold.case, []
-    for name, item in case.facts["items"].items():
+    for name, item in inventory.ordered(case.facts["items"]).items():
         dataset = inventory.dataset(name)
         draft = case.facts.get("drafts", {}).get(name, {})
         grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", "not_our_authority") else []
@@ -413,7 +413,7 @@ def searched(hold: Hold) -> Iterator[Searched]:
 def outward(hold: Hold) -> dict[str, dict[str, Any]]:
     """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
     shown: dict[str, dict[str, Any]] = {}
-    for name, ended in hold.case.facts["datasets"].items():
+    for name, ended in hold.office.inventory.ordered(hold.case.facts["datasets"]).items():
         outcome = hold.case.facts["items"].get(name, {}).get("outcome")
         if outcome == "existence_neutral":
             shown[name] = {"status": "none_found", "records": 0, "reason": None}

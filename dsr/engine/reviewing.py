@@ -77,7 +77,7 @@ def worksheets(office: Office, case_no: str) -> dict[str, Any]:
                     "against": c.against,
                     "mark": known.marks.get(name),
                 }
-                for name, c in known.candidates.items()
+                for name, c in known.doubtful.items()
             },
             "notes": [
                 {
@@ -137,7 +137,7 @@ def take_review(office: Office, case_no: str, document: object) -> State:
 def _check_marks(hold: Hold, review: Review) -> None:
     known = collecting.current(hold)
     for name in review.identity:
-        if name not in known.candidates:
+        if name not in known.doubtful and name not in known.marks:
             raise BadInput("identity", "names a candidate that is not on the worksheet", "see dsr review CASE")
     texts = {(dataset.id, number, name): len(text) for dataset, number, name, text, _ in notes(hold)}
     for dataset_id, records in review.notes.items():

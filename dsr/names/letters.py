@@ -95,7 +95,7 @@ class Name:
 def read_name(text: str) -> Name:
     proper, company = split_company(without_honorific(spelled(text)))
     words = [word for word in _SEPARATOR.split(fold(without_honorific(proper).casefold())) if word]
-    return Name(fold("".join(words)), frozenset(words), company)
+    return Name(fold(unicodedata.normalize("NFC", "".join(words))), frozenset(words), company)
 
 
 def name_key(text: str) -> str:
@@ -103,10 +103,14 @@ def name_key(text: str) -> str:
     return read_name(text).key
 
 
+def without_accents(text: str) -> str:
+    """José as passports write it; kana keep their dakuten."""
+    return unicodedata.normalize("NFC", re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFD", text)))
+
+
 def latin_key(text: str) -> str:
-    """The second key: also without Latin accents (José as passports write it); kana keep their dakuten."""
-    parts = unicodedata.normalize("NFD", name_key(text))
-    return unicodedata.normalize("NFC", re.sub(r"[\u0300-\u036f]", "", parts))
+    """The second key: the name key also without Latin accents."""
+    return without_accents(name_key(text))
 
 
 def company_words(text: str) -> str:

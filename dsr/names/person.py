@@ -16,7 +16,7 @@ from dsr.identity import Identifier
 from dsr.names.addresses import Address, address_forms, compare, read_address
 from dsr.names.birthdays import birthday, day_forms
 from dsr.names.kana import bank_kana, is_kana, kana_key, kana_loose, kana_words
-from dsr.names.letters import SAME_KEY, Name, fold, given, read_name, same_name, spelled
+from dsr.names.letters import SAME_KEY, Name, fold, given, read_name, same_name, spelled, without_accents
 from dsr.names.numbers import mail_key, phone_forms, read_phone
 from dsr.request import Request
 
@@ -117,8 +117,7 @@ def _name_forms(name: str) -> Iterator[str]:
 
 def _latin_forms(name: str) -> Iterator[str]:
     words = name.replace(",", " ").split()
-    plain = re.sub(r"[\u0300-\u036f]", "", unicodedata.normalize("NFD", " ".join(words))).split()
-    for spelled_words in dict.fromkeys((tuple(words), tuple(plain))):
+    for spelled_words in dict.fromkeys((tuple(words), tuple(map(without_accents, words)))):
         for order in islice(permutations(spelled_words), 24):
             for form in (" ".join(order), "\u3000".join(order), "".join(order), f"{order[0]}, {' '.join(order[1:])}"):
                 for cased in dict.fromkeys((form, form.upper(), form.lower(), form.title())):

@@ -38,6 +38,8 @@ class Discovery:
     identifiers: tuple[Identifier, ...] = ()
     asked: frozenset[tuple[str, str]] = frozenset()
     candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
+    """Rows of datasets with evidence that matched by some way: no longer anybody's question."""
     marks: Mapping[str, str] = field(default_factory=dict)
     """An officer's word on a candidate: same or other."""
     down: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +47,11 @@ class Discovery:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        return tuple(name for name in self.candidates if name not in self.marks)
+        return tuple(name for name in self.doubtful if name not in self.marks)
+
+    @property
+    def doubtful(self) -> Mapping[str, Candidate]:
+        return {name: candidate for name, candidate in self.candidates.items() if name not in self.settled}
 
     def members(self) -> frozenset[str]:
         return frozenset(known.value for known in self.identifiers if known.kind == "member_id" and known.trusted)
@@ -57,7 +63,8 @@ def ask_id(ask: Ask) -> str:
         return f"{ask.way}:{PERSON}"
     known = ask.identifier
     edges = "/".join(edge.isoformat() if edge else "" for edge in (ask.interval.start, ask.interval.end))
-    return f"{ask.way}:{known.kind}:{known.value}:{edges}"
+    how = "trusted" if known.trusted else "stated"
+    return f"{ask.way}:{how}:{known.kind}:{known.value}:{edges}"
 
 
 def leading(inventory: Inventory, wanted: Iterable[str]) -> frozenset[str]:
@@ -129,6 +136,7 @@ def to_json(known: Discovery) -> dict[str, Any]:
             name: [dict(c.evidence), list(c.strong), list(c.weak), list(c.against)]
             for name, c in known.candidates.items()
         },
+        "settled": sorted(known.settled),
         "marks": dict(known.marks),
         "down": dict(known.down),
         "wave": known.wave,
@@ -143,6 +151,7 @@ def from_json(document: Mapping[str, Any]) -> Discovery:
         tuple(Identifier(k, v, Interval(edge(a), edge(b)), by) for k, v, a, b, by in document["identifiers"]),
         frozenset((dataset, ask) for dataset, ask in document["asked"]),
         {name: Candidate(e, tuple(s), tuple(w), tuple(a)) for name, (e, s, w, a) in document["candidates"].items()},
+        frozenset(document["settled"]),
         document["marks"],
         document["down"],
         document["wave"],

@@ -15,7 +15,7 @@ from dsr.days import Interval, whole_days
 from dsr.names.addresses import compare, read_address
 from dsr.names.birthdays import birthday, is_typing_error, read_day, two_digit_days
 from dsr.names.kana import is_cut_of, is_kana
-from dsr.names.letters import Name, given, latin_key, read_name, wildcard_agrees
+from dsr.names.letters import Name, given, read_name, wildcard_agrees, without_accents
 from dsr.names.numbers import mail_key, read_phone
 from dsr.names.person import Person, has_kana, has_loose_kana, mentions
 
@@ -210,14 +210,14 @@ def _name(person: Person, name: str, kana: str) -> tuple[str, ...]:
     if read.company and not any(own.company for own in person.name_keys):
         inside = any(own.key and own.key in read.key for own in person.name_keys)
         return ("name_in_company",) if inside else ("name_differs",)
-    return NAMES[_kanji_agreement(person, name, read), _kana_agreement(person, kana)]
+    return NAMES[_kanji_agreement(person, read), _kana_agreement(person, kana)]
 
 
 def _script(text: str) -> str:
     return "kana" if is_kana(text) else "latin" if all(ord(letter) < 0x250 for letter in text) else "kanji"
 
 
-def _kanji_agreement(person: Person, name: str, read: Name) -> Agreement:
+def _kanji_agreement(person: Person, read: Name) -> Agreement:
     script = _script(read.key)
     same_script = [own for own in person.name_keys if _script(own.key) == script]
     if not read.key or not same_script:
@@ -228,7 +228,7 @@ def _kanji_agreement(person: Person, name: str, read: Name) -> Agreement:
             return "equal"
         if wildcard_agrees(own.key, read.key):
             found = "wild"
-        elif _is_partly(own, read) or (script == "latin" and latin_key(name) in map(latin_key, person.names)):
+        elif _is_partly(own, read):
             found = "partial"
         elif found == "differs" and read.key in own.words:
             found = "none"  # a family name alone
@@ -236,8 +236,9 @@ def _kanji_agreement(person: Person, name: str, read: Name) -> Agreement:
 
 
 def _is_partly(one: Name, other: Name) -> bool:
-    shorter, longer = sorted((one.words, other.words), key=len)
-    return len(shorter) > 1 and shorter < longer
+    """A middle name or the accents are missing."""
+    shorter, longer = sorted((frozenset(map(without_accents, name.words)) for name in (one, other)), key=len)
+    return (len(shorter) > 1 and shorter <= longer) or without_accents(one.key) == without_accents(other.key)
 
 
 def _kana_agreement(person: Person, kana: str) -> Agreement:

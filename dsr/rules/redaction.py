@@ -166,12 +166,16 @@ def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping
                 reasons[mark, ground] = reasons.get((mark, ground), 0) + count
                 unread += count if mark == "under_review" else 0
                 entries.append(pc.if_else(hit, pa.scalar(f"{name}:{mark}:{ground}"), pa.scalar(None, pa.string())))
-    columns[MASKING] = (
-        pc.binary_join_element_wise(*entries, ";", null_handling="skip")
-        if entries
-        else pa.array([""] * rows.num_rows, pa.string())
-    )
+    columns[MASKING] = _joined(entries, rows.num_rows)
     return Redacted(pa.table(columns), reasons, withheld, unread)
+
+
+def _joined(entries: list[pa.Array], count: int) -> pa.Array:
+    """Entries of a row joined by ``;``. Arrow's own "skip" drops the rows in which all are null, so they are blank here."""
+    if not entries:
+        return pa.array([""] * count, pa.string())
+    joined = pc.binary_join_element_wise(*(pc.fill_null(entry, "") for entry in entries), ";")
+    return pc.utf8_trim(pc.replace_substring_regex(joined, ";{2,}", ";"), ";")
 
 
 Marked = list[tuple[tuple[str, str], pa.Array]]

@@ -1,0 +1,167 @@
+"""The promises every connector keeps, as a test suite to inherit.
+
+A connector's own test class gives the fixtures of its store and gets the tests::
+
+    class TestBilling(ConnectorContract):
+        @pytest.fixture
+        def connector(self) -> Connector: ...
+
+All records of the store are made up for the test: ``subject_nos`` and ``neighbour_nos`` together are the dataset.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from dsr.connector import Ask, Connector
+from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorUnavailable
+from dsr.inventory import Dataset
+
+LIMIT = 65_536
+STRANGER = "00-nobody-00"
+
+
+class ConnectorContract:
+    """Fixtures to give: connector, dataset, ask, subject_nos, neighbour_nos, unreachable, drifted, secrets."""
+
+    @pytest.fixture
+    def connector(self) -> Connector:
+        raise NotImplementedError("the connector on a store with the subject's and the neighbour's records")
+
+    @pytest.fixture
+    def dataset(self) -> Dataset:
+        raise NotImplementedError("a declared dataset of that store")
+
+    @pytest.fixture
+    def ask(self) -> Ask:
+        raise NotImplementedError("a question that finds all the subject's records and no other")
+
+    @pytest.fixture
+    def subject_nos(self) -> set[str]:
+        raise NotImplementedError("the subject's record nos., at least two: key columns joined by |")
+
+    @pytest.fixture
+    def neighbour_nos(self) -> set[str]:
+        raise NotImplementedError("all other record nos. of the dataset, at least one")
+
+    @pytest.fixture
+    def unreachable(self) -> Connector:
+        raise NotImplementedError("the same connector, its store switched off")
+
+    @pytest.fixture
+    def drifted(self) -> Connector:
+        raise NotImplementedError("the same connector, its store with one column more than declared")
+
+    @pytest.fixture
+    def secrets(self) -> Sequence[str]:
+        """Words that stand in the address or token and must never be shown."""
+        return ()
+
+    @pytest.fixture
+    def stranger(self, ask: Ask) -> Ask:
+        """The same question about somebody of whom the store holds nothing."""
+        forms = dict.fromkeys(ask.forms, (STRANGER,))
+        known = ask.identifier and replace(ask.identifier, value=STRANGER)
+        return replace(ask, identifier=known, forms=forms)
+
+    def test_the_declaration_fits_the_store(self, connector: Connector) -> None:
+        assert connector.check() == []
+
+    def test_the_subjects_records_are_located_and_fetched_and_no_neighbours(
+        self, connector: Connector, dataset: Dataset, ask: Ask, subject_nos: set[str], neighbour_nos: set[str]
+    ) -> None:
+        keys = located_keys(connector, dataset, [ask])
+        assert record_nos(keys, dataset) == subject_nos
+        assert subject_nos and neighbour_nos and not subject_nos & neighbour_nos
+        fetched = pa.Table.from_batches(list(connector.fetch(dataset, keys)))
+        assert record_nos(fetched, dataset) == subject_nos
+        assert fetched.num_rows == len(subject_nos)
+        assert fetched.schema.names == list(dataset.fields)
+
+    def test_fetch_brings_exactly_the_keys(self, connector: Connector, dataset: Dataset, ask: Ask) -> None:
+        """One key of several, also when it is given twice, brings one record; no key brings none."""
+        keys = located_keys(connector, dataset, [ask])
+        one = keys.slice(1, 1)
+        brought = list(connector.fetch(dataset, pa.concat_tables([one, one])))
+        assert sum(batch.num_rows for batch in brought) == 1
+        assert record_nos(pa.Table.from_batches(brought), dataset) == record_nos(one, dataset)
+        assert sum(batch.num_rows for batch in connector.fetch(dataset, keys.slice(0, 0))) == 0
+
+    def test_a_stranger_has_nothing(self, connector: Connector, dataset: Dataset, stranger: Ask) -> None:
+        assert located_keys(connector, dataset, [stranger]).num_rows == 0
+
+    def test_many_questions_are_each_answered(
+        self, connector: Connector, dataset: Dataset, ask: Ask, stranger: Ask, subject_nos: set[str]
+    ) -> None:
+        found = {id(located.ask) for located in connector.locate(dataset, [stranger, ask]) if located.rows.num_rows}
+        assert found == {id(ask)}
+        assert record_nos(located_keys(connector, dataset, [stranger, ask]), dataset) == subject_nos
+
+    def test_two_runs_give_the_same(self, connector: Connector, dataset: Dataset, ask: Ask) -> None:
+        runs = []
+        for _ in range(2):
+            keys = located_keys(connector, dataset, [ask])
+            fetched = pa.Table.from_batches(list(connector.fetch(dataset, keys)))
+            runs.append((keys, fetched.sort_by([(name, "ascending") for name in dataset.key])))
+        assert runs[0][1].equals(runs[1][1])
+        assert record_nos(runs[0][0], dataset) == record_nos(runs[1][0], dataset)
+
+    def test_tables_and_batches_are_bounded_and_of_one_schema(
+        self, connector: Connector, dataset: Dataset, ask: Ask
+    ) -> None:
+        assert all(located.rows.num_rows <= LIMIT for located in connector.locate(dataset, [ask]))
+        batches = list(connector.fetch(dataset, located_keys(connector, dataset, [ask])))
+        assert all(0 < batch.num_rows <= LIMIT for batch in batches)
+        assert len({str(batch.schema) for batch in batches}) == 1
+
+    def test_unreachable_is_not_empty(
+        self, connector: Connector, unreachable: Connector, dataset: Dataset, ask: Ask
+    ) -> None:
+        keys = located_keys(connector, dataset, [ask])
+        for act in (lambda: list(unreachable.locate(dataset, [ask])), lambda: list(unreachable.fetch(dataset, keys))):
+            with pytest.raises(ConnectorUnavailable) as caught:
+                act()
+            assert caught.value.system == dataset.system
+
+    def test_an_undeclared_column_is_drift(self, drifted: Connector, dataset: Dataset) -> None:
+        found = [drift for drift in drifted.check() if drift.dataset == dataset.name]
+        assert found and all(drift.problem == "undeclared" for drift in found)
+
+    def test_a_record_with_an_undeclared_column_is_never_fetched(
+        self, connector: Connector, drifted: Connector, dataset: Dataset, ask: Ask
+    ) -> None:
+        keys = located_keys(connector, dataset, [ask])
+        with pytest.raises(ConnectorDrifted):
+            list(drifted.fetch(dataset, keys))
+
+    def test_nothing_secret_or_personal_shows(
+        self, connector: Connector, unreachable: Connector, dataset: Dataset, ask: Ask, secrets: Sequence[str]
+    ) -> None:
+        """In no repr, and in no error: neither its words nor the foreign error it came from."""
+        personal = [form for forms in ask.forms.values() for form in forms]
+        personal += [ask.identifier.value] if ask.identifier else []
+        shown = [repr(connector), str(connector), repr(unreachable)]
+        with pytest.raises(ConnectorError) as caught:
+            list(unreachable.locate(dataset, [ask]))
+        assert caught.value.__cause__ is None and caught.value.__context__ is None
+        shown += ["".join(traceback.format_exception(caught.value)), repr(caught.value)]
+        for text in shown:
+            assert not [word for word in (*secrets, *personal) if word in text]
+
+
+def located_keys(connector: Connector, dataset: Dataset, asks: Sequence[Ask]) -> pa.Table:
+    """The key columns of all that is located; empty text columns when nothing is."""
+    tables = [located.rows.select(list(dataset.key)) for located in connector.locate(dataset, asks)]
+    nothing = pa.table({name: pa.array([], pa.string()) for name in dataset.key})
+    return pa.concat_tables(tables) if tables else nothing
+
+
+def record_nos(rows: pa.Table, dataset: Dataset) -> set[str]:
+    keys = rows.select(list(dataset.key)).to_pylist()
+    return {"|".join("" if part is None else str(part) for part in key.values()) for key in keys}
+
