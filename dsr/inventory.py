@@ -144,7 +144,7 @@ class At(Shape):
 
 
 class Way(Shape):
-    """One way in. ``locate``: a SELECT (sql, lake), a path template (http), a group of the line (logs), words (manual)."""
+    """One way in. ``locate``: a SELECT (sql, lake), a path template (http), a group of the line (logs), words."""
 
     by: str
     locate: str

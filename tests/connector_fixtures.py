@@ -108,7 +108,7 @@ def running_postgres() -> Iterator[Postgres]:
         server.run("postgres", "CREATE ROLE locked LOGIN PASSWORD 'other'")
         yield server
     finally:
-        run("pg_ctl", "-w", "-m", "immediate", "stop")
+        run("pg_ctl", "-w", "-m", "fast", "stop")
         with suppress(OSError):
             shutil.rmtree(folder)
 

@@ -19,12 +19,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from dsr.inventory import read_inventory
 from dsr.request import Decision, Proof, SearchAnswer, read_request
 from dsr.shapes import read_json, shaped
 from sample_data.build import build
 from sample_data.serve import EVERY, Server, serve
+from tests.connector_fixtures import Postgres, running_postgres  # noqa: F401 - a fixture is used by its name
 
 KEYS = {
     "customer_master.customers": ("customers", "customer_no"),
@@ -331,6 +333,22 @@ def test_every_column_of_every_table_is_declared(company: Path) -> None:
     assert list(calls_of(company).columns) == list(inventory.dataset("call_history.calls").fields)
     ticket = json.loads((company / "faults/tickets.json").read_text())[0]
     assert list(ticket) == list(inventory.dataset("fault_records.tickets").fields)
+
+
+def test_postgresql_holds_the_same_rows_and_the_inventory_leads_there(tmp_path: Path, postgres: Postgres) -> None:
+    url = postgres.database()
+    build(tmp_path / "lite", people=5, calls=50)
+    for _ in range(2):  # tables of an older sample are made anew
+        build(tmp_path / "pg", people=5, calls=50, database_url=url)
+    assert not (tmp_path / "pg/company.db").exists()
+    systems = tomllib.loads((tmp_path / "pg/inventory.toml").read_text())["system"]
+    assert {name for name, system in systems.items() if system.get("url") == url} == {n.partition(".")[0] for n in KEYS}
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        for table, _ in KEYS.values():
+            found = connection.execute(text(f"SELECT * FROM {table}")).fetchall()
+            assert sorted(map(repr, found)) == sorted(map(repr, rows(tmp_path / "lite", f"SELECT * FROM {table}")))
+    assert digest_of(tmp_path / "pg/requests") == digest_of(tmp_path / "lite/requests")
 
 
 # -- the ticket system ---------------------------------------------------------------------------------------------

@@ -67,6 +67,7 @@ class SqlStore(Guarded):
         super().__init__(access)
         self._read: dict[tuple[str, int], Statement] = {}
         self._types: dict[str, dict[str, pa.DataType]] = {}
+        self._names: dict[tuple[str, str], str] = {}
 
     @cached_property
     def _engine(self) -> Engine:
@@ -121,6 +122,10 @@ class SqlStore(Guarded):
             unknown = pa.null() if self._dialect == "sqlite" else pa.string()
             self._types[statement.place] = {c[0]: _PG_TYPES.get(c[1], unknown) if c[1] else unknown for c in described}
             result.close()
+            if self._dialect == "postgres":
+                query = text("SELECT format_type(code, NULL) FROM unnest(CAST(:codes AS oid[])) AS code")
+                typed = connection.execute(query, {"codes": [column[1] for column in described]}).scalars()
+                self._names.update(zip(((statement.place, name) for name in names), typed, strict=True))
         return self._types[statement.place]
 
     def _hints(self, connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
@@ -147,8 +152,9 @@ class SqlStore(Guarded):
                 typed = None if typed is None or pa.types.is_null(typed) else typed
                 sql, given = statement.render(":", values_of(dataset, ask, typed))
                 columns = Columns(dataset, list(live), self._hints(connection, statement))
-                for rows in self._run(connection, sql, given).partitions(LIMIT):
-                    yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
+                with self._run(connection, sql, given) as result:
+                    for rows in result.partitions(LIMIT):
+                        yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         wanted = distinct_keys(keys, dataset)
@@ -162,22 +168,25 @@ class SqlStore(Guarded):
                 for start in range(0, group.num_rows, size):
                     chunk = group.slice(start, size)
                     exactly = Exactly(dataset, chunk)
-                    for rows in self._keyed(connection, statement, nulls, chunk).partitions(LIMIT):
-                        yield exactly.admit(columns.batch(rows)).select(list(dataset.fields))
+                    with self._keyed(connection, statement, nulls, chunk) as result:
+                        for rows in result.partitions(LIMIT):
+                            yield exactly.admit(columns.batch(rows)).select(list(dataset.fields))
 
     def _keyed(
         self, connection: Connection, statement: Statement, nulls: tuple[bool, ...], chunk: pa.Table
     ) -> CursorResult[Any]:
-        present = [column.to_pylist() for column, null in zip(chunk.columns, nulls, strict=True) if not null]
-        given = {f"k{part}_{row}": v for part, values in enumerate(present) for row, v in enumerate(values)}
-        rows = range(chunk.num_rows)
-        if len(present) == 1:
-            inner = ", ".join(f":k0_{row}" for row in rows)
+        present = [name for name, null in zip(chunk.column_names, nulls, strict=True) if not null]
+        columns = [chunk.column(name).to_pylist() for name in present]
+        if self._dialect == "postgres":
+            # A list of row tuples is compared one by one (26 s for 12,000 of 70,000 rows); a set is joined (0.1 s).
+            arrays = [f"CAST(:k{n} AS {self._names[statement.place, name]}[])" for n, name in enumerate(present)]
+            inner, keys = f"SELECT * FROM unnest({', '.join(arrays)})", {f"k{n}": v for n, v in enumerate(columns)}  # noqa: S608
         else:
-            inner = ", ".join("(" + ", ".join(f":k{part}_{row}" for part in range(len(present))) + ")" for row in rows)
-            inner = f"VALUES {inner}" if self._dialect == "sqlite" else inner
-        sql, more = statement.render(":", {}, nulls, inner)
-        return self._run(connection, sql, {**given, **more} if present else more)
+            rows = ["(" + ", ".join(f":k{n}_{row}" for n in range(len(columns))) + ")" for row in range(chunk.num_rows)]
+            inner = "VALUES " + ", ".join(rows)
+            keys = {f"k{n}_{row}": value for n, values in enumerate(columns) for row, value in enumerate(values)}
+        sql, given = statement.render(":", {}, nulls, inner)
+        return self._run(connection, sql, {**given, **keys} if present else given)
 
     # -- drift -------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_DECISION)
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
-        items = proposing.decided(case.facts["proposal"], decision)
+        items = proposing.decided(case.right, case.facts["proposal"], decision)
         changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
         plan = digest_of([case.facts["plan"], items])
         second = case.facts["second_person"]

@@ -194,9 +194,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
                 out.rmdir()
             part.rename(out)
         except OSError as error:
-            problem = (
-                f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
-            )
+            problem = f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
@@ -262,7 +260,20 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
         )
         if to is State.CLOSED:
             office.store.done(case_no, *(work.what for work in office.store.work(case_no)))
-        return to
+    if to is State.CLOSED:
+        _close_twins(office, case_no)
+    return to
+
+
+def _close_twins(office: Office, case_no: str) -> None:
+    """The same request, linked at its arrival, is answered by the same package (EN-05)."""
+    for twin in office.store.cases():
+        if twin.facts.get("linked_to") == case_no and twin.state is State.RECEIVED:
+            with office.hold(twin.case_no) as hold:
+                hold.record(
+                    Act("answered_with", "result", {"case": case_no}, to=State.CLOSED, facts={"outcome": "duplicate"})
+                )
+                office.store.done(twin.case_no, *(work.what for work in office.store.work(twin.case_no)))
 
 
 def _check_envelope(hold: Hold, act: Dispatch, number: int) -> State:

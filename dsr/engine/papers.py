@@ -33,7 +33,7 @@ from dsr.documents.content import (
 )
 from dsr.documents.letter import draw_slip
 from dsr.engine.office import Hold
-from dsr.inventory import Dataset
+from dsr.inventory import Dataset, FieldRule, Inventory
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
 from dsr.rules.redaction import MASKING, RECORD_NO, shown_as
@@ -217,7 +217,7 @@ def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
         shown = item["outcome"] in ("full", "partial")
         items.append(
             Item(
-                f"{inventory.system_of(dataset).label}／{dataset.label}",
+                _label(inventory, dataset),
                 law.outcome(item["outcome"]).label,
                 f"{draft.get('rows', 0)}件" if shown else "",
                 "、".join(law.ground(g).citation for g in grounds),
@@ -225,6 +225,11 @@ def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
             )
         )
     return tuple(items)
+
+
+def _label(inventory: Inventory, dataset: Dataset) -> str:
+    system = inventory.system_of(dataset).label
+    return dataset.label if system == dataset.label else f"{system}／{dataset.label}"
 
 
 def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
@@ -243,6 +248,9 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
     if item["outcome"] in ("not_asked", "out_of_scope"):
         return law.status_label("not_asked", item["reason"], lang) if item["reason"] else ""
     reasons = [law.ground(g).reason(lang) for g in grounds]
+    if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
+        marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
+        reasons = [law.mark(mark).line("", lang) for mark in marks]
     return " ".join([*([item["reason"]] if item["outcome"] == "refused" and item["reason"] else []), *reasons])
 
 
@@ -302,6 +310,10 @@ def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
     return frozenset(out)
 
 
+RUNNING = ("text", "url", "address")
+"""Kinds that may run over several lines; numbers, days and names of people never do."""
+
+
 def _numeric(kind: str) -> bool:
     return kind.split(".")[0] in ("amount", "number", "count", "duration")
 
@@ -312,7 +324,7 @@ def _table(hold: Hold, dataset: Dataset) -> Table:
             name,
             rule.label,
             "right" if _numeric(rule.kind) else "left",
-            rule.free_text or rule.is_kind("url") or rule.is_kind("address"),
+            rule.kind.split(".")[0] in RUNNING,
         )
         for name, rule in dataset.fields.items()
     )

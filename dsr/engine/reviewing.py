@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr import law
 from dsr.case import Act
 from dsr.engine import collecting
 from dsr.engine.office import Hold, Office, digest_of
@@ -147,7 +146,7 @@ def _check_marks(hold: Hold, review: Review) -> None:
                     f"notes.{dataset_id}", "names a record without a note on the worksheet", "see dsr review CASE"
                 )
             for name, start, end, ground in mark.strike:
-                law.ground(ground)
+                proposing.check_ground(hold.case.right, ground, f"notes.{dataset_id}.strike")
                 if not 0 <= start < end <= texts.get((dataset_id, number, name), -1):
                     raise BadInput(
                         f"notes.{dataset_id}.strike",

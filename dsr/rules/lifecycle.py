@@ -51,7 +51,8 @@ def _state(owner: Owner, alarm: str, to: str) -> StateRow:
 
 
 TABLE: Mapping[State, StateRow] = MappingProxyType({
-    State.RECEIVED: _state("handler", "id_check", "proved awaiting_cure misdirected withdrawn"),
+    # Closed at once: the same request, answered with its twin (DUPLICATE).
+    State.RECEIVED: _state("handler", "id_check", "proved awaiting_cure misdirected withdrawn closed"),
     # A cure that fails is itself decided: procedure_refused, with a letter.
     State.AWAITING_CURE: _state("handler", "decision", "received proved awaiting_decision misdirected withdrawn"),
     State.PROVED: _state("engine", "search", "collecting withdrawn"),

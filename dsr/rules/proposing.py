@@ -56,7 +56,7 @@ def propose(
     return items
 
 
-def decided(proposal: Mapping[str, Mapping[str, Any]], decision: Decision) -> dict[str, dict[str, Any]]:
+def decided(right: str, proposal: Mapping[str, Mapping[str, Any]], decision: Decision) -> dict[str, dict[str, Any]]:
     """The proposal with the officer's changes. Raises BadInput for a change without reason or off the closed lists."""
     items = {name: dict(item) for name, item in proposal.items()}
     if decision.records:
@@ -69,12 +69,12 @@ def decided(proposal: Mapping[str, Mapping[str, Any]], decision: Decision) -> di
         if name not in items:
             raise BadInput(f"datasets.{name[:60]}", "is not part of this case", "see dsr show CASE")
         if (item.outcome, item.ground) != (items[name]["outcome"], items[name]["ground"]):
-            _check_change(name, item, items[name])
+            _check_change(right, name, item, items[name])
             items[name] = {"outcome": item.outcome, "ground": item.ground, "reason": item.reason}
     return items
 
 
-def _check_change(name: str, item: Item, proposed: Mapping[str, Any]) -> None:
+def _check_change(right: str, name: str, item: Item, proposed: Mapping[str, Any]) -> None:
     field = f"datasets.{name}"
     if item.outcome not in DISCLOSURE:
         raise BadInput(
@@ -98,9 +98,15 @@ def _check_change(name: str, item: Item, proposed: Mapping[str, Any]) -> None:
     if item.outcome == "refused":
         if not item.ground:
             raise BadInput(f"{field}.ground", "a refusal needs a ground", "one of the closed list: dsr law show")
-        law.ground(item.ground)
+        check_ground(right, item.ground, f"{field}.ground")
     if not item.reason:
         raise BadInput(f"{field}.reason", "a change of the proposal needs a reason", "say why, without anybody's data")
+
+
+def check_ground(right: str, ground: str, field: str) -> None:
+    """Only from the closed list, and only where that ground may stand against this right (law.md §5). Raises BadInput."""
+    if not law.ground(ground).allows(right):
+        raise BadInput(field, f"{ground} cannot be used against {right}", "see law.md §5 for the grounds of this right")
 
 
 def outcome_of_case(items: Mapping[str, Mapping[str, Any]]) -> str:

@@ -171,7 +171,7 @@ def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping
 
 
 def _joined(entries: list[pa.Array], count: int) -> pa.Array:
-    """Entries of a row joined by ``;``. Arrow's own "skip" drops the rows in which all are null, so they are blank here."""
+    """Entries of a row joined by ``;``, blanks left out: Arrow's own "skip" drops a row in which all are null."""
     if not entries:
         return pa.array([""] * count, pa.string())
     joined = pc.binary_join_element_wise(*(pc.fill_null(entry, "") for entry in entries), ";")
