@@ -79,7 +79,7 @@ def read_instant(value: Any, form: Form, zone: ZoneInfo) -> datetime | None:
     text = str(value).strip()
     if form in ("yyyymmdd", "yyyymmddhhmmss"):
         pattern, width = ("%Y%m%d", 8) if form == "yyyymmdd" else ("%Y%m%d%H%M%S", 14)
-        if not re.fullmatch(r"[0-9]{%d}" % width, text):
+        if not re.fullmatch(rf"[0-9]{{{width}}}", text):
             raise ValueError(f"not of the form {form}")
         return datetime.strptime(text, pattern).replace(tzinfo=zone)
     try:
@@ -113,7 +113,7 @@ OPEN_END = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def _ceiling(instant: datetime, form: Form, zone: ZoneInfo) -> datetime:
-    """The first value a column of this form can hold at or after ``instant``: a DATE row of a part day still belongs."""
+    """The first value a column of this form can hold at or after ``instant``: a DATE row of a part day belongs."""
     local = instant.astimezone(zone)
     if form in ("date", "yyyymmdd"):
         floor, step = datetime.combine(local.date(), time.min, zone), timedelta(days=1)

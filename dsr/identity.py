@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dsr.days import ALWAYS, Interval
 
 STATED = "request"
-"""``revealed_by`` of an identifier that only the requester stated: a claim, good for finding evidence and for nothing else."""
+"""``revealed_by`` of an identifier that only the requester stated: a claim that finds evidence and opens nothing."""
 
 
 @dataclass(frozen=True, order=True)

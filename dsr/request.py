@@ -84,6 +84,7 @@ class Agent(Shape):
     name: Annotated[Text, Field(min_length=1, repr=False)]
     relation: Text = ""
     receives_answer: bool = False
+    address: Annotated[Text, Field(repr=False)] = ""
 
 
 class Received(Shape):

@@ -283,6 +283,12 @@ def _package(arguments: Arguments) -> None:
         _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
+def _preview(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        files = fulfilling.preview(office, arguments.case, Path(arguments.out))
+        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+
+
 def _dispatch(arguments: Arguments) -> None:
     with _office(arguments) as office:
         _next(
@@ -469,6 +475,8 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--file")
     command("approve", _approve, "approve as the second officer", "case")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
+    previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")
+    previewing.add_argument("--out", required=True)
     command("withdraw", _withdraw, "record that the request was taken back", "case")
     command("list", _list, "the cases with both clocks").add_argument(
         "--due", action="store_true", help="only what is due"

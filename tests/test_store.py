@@ -47,7 +47,7 @@ def test_no_column_of_the_store_can_hold_what_is_the_subjects() -> None:
 def test_the_case_and_its_event_change_together_or_not_at_all(store: Store) -> None:
     lease = store.take(CASE)
     with pytest.raises(NotAllowed):
-        store.record(lease, Act("leap", to=State.CLOSED), b"", AT, "officer")
+        store.record(lease, Act("leap", to=State.DISPATCHING), b"", AT, "officer")
     assert store.case(CASE).state is State.RECEIVED
     assert ("leap", "result") not in store.ledger(CASE)
     store.record(lease, Act("prove:1", to=State.PROVED), b"", AT, "officer")

@@ -39,6 +39,7 @@ class LakeStore(Guarded):
     @contextmanager
     def _open(self, statement: Statement) -> Iterator[duckdb.DuckDBPyConnection]:
         with duckdb.connect(":memory:", config=self._settings()) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it writes to standard output
             files = []
             for name in sorted(statement.tables):
                 dataset = self._dataset(name, statement)

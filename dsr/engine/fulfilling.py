@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from dsr.case import Act
-from dsr.documents.book import draw_book
-from dsr.documents.letter import draw_letter
-from dsr.engine import papers
+from dsr.engine.assembling import (
+    FOLDER,
+    Draft,
+    book_file,
+    data_files,
+    letter_file,
+    listing,
+    manifest_file,
+    to_write,
+)
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed
-from dsr.inventory import Dataset
-from dsr.package import Digested, Sink, manifest, read_batches, write_csv, write_json
+from dsr.package import Digested
 from dsr.request import Dispatch
 from dsr.rules import lifecycle
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
-
-FOLDER = "package/"
 
 
 def fulfil(office: Office, case_no: str) -> State:
@@ -57,120 +58,33 @@ def issued(hold: Hold) -> Mapping[str, Any]:
     return found
 
 
-def to_write(hold: Hold) -> list[str]:
-    return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
-
-
 def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
     """CSV and JSON of one dataset, the same rows."""
-    inventory = hold.office.inventory
-    dataset = inventory.dataset(dataset_id)
-    label = f"{inventory.system_of(dataset).label}／{dataset.label}"
-
-    def work() -> tuple[Mapping[str, Any], None]:
-        return {
-            "files": [
-                _write(hold, dataset, f"data/{dataset_id}.csv", lambda batches, out: write_csv(dataset, batches, out)),
-                _write(
-                    hold,
-                    dataset,
-                    f"data/{dataset_id}.json",
-                    lambda batches, out: write_json(dataset, label, batches, out),
-                ),
-            ]
-        }, None
-
-    return hold.once(f"data:{_issue(hold)}:{dataset_id}", work)
-
-
-def _write(
-    hold: Hold, dataset: Dataset, path: str, writing: Callable[[Iterable[pa.RecordBatch], Sink], None]
-) -> dict[str, Any]:
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source, hold.vault.writer(FOLDER + path) as out:
-        sink = Digested(out)
-        writing(read_batches(source), sink)
-    return {"path": path, "sha256": sink.sha256, "size": sink.size}
+    return hold.once(
+        f"data:{_issue(hold)}:{dataset_id}", lambda: ({"files": data_files(hold, FOLDER, dataset_id)}, None)
+    )
 
 
 def finish(hold: Hold) -> State:
     """Book, letter, manifest. The letter lists the digests of everything before it; the manifest of everything."""
-    cited = issued(hold)
+    cited, step = issued(hold), _issue(hold)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
-    book = hold.once(
-        f"book:{_issue(hold)}",
-        lambda: (
-            papers.draw(
-                hold, "disclosure_book", FOLDER + "disclosure.pdf", lambda out: draw_book(papers.book(hold, cited), out)
-            ),
-            None,
-        ),
-    )
-    listed = [_file(book), *data]
-    letter = hold.once(
-        f"letter:{_issue(hold)}",
-        lambda: (
-            papers.draw(
-                hold,
-                papers.TITLES[hold.case.facts["decision_outcome"]][0],
-                FOLDER + "decision.pdf",
-                lambda out: draw_letter(papers.letter(hold, cited, listed), out),
-            ),
-            None,
-        ),
-    )
+    book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
+    listed = [listing(book), *data]
+    letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited, listed), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
 
     def write_manifest() -> tuple[Mapping[str, Any], Act]:
-        files = sorted([_file(letter), *listed], key=lambda file: str(file["path"]))
-        found = _manifest(hold, cited, files)
-        entries = [*documents, dict(letter), dict(book)]
-        return found, Act(
-            "",
-            to=State.DISPATCHING,
-            facts={"documents": entries, "files": files, "outcome": hold.case.facts["decision_outcome"]},
-        )
-
-    hold.once(f"manifest:{_issue(hold)}", write_manifest)
-    return hold.case.state
-
-
-def _file(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {"path": str(entry["path"]).removeprefix(FOLDER), "sha256": entry["sha256"], "size": entry["size"]}
-
-
-def _manifest(hold: Hold, cited: Mapping[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
-    inventory = hold.office.inventory
-    datasets = []
-    for name, ended in papers.outward(hold).items():
-        dataset = inventory.dataset(name)
-        draft = hold.case.facts.get("drafts", {}).get(name, {})
-        entry = {
-            "dataset": name,
-            "label": dataset.label,
-            **ended,
-            "columns": {k: r.label for k, r in dataset.fields.items()},
+        files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
+        facts = {
+            "documents": [*documents, dict(letter), dict(book)],
+            "files": files,
+            "outcome": hold.case.facts["decision_outcome"],
         }
-        if ended["status"] == "found":
-            entry |= {
-                "shown": draft["rows"],
-                "masked_rows": draft["masked_rows"],
-                "withheld_rows": draft["withheld"],
-                "under_review": draft["unread"],
-            }
-        datasets.append(entry)
-    content = manifest(
-        hold.case_no,
-        hold.case.law_version,
-        f"dsr {version('dsr')}",
-        files,
-        datasets,
-        papers.redaction_counts(hold),
-        cited["head"],
-    )
-    with hold.vault.writer(FOLDER + "manifest.json") as out:
-        sink = Digested(out)
-        sink.write(content)
-    return {"path": FOLDER + "manifest.json", "sha256": sink.sha256, "size": sink.size}
+        return manifest_file(hold, FOLDER, cited, files), Act("", to=State.DISPATCHING, facts=facts)
+
+    hold.once(f"manifest:{step}", write_manifest)
+    return hold.case.state
 
 
 # -- out of the vault ----------------------------------------------------------------------------------------------
@@ -181,42 +95,66 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED)
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise BadInput("--out", "is not an empty folder", "name a new folder")
-        part = out.with_name(f".{out.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        problem = ""
-        try:
-            part.mkdir(parents=True, mode=0o700)
-            for name in [f["path"] for f in case.facts["files"]] + ["manifest.json"]:
-                _copy_out(hold, name, part / name)
-            if out.exists():
-                out.rmdir()
-            part.rename(out)
-        except OSError as error:
-            problem = f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        if problem:
-            shutil.rmtree(part, ignore_errors=True)
-            raise DsrError(problem)
+        digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
+        copy_out(hold, FOLDER, {**digests, "manifest.json": None}, out)
         number = sum(1 for step, _ in hold.ledger() if step.startswith("taken:")) + 1
-        hold.record(Act(f"taken:{number}", "result", {"files": len(case.facts["files"]) + 1}))
+        hold.record(Act(f"taken:{number}", "result", {"files": len(digests) + 1}))
         return sorted(path for path in out.rglob("*") if path.is_file())
 
 
-def _copy_out(hold: Hold, name: str, target: Path) -> None:
+def preview(office: Office, case_no: str, out: Path) -> list[Path]:
+    """Exactly what would be sent if the proposal, or the decision, stood as it is; nothing is recorded as sent."""
+    office.may("preview")
+    with office.hold(case_no) as hold:
+        hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
+        draft = Draft(hold.office, hold.lease, hold.vault)
+        cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
+        data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
+        listed = [listing(book_file(draft, "preview/", cited), "preview/"), *data]
+        letter = listing(letter_file(draft, "preview/", cited, listed), "preview/")
+        manifest_file(draft, "preview/", cited, sorted([letter, *listed], key=lambda file: str(file["path"])))
+        copy_out(
+            hold,
+            "preview/",
+            {file["path"]: file["sha256"] for file in [letter, *listed]} | {"manifest.json": None},
+            out,
+        )
+        for name in hold.vault.names("preview/"):
+            hold.vault.remove(name)
+        return sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def copy_out(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path) -> None:
+    """Into a folder that must be new or empty: beside it first, then by one rename."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput("--out", "is not an empty folder", "name a new folder")
+    part, problem = out.with_name(f".{out.name}.part"), ""
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True, mode=0o700)
+        for name, digest in digests.items():
+            _copy(hold, folder + name, digest, part / name)
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError as error:
+        problem = f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    if problem:
+        raise DsrError(problem)
+
+
+def _copy(hold: Hold, name: str, digest: str | None, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    expected = {f["path"]: f["sha256"] for f in hold.case.facts["files"]}
-    with hold.vault.reader(FOLDER + name) as source, target.open("wb") as plain:
+    with hold.vault.reader(name) as source, target.open("wb") as plain:
         sink = Digested(plain)
         while chunk := source.read(1 << 20):
             sink.write(chunk)
         plain.flush()
         os.fsync(plain.fileno())
-    if name in expected and sink.sha256 != expected[name]:
-        raise DsrError(f"{name}: the digest is not the recorded one; run dsr trail verify and tell the technician")
+    if digest and sink.sha256 != digest:
+        raise DsrError(f"{target.name}: the digest is not the recorded one; run dsr trail verify, tell the technician")
 
 
 # -- dispatch ----------------------------------------------------------------------------------------------------
@@ -289,3 +227,6 @@ def _check_envelope(hold: Hold, act: Dispatch, number: int) -> State:
             f"{hold.case_no}: person and envelope do not agree; nothing may leave. Seal anew and check again"
         )
     return hold.case.state
+
+
+__all__ = ["begin", "dispatch", "finish", "fulfil", "preview", "to_write", "write_data", "write_out"]

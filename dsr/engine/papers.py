@@ -33,7 +33,7 @@ from dsr.documents.content import (
 )
 from dsr.documents.letter import draw_slip
 from dsr.engine.office import Hold
-from dsr.inventory import Dataset, FieldRule, Inventory
+from dsr.inventory import Dataset, Inventory
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
 from dsr.rules.redaction import MASKING, RECORD_NO, shown_as
@@ -84,8 +84,10 @@ def recipient(hold: Hold) -> Recipient:
     """The person at the proved address; the agent only with authority to receive (AG-6)."""
     request = hold.request
     agent = request.agent
-    name = agent.name if agent and agent.receives_answer else request.subject.name
-    return Recipient(name, request.subject.addresses[0] if request.subject.addresses else "")
+    home = request.subject.addresses[0] if request.subject.addresses else ""
+    if agent and agent.receives_answer:
+        return Recipient(agent.name, agent.address or home)
+    return Recipient(request.subject.name, home)
 
 
 def check_word(hold: Hold) -> str:
@@ -217,7 +219,7 @@ def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
         shown = item["outcome"] in ("full", "partial")
         items.append(
             Item(
-                _label(inventory, dataset),
+                label_of(inventory, dataset),
                 law.outcome(item["outcome"]).label,
                 f"{draft.get('rows', 0)}件" if shown else "",
                 "、".join(law.ground(g).citation for g in grounds),
@@ -227,7 +229,7 @@ def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
     return tuple(items)
 
 
-def _label(inventory: Inventory, dataset: Dataset) -> str:
+def label_of(inventory: Inventory, dataset: Dataset) -> str:
     system = inventory.system_of(dataset).label
     return dataset.label if system == dataset.label else f"{system}／{dataset.label}"
 

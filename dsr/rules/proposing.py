@@ -104,7 +104,7 @@ def _check_change(right: str, name: str, item: Item, proposed: Mapping[str, Any]
 
 
 def check_ground(right: str, ground: str, field: str) -> None:
-    """Only from the closed list, and only where that ground may stand against this right (law.md §5). Raises BadInput."""
+    """Only from the closed list, and only against a right that the ground allows (law.md §5). Raises BadInput."""
     if not law.ground(ground).allows(right):
         raise BadInput(field, f"{ground} cannot be used against {right}", "see law.md §5 for the grounds of this right")
 

@@ -1,0 +1,94 @@
+"""The files of a package, made into a folder of the vault: data, book, letter, manifest. Records nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+
+from dsr.case import Case
+from dsr.documents.book import draw_book
+from dsr.documents.letter import draw_letter
+from dsr.engine import papers
+from dsr.engine.office import Hold
+from dsr.inventory import Dataset
+from dsr.package import Digested, Sink, manifest, read_batches, write_csv, write_json
+from dsr.rules import proposing
+
+FOLDER = "package/"
+
+
+class Draft(Hold):
+    """A case seen as if its proposal were decided."""
+
+    @property
+    def case(self) -> Case:
+        case = super().case
+        items = case.facts.get("items") or case.facts["proposal"]
+        return replace(case, facts={**case.facts, "items": items, "decision_outcome": proposing.outcome_of_case(items)})
+
+
+def to_write(hold: Hold) -> list[str]:
+    return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
+
+
+def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]:
+    """CSV and JSON of one dataset, the same rows; their path, sha256 and size."""
+    dataset = hold.office.inventory.dataset(dataset_id)
+    label = papers.label_of(hold.office.inventory, dataset)
+    path = f"data/{dataset_id}"
+    return [
+        _write(hold, folder, dataset, f"{path}.csv", lambda batches, out: write_csv(dataset, batches, out)),
+        _write(hold, folder, dataset, f"{path}.json", lambda batches, out: write_json(dataset, label, batches, out)),
+    ]
+
+
+def _write(
+    hold: Hold, folder: str, dataset: Dataset, path: str, writing: Callable[[Iterable[pa.RecordBatch], Sink], None]
+) -> dict[str, Any]:
+    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source, hold.vault.writer(folder + path) as out:
+        sink = Digested(out)
+        writing(read_batches(source), sink)
+    return {"path": path, "sha256": sink.sha256, "size": sink.size}
+
+
+def book_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, Any]:
+    book = papers.book(hold, cited)
+    return papers.draw(hold, "disclosure_book", f"{folder}disclosure.pdf", lambda out: draw_book(book, out))
+
+
+def letter_file(
+    hold: Hold, folder: str, cited: Mapping[str, Any], files: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    letter = papers.letter(hold, cited, files)
+    return papers.draw(hold, letter.kind, f"{folder}decision.pdf", lambda out: draw_letter(letter, out))
+
+
+def manifest_file(hold: Hold, folder: str, cited: Mapping[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
+    datasets = [_entry(hold, name, ended) for name, ended in papers.outward(hold).items()]
+    content = manifest(hold.case_no, hold.case.law_version, f"dsr {version('dsr')}", files, datasets,
+                       papers.redaction_counts(hold), cited["head"])  # fmt: skip
+    with hold.vault.writer(f"{folder}manifest.json") as out:
+        sink = Digested(out)
+        sink.write(content)
+    return {"path": f"{folder}manifest.json", "sha256": sink.sha256, "size": sink.size}
+
+
+def _entry(hold: Hold, name: str, ended: Mapping[str, Any]) -> dict[str, Any]:
+    """Outward status and counts; no values."""
+    dataset = hold.office.inventory.dataset(name)
+    columns = {key: rule.label for key, rule in dataset.fields.items()}
+    entry = {"dataset": name, "label": dataset.label, **ended, "columns": columns}
+    if ended["status"] == "found":
+        draft = hold.case.facts["drafts"][name]
+        entry |= {"shown": draft["rows"], "masked_rows": draft["masked_rows"], "withheld_rows": draft["withheld"],
+                  "under_review": draft["unread"]}  # fmt: skip
+    return entry
+
+
+def listing(entry: Mapping[str, Any], folder: str = FOLDER) -> dict[str, Any]:
+    """A document as the letter and the manifest list it."""
+    return {"path": str(entry["path"]).removeprefix(folder), "sha256": entry["sha256"], "size": entry["size"]}
