@@ -20,7 +20,8 @@ from typing import Any
 from dsr import request as shapes
 from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
-from dsr.errors import BadInput, DsrError
+from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed
+from dsr.inventory import Inventory
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json
 from flows import home as homes
@@ -67,16 +68,33 @@ WORDS: dict[str, tuple[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     act: Callable[[Arguments], int | None] = arguments.act
+    failure: Exception
     try:
         return act(arguments) or 0
     except DsrError as error:
-        words, status = str(error), error.exit_status
+        failure, words, status = error, str(error), error.exit_status
     except OSError as error:
+        failure = error
         words, status = f"{type(error).__name__}: {error.strerror}: free space or check permissions, then run again", 1
     except Exception as error:  # its message may hold anything, a subject's value too: only its place is told
+        failure = error
         words, status = f"defect: {type(error).__name__} at {_place(error)}; nothing was lost, tell the technician", 1
-    print(f"dsr: {words}", file=sys.stderr)
+    japanese = next((said for kind, said in HEADLINES if isinstance(failure, kind)), "内部の不具合です")
+    print(f"dsr: {japanese}: {words}" if _japanese(arguments) else f"dsr: {words}", file=sys.stderr)
     return status
+
+
+HEADLINES: tuple[tuple[type[Exception], str], ...] = (
+    (BadInput, "入力に誤りがあります"),
+    (NotAllowed, "この操作はできません"),
+    (Conflict, "他の処理と競合しています"),
+    (Sealed, "封緘を開けません"),
+    (CheckFailed, "確認の結果、正しくありません"),
+    (ConnectorError, "システムから答えを得られません"),
+    (DsrError, "処理できません"),
+    (OSError, "ファイルを扱えません"),
+)
+"""What kind of failure it is, in Japanese; the part and the fix follow."""
 
 
 def _place(error: BaseException) -> str:
@@ -387,6 +405,7 @@ SCHEMAS: dict[str, type[Shape]] = {
     "REVIEW": shapes.Review,
     "DISPATCH": shapes.Dispatch,
     "ANSWER": shapes.SearchAnswer,
+    "INVENTORY": Inventory,
 }
 
 

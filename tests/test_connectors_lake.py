@@ -30,7 +30,8 @@ label = "通話"
 glob = "lake/calls-*.parquet"
 key = ["call_id", "leg"]
 by = "line_no"
-locate = "SELECT call_id, leg, started_at FROM calls WHERE line_no = :line_no AND started_at >= :from AND started_at < :to"
+locate = '''SELECT call_id, leg, started_at FROM calls
+  WHERE line_no = :line_no AND started_at >= :from AND started_at < :to'''
 fetch = "SELECT * FROM calls WHERE (call_id, leg) IN :keys ORDER BY started_at"
 at = {column = "started_at", form = "timestamp"}
 fields = {seconds = "秒", call_id = "番号", leg = "区間", line_no = "回線", started_at = "開始"}
@@ -49,7 +50,8 @@ def month(folder: Path, name: str, rows: Sequence[tuple[int, Any, str]], **more:
         "seconds": pa.array([60] * len(rows), pa.int32()),
         **more,
     }
-    pq.write_table(pa.table({k: v for k, v in columns.items() if v is not None}), folder / "lake" / f"calls-{name}.parquet")
+    table = pa.table({column: values for column, values in columns.items() if values is not None})
+    pq.write_table(table, folder / "lake" / f"calls-{name}.parquet")
 
 
 @pytest.fixture
@@ -94,8 +96,11 @@ class TestLake(ConnectorContract):
 
     @pytest.fixture
     def drifted(self, lake: LakeStore, tmp_path: Path) -> Connector:
-        month(tmp_path, "2026-06", [(9, "x", OTHER)], memo2=["?"])
-        return connector_of(tmp_path, CALLS)
+        folder = tmp_path / "drifted"
+        folder.mkdir()
+        month(folder, "2026-04", [(0, "", LINE), (1, "0", LINE)])
+        month(folder, "2026-05", [(9, "x", OTHER)], memo2=["?"])
+        return connector_of(folder, CALLS)
 
     def test_the_subjects_records_are_located_and_fetched_and_no_neighbours(  # type: ignore[override]
         self, connector: Connector, dataset: Dataset, ask: Ask, subject_nos: set[str], neighbour_nos: set[str]
@@ -194,12 +199,13 @@ for part in range(4):  # every other row is the neighbour's
     ids = np.arange(part * n, (part + 1) * n)
     pq.write_table(pa.table({
         "call_id": ids, "leg": pa.array(np.char.add("leg-", (ids % 7).astype(str))),
-        "line_no": pa.array(np.where(ids % 2, LINE, "other")), "started_at": pa.array(ids * 1_000_000, pa.timestamp("us")),
-        "seconds": pa.array((ids % 99).astype(np.int32)),
+        "line_no": pa.array(np.where(ids % 2, LINE, "other")),
+        "started_at": pa.array(ids * 1_000_000, pa.timestamp("us")), "seconds": pa.array((ids % 99).astype(np.int32)),
     }), folder / "lake" / f"calls-{part}.parquet", row_group_size=125_000)
 connector = connector_of(folder, CALLS)
 dataset = connector.access.inventory.dataset("call_history.calls")
-keys = pa.concat_tables([l.rows.select(["call_id", "leg"]) for l in connector.locate(dataset, [ask_by("line_no", LINE)])])
+located = connector.locate(dataset, [ask_by("line_no", LINE)])
+keys = pa.concat_tables([each.rows.select(["call_id", "leg"]) for each in located])
 rows = sum(batch.num_rows for batch in connector.fetch(dataset, keys))
 print(keys.num_rows, rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """

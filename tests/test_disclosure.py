@@ -35,7 +35,8 @@ def test_the_oracle_sees_a_wrong_row_and_a_missing_mask(office: Office, tmp_path
     told, shown = office.truth["people"]["hanako"], office.ok("show", case)
     assert oracle(told, package, shown) == []
     path = package / "data/billing.payments.csv"
-    rows = list(csv.reader(path.open(encoding="utf-8-sig", newline="")))
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        rows = list(csv.reader(lines))
     rows[1][-1] = ""
     rows.append(["999999", *rows[2][1:]])
     with path.open("w", encoding="utf-8-sig", newline="") as out:

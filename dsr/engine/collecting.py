@@ -79,22 +79,28 @@ def begin(hold: Hold) -> None:
     hold.require(State.PROVED, State.COLLECTING, State.BLOCKED)
     hold.office.may("collect")
     number = attempt(hold)
-    hold.record(
-        Act(f"collect:{number}", "intent", {"inventory": hold.office.inventory.digest[:16]}, to=State.COLLECTING)
-    )
-    known = current(hold)
-    if known.down:
-        _save(hold, replace(known, down={}))
+    if (f"collect:{number}", "intent") not in hold.ledger():
+        keep(hold, replace(current(hold), down={}))  # what was silent last time is asked again
+    public = {"inventory": hold.office.inventory.digest[:16]}
+    hold.record(Act(f"collect:{number}", "intent", public, to=State.COLLECTING))
+
+
+def _version(hold: Hold) -> int:
+    """How often what is known has changed. An act keeps the next version first; its event makes that the current one."""
+    changes = (("match:", "result"), ("review:", "result"), ("collect:", "intent"), ("collect:", "result"))
+    return sum(step.startswith(kind) and phase == when for step, phase in hold.ledger() for kind, when in changes)
 
 
 def current(hold: Hold) -> Discovery:
-    if hold.vault.exists("identity.json"):
-        return discovery.from_json(hold.read_json("identity.json"))
-    return Discovery(hold.request.identifiers())
+    name = f"identity/{_version(hold)}.json"
+    return (
+        discovery.from_json(hold.read_json(name)) if hold.vault.exists(name) else Discovery(hold.request.identifiers())
+    )
 
 
-def _save(hold: Hold, known: Discovery) -> None:
-    hold.write_json("identity.json", discovery.to_json(known))
+def keep(hold: Hold, known: Discovery) -> None:
+    """Must be followed by the event that it belongs to; a run killed in between does both again."""
+    hold.write_json(f"identity/{_version(hold) + 1}.json", discovery.to_json(known))
 
 
 # -- check -----------------------------------------------------------------------------------------------------
@@ -201,25 +207,17 @@ def _read_located(hold: Hold, wave: Wave, dataset_id: str) -> Iterator[tuple[int
 
 def match(hold: Hold, wave: Wave) -> None:
     """Judge what was located and learn what matched rows reveal. The wave counts once this is recorded."""
-    if hold.result(f"match:{wave.number}"):
-        return
-    known = current(hold)
-    if known.wave < wave.number:
-        ledger = hold.ledger()
-        for dataset_id, asks in wave.asks.items():
-            said = ledger[f"locate:{wave.number}:{dataset_id}", "result"]
-            if said["answer"] == "answered":
-                known = _judge_dataset(hold, wave, hold.office.inventory.dataset(dataset_id), asks, known)
-            else:
-                known = replace(known, down={**known.down, dataset_id: said["reason"]})
-        _save(hold, replace(known, wave=wave.number))
-    hold.record(
-        Act(
-            f"match:{wave.number}",
-            "result",
-            {"identifiers": len(known.identifiers), "candidates": len(known.candidates)},
-        )
-    )
+    known, ledger = current(hold), hold.ledger()
+    for dataset_id, asks in wave.asks.items():
+        said = ledger[f"locate:{wave.number}:{dataset_id}", "result"]
+        if said["answer"] == "answered":
+            known = _judge_dataset(hold, wave, hold.office.inventory.dataset(dataset_id), asks, known)
+        else:
+            known = replace(known, down={**known.down, dataset_id: said["reason"]})
+    known = replace(known, wave=wave.number)
+    keep(hold, known)
+    public = {"identifiers": len(known.identifiers), "candidates": len(known.doubtful)}
+    hold.record(Act(f"match:{wave.number}", "result", public))
 
 
 def _judge_dataset(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask], known: Discovery) -> Discovery:
@@ -273,17 +271,20 @@ def _judge_rows(
     trusted = ask.identifier is not None and ask.identifier.trusted
     names = record_nos(table, dataset.key).to_pylist()
     columns = {word: table.column(column).to_pylist() for word, column in dataset.evidence.items()}
-    arrived, keep, candidates = day_of(hold.case.received_at), [], {}
+    arrived, area = day_of(hold.case.received_at), hold.office.inventory.company.area_code
+    kept, candidates = [], {}
     for row, record_no in enumerate(names):
         evidence = {word: values[row] for word, values in columns.items()}
-        judged = matching.judge(hold.person, evidence, trusted=trusted, stated=ask.identifier is not None, at=arrived)
+        judged = matching.judge(
+            hold.person, evidence, trusted=trusted, stated=ask.identifier is not None, at=arrived, area_code=area
+        )
         name = f"{dataset.id}/{record_no}"
         mark = known.marks.get(name)
-        keep.append(judged.answer is Answer.MATCH or (judged.answer is Answer.REVIEW and mark == "same"))
+        kept.append(judged.answer is Answer.MATCH or (judged.answer is Answer.REVIEW and mark == "same"))
         if judged.answer is Answer.REVIEW:
             shown = {word: None if value is None else str(value) for word, value in evidence.items()}
             candidates[name] = Candidate(shown, judged.strong, judged.weak, judged.against)
-    return table.filter(pa.array(keep, pa.bool_())), candidates
+    return table.filter(pa.array(kept, pa.bool_())), candidates
 
 
 def _revealed(dataset: Dataset, ask: Ask, matched: pa.Table) -> Iterator[Identifier]:
@@ -453,7 +454,7 @@ def settle(hold: Hold) -> State:
     inventory, known = hold.office.inventory, current(hold)
     found, failed = counts(hold)
     known = replace(known, down={**known.down, **failed})
-    _save(hold, known)
+    keep(hold, known)
     ended = scope.statuses(inventory, known, found, drifted(hold), discovery.in_scope(inventory, hold.request.scope))
     blocked = any(status.open for status in ended.values())
     to = State.BLOCKED if blocked else State.REVIEW

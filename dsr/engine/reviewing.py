@@ -15,7 +15,7 @@ from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed
 from dsr.inventory import Dataset
 from dsr.request import NoteReview, Review
-from dsr.rules import discovery, lifecycle, proposing
+from dsr.rules import lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
 from dsr.shapes import shaped
@@ -58,7 +58,8 @@ def notes(hold: Hold) -> Iterator[tuple[Dataset, str, str, str, list[str]]]:
 
 
 def read_marks(hold: Hold) -> Review:
-    return Review.model_validate(hold.read_json("review.json")) if hold.vault.exists("review.json") else Review()
+    name = f"review/{revision(hold)}.json"
+    return Review.model_validate(hold.read_json(name)) if hold.vault.exists(name) else Review()
 
 
 def worksheets(office: Office, case_no: str) -> dict[str, Any]:
@@ -112,14 +113,13 @@ def take_review(office: Office, case_no: str, document: object) -> State:
             name: {**merged.notes.get(name, {}), **review.notes.get(name, {})}
             for name in {*merged.notes, *review.notes}
         }
-        hold.write_json(
-            "review.json", Review(identity={**merged.identity, **review.identity}, notes=both).model_dump(mode="json")
-        )
+        number = revision(hold) + 1
+        merged = Review(identity={**merged.identity, **review.identity}, notes=both)
+        hold.write_json(f"review/{number}.json", merged.model_dump(mode="json"))
         again = {name.split("/")[0] for name in fresh_same}
         asked = frozenset(pair for pair in known.asked if pair[0] not in again)
         known = replace(known, marks={**known.marks, **review.identity}, asked=asked)
-        hold.write_json("identity.json", discovery.to_json(known))
-        number = revision(hold) + 1
+        collecting.keep(hold, known)
         public = {
             "same": sum(m == "same" for m in review.identity.values()),
             "other": sum(m == "other" for m in review.identity.values()),
@@ -252,8 +252,7 @@ def propose(hold: Hold) -> State:
 
 def read_digest(hold: Hold) -> str:
     """Keyed digest of the marks, so that a changed reading is a changed plan."""
-    marks = hold.vault.read("review.json").decode() if hold.vault.exists("review.json") else ""
-    return hold.vault.commit("review", marks)
+    return hold.vault.commit("review", read_marks(hold).model_dump_json())
 
 
 __all__ = ["draft", "fetched", "finish_review", "found_datasets", "ready_to_propose", "take_review", "worksheets"]
