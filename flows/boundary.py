@@ -26,8 +26,18 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CaseNo = Annotated[str, Field(pattern=r"^DSR-[0-9]{4}-[0-9]{6}$", max_length=15)]
-CASE_NO_FORM = {"title": "案件番号", "description": "例: DSR-2026-000001。氏名など個人の情報は入れないでください。"}
+# As json_schema_extra, for Prefect sets a title and description of its own over those of a Field.
+CaseNo = Annotated[
+    str,
+    Field(
+        pattern=r"^DSR-[0-9]{4}-[0-9]{6}$",
+        max_length=15,
+        json_schema_extra={
+            "title": "案件番号",
+            "description": "例: DSR-2026-000001。氏名など個人の情報は入れないでください。",
+        },
+    ),
+]
 
 
 class StepFailed(Exception):

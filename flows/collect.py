@@ -43,7 +43,7 @@ async def _collect(hold: Hold, progress: Progress) -> None:
     while wave := collecting.next_wave(hold):
         await progress.at(min(60, 10 * wave.number), f"第{wave.number}波の照会 {len(wave.asks)}件")
         await together({f"locate-{name}": partial(collecting.locate, hold, wave, name) for name in wave.asks})
-        await alone("match", partial(collecting.match, hold, wave))
+        await alone(f"match-{wave.number}", partial(collecting.match, hold, wave))
     names = collecting.to_fetch(hold)
     await progress.at(70, f"取得 {len(names)}件")
     await together({f"fetch-{name}": partial(collecting.fetch, hold, name) for name in names})

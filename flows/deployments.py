@@ -27,7 +27,6 @@ import httpx
 
 from dsr.errors import BadInput, Conflict, DsrError
 from flows import home as homes
-from flows.boundary import CASE_NO_FORM
 
 HOST = "127.0.0.1"
 NAMES: Mapping[str, str] = {
@@ -236,8 +235,6 @@ def run_deployments() -> None:
     }
     runner = Runner(name="dsr", limit=max(2, min(4, 2 * (os.cpu_count() or 1))), pause_on_shutdown=True)
     for name, flow in zip(NAMES, (collect, fulfil, watch, trail_check), strict=True):
-        if "case_no" in flow.parameters.properties:
-            flow.parameters.properties["case_no"].update(CASE_NO_FORM)
         runner.add_deployment(
             flow.to_deployment(
                 name,

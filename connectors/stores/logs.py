@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from connectors.stores.access import Access
 from connectors.stores.faults import FILES, Guarded
-from connectors.stores.rows import LIMIT, Columns, Exactly, chunks, distinct_keys
+from connectors.stores.rows import LIMIT, Columns, Exactly, chunks, distinct_keys, require_fields
 from dsr.connector import Ask, Drift, Located
 from dsr.days import instants, within
 from dsr.errors import BadInput, ConnectorMisread
@@ -55,6 +55,11 @@ class LogStore(Guarded):
         for number, way in enumerate(dataset.ways):
             if way.by == PERSON or way.locate not in pattern.groupindex:
                 raise BadInput(f"{dataset.id}.ways.{number}.locate", "is no group of line", "name the group to search")
+        return pattern
+
+    def _agreeing(self, dataset: Dataset) -> re.Pattern[str]:
+        pattern = self._pattern(dataset)
+        require_fields(dataset, {*pattern.groupindex, *dataset.key})
         return pattern
 
     def _encoding(self, dataset: Dataset) -> str:
@@ -132,7 +137,7 @@ class LogStore(Guarded):
 
     def _locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
         """One pass over every file for all asks together."""
-        pattern = self._pattern(dataset)
+        pattern = self._agreeing(dataset)
         asked: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, ask in enumerate(asks):
             if ask.identifier is not None and ask.identifier.value:
@@ -166,7 +171,7 @@ class LogStore(Guarded):
             yield Located(ask, table)
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
-        pattern = self._pattern(dataset)
+        pattern = self._agreeing(dataset)
         wanted = distinct_keys(keys, dataset)
         lines: dict[str, set[int]] = defaultdict(set)
         for key in wanted.column(0).to_pylist():

@@ -133,7 +133,7 @@ def _key_marks(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> np.ndarra
 class Exactly:
     """Lets only rows through whose key was asked for, each once: one row too many is somebody else's.
 
-    Keys are compared by their marks: looking each batch up among 1,000,000 keys themselves took 4.6 s, this 0.5 s.
+    Keys are compared by their marks: looking each batch up among 1,000,000 keys themselves took 4.6 s, this under one.
     Two keys of one mark (three in 10^8 such fetches) are taken for a record that came twice, and stop it.
     """
 

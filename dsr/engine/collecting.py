@@ -86,7 +86,7 @@ def begin(hold: Hold) -> None:
 
 
 def _version(hold: Hold) -> int:
-    """How often what is known has changed. An act keeps the next version first; its event makes that the current one."""
+    """How often what is known has changed. An act keeps the next version first; its event makes it current."""
     changes = (("match:", "result"), ("review:", "result"), ("collect:", "intent"), ("collect:", "result"))
     return sum(step.startswith(kind) and phase == when for step, phase in hold.ledger() for kind, when in changes)
 
