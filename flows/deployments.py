@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,8 @@ NAMES: Mapping[str, str] = {
     "trail-check": "記録の検証",
 }
 """Deployment → flow."""
+REGISTERED = "registered"
+"""In Prefect's folder: the runner has told the server of the deployments."""
 START_SECONDS, STOP_SECONDS = 90.0, 10.0
 ATTEMPTS = {"collect": "collect:", "fulfil": "issue:"}
 """Deployment → the steps whose results count its attempts in the ledger."""
@@ -53,9 +55,11 @@ def serve(home: Path, port: int) -> int:
     port = _free(port)
     environment = settings(home, port)
     with _stopping() as stop, _child(home, "server", _server(port), environment) as server:
-        _wait(f"{environment['PREFECT_API_URL']}/health", home, server, stop)
+        _until(lambda: _healthy(environment["PREFECT_API_URL"]), "server", home, server, stop)
+        registered = home / "prefect" / REGISTERED
+        registered.unlink(missing_ok=True)
         with _child(home, "runner", [sys.executable, "-m", "flows.deployments"], environment) as runner:
-            _wait_for_deployments(environment["PREFECT_API_URL"], home, runner, stop)
+            _until(registered.exists, "runner", home, runner, stop)
             _announce(home, environment["PREFECT_API_URL"])
             try:
                 while not stop.asked and server.poll() is None and runner.poll() is None:
@@ -183,26 +187,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _wait(url: str, home: Path, child: subprocess.Popen[bytes], stop: _Stop) -> None:
-    _until(lambda: httpx.get(url, trust_env=False, timeout=5).status_code == 200, "server", home, child, stop)
-
-
-def _wait_for_deployments(api: str, home: Path, child: subprocess.Popen[bytes], stop: _Stop) -> None:
-    def registered() -> bool:
-        found = httpx.post(f"{api}/deployments/filter", json={}, headers=_login(), trust_env=False, timeout=5)
-        return found.status_code == 200 and set(NAMES) <= {deployment["name"] for deployment in found.json()}
-
-    _until(registered, "runner", home, child, stop)
-
-
-def _until(ready: Any, name: str, home: Path, child: subprocess.Popen[bytes], stop: _Stop) -> None:
+def _until(ready: Callable[[], bool], name: str, home: Path, child: subprocess.Popen[bytes], stop: _Stop) -> None:
     last = time.monotonic() + START_SECONDS
-    while not stop.asked:
-        try:
-            if ready():
-                return
-        except httpx.HTTPError:
-            pass  # not listening yet
+    while not stop.asked and not ready():
         if child.poll() is not None or time.monotonic() > last:
             raise DsrError(f"serve: Prefect's {name} did not start; see {home / 'prefect' / name}.log")
         time.sleep(0.25)
@@ -244,6 +231,7 @@ def run_deployments() -> None:
                 entrypoint_type=EntrypointType.MODULE_PATH,
             )
         )
+    (Path(os.environ["PREFECT_HOME"]) / REGISTERED).touch()
     try:
         asyncio.run(runner.start())
     except KeyboardInterrupt:
@@ -267,10 +255,14 @@ def served_at(home: Path) -> str | None:
     if not _address(home).exists():
         return None
     api = _address(home).read_text().strip()
+    return api if _healthy(api) else None
+
+
+def _healthy(api: str) -> bool:
     try:
-        return api if httpx.get(f"{api}/health", trust_env=False, timeout=5).status_code == 200 else None
+        return httpx.get(f"{api}/health", trust_env=False, timeout=5).status_code == 200
     except httpx.HTTPError:
-        return None
+        return False
 
 
 @contextmanager

@@ -1,7 +1,10 @@
-"""Kills real processes at every record of a run and resumes them: run as a program, for it must fork before any thread starts.
+"""Kills (or stops) real processes at every point of a command and runs it again: a program, for it must fork early.
 
-``python -m tests.killing HOME WORK STEP CASE EVERY`` prints one JSON document: records of a whole run, the digest of
-the package it makes, and the points at which a killed and resumed run made anything else.
+``python -m tests.killing PLAN.json`` prints one JSON document. A *point* is a place around an effect: before a
+transaction of the store, inside it before the commit, after it; before an object of the vault is written, when it is
+written and not yet named, when it is named. PLAN: {home, work, before: [argv], command: argv, after: [argv], every,
+first, out, mode}; ``mode``: "kill", "stop" (asleep past its lease while another works) or "open" (a command that makes
+the case). Compared are the log, the case, the open work and every object of the vault as plain text.
 """
 
 from __future__ import annotations
@@ -11,94 +14,233 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from dsr import store as stores
+from dsr.log import Event, verify_log
+from dsr.store import Store
+from dsr.vault import CaseVault, Keys, Vault
+from flows.cli import main as dsr
 
 NOW = "2026-11-22T09:00+09:00"
+SHORT_LEASE = 0.05
 
 
-def run_in_child(home: Path, argv: list[str], kill_at: int = 0, inside: bool = False) -> tuple[int, int]:
-    """(signal or exit status, records written). ``inside``: in the transaction, before its commit; else after it."""
-    count = home / "records"
+@dataclass(frozen=True)
+class Ran:
+    """How a child ended: ``signal`` that ended or stopped it, or its exit ``status``; what it said; where it had been."""
+
+    pid: int
+    signal: int
+    status: int
+    said: str
+    points: list[str]
+
+
+class Points:
+    """Counts the places a child passes, in a file that outlives it, and sends it ``sign`` at the chosen one."""
+
+    def __init__(self, trace: Path, at: int, sign: int) -> None:
+        self._trace, self._at, self._sign, self._passed = trace.open("a"), at, sign, 0
+
+    def __call__(self, name: str) -> None:
+        self._passed += 1
+        self._trace.write(name + "\n")
+        self._trace.flush()
+        if self._passed == self._at:
+            os.kill(os.getpid(), self._sign)
+
+
+def arm(point: Callable[[str], None], lease: float | None) -> None:
+    """Puts a point around each transaction of the store and each object of the vault, in this process."""
+    write, writer = Store._write, CaseVault.writer
+    stores.LEASE_SECONDS = lease or stores.LEASE_SECONDS
+
+    @contextmanager
+    def writing(self: Store) -> Iterator[Any]:
+        point("before a transaction")
+        with write(self) as connection:
+            yield connection
+            point("before its commit")
+        point("after its commit")
+
+    @contextmanager
+    def sealing(self: CaseVault, name: str) -> Iterator[Any]:
+        point(f"before {name}")
+        with writer(self, name) as out:
+            yield out
+            point(f"within {name}")
+        point(f"after {name}")
+
+    Store._write, CaseVault.writer = writing, sealing  # type: ignore[method-assign,assignment]
+
+
+def start(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, lease: float | None = None) -> int:
+    """A real process running ``dsr`` on ``home``; its words and points go to files beside it."""
+    trace, said = _notes(home)
+    trace.write_text("")
     child = os.fork()
     if child == 0:
-        from flows.cli import main
-
-        os.environ["DSR_HOME"] = str(home)
-        _arm(kill_at, inside, count)
-        sys.stdout = sys.stderr = Path(os.devnull).open("w")
-        os._exit(main([*argv, "--now", NOW, "--json"]))
-    _, status = os.waitpid(child, 0)
-    written = int(count.read_text()) if count.exists() else 0
-    count.unlink(missing_ok=True)
-    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)), written
-
-
-def _arm(kill_at: int, inside: bool, count: Path) -> None:
-    from dsr.store import Store
-
-    append, record, made = Store._append, Store.record, [0]
-
-    def counted(self, connection, *rest):  # type: ignore[no-untyped-def]
-        append(self, connection, *rest)
-        made[0] += 1
-        if inside and made[0] == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def recorded(self, *rest):  # type: ignore[no-untyped-def]
-        before = made[0]
-        case = record(self, *rest)
-        count.write_text(str(made[0]))
-        if not inside and before < kill_at <= made[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return case
-
-    Store._append, Store.record = counted, recorded  # type: ignore[method-assign]
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.environ.update(DSR_HOME=str(home), DSR_OFFICER=argv[0], DSR_SECRET=os.environ[f"SECRET_{argv[0]}"])
+        try:
+            arm(Points(trace, at, sign), lease)
+            status = dsr([*argv[1:], "--now", NOW, "--json"])
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(locals().get("status", 99))
+    return child
 
 
-def digest(home: Path, case: str, out: Path) -> str:
-    """Of every byte of the package."""
+def _notes(home: Path) -> tuple[Path, Path]:
+    return home.with_suffix(".points"), home.with_suffix(".said")
+
+
+def wait(home: Path, pid: int) -> Ran:
+    """Until it ends or is stopped."""
+    trace, said = _notes(home)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    sign = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
+    ended = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
+    return Ran(pid, sign, ended, said.read_text(), trace.read_text().splitlines())
+
+
+def run(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, lease: float | None = None) -> Ran:
+    return wait(home, start(home, argv, at, sign, lease))
+
+
+# -- what a home holds --------------------------------------------------------------------------------------------
+
+
+def model(home: Path, keys: Path) -> dict[str, Any]:
+    """Everything that counts, by name; equal models give equal packages. Values stand as digests."""
+    held: dict[str, Any] = {}
+    with sqlite3.connect(home / "dsr.db") as base:
+        events = base.execute(
+            'SELECT seq, case_no, step_key, phase, at, actor_id, public, sealed, leaf FROM "event" ORDER BY seq'
+        ).fetchall()
+        for seq, case, step, phase, *rest in events:
+            key = f"event {case} {step} {phase}"
+            held[key] = "twice" if key in held else _digest(repr((seq, rest)).encode())
+        for case_no, *rest in base.execute('SELECT case_no, "right", state, received_at, law_version, facts FROM "case"'):
+            held[f"case {case_no}"] = _digest(repr(rest).encode())
+        for case_no, what, *rest in base.execute("SELECT case_no, what, who, due FROM work"):
+            held[f"work {case_no} {what}"] = rest
+        holders = base.execute("SELECT count(*) FROM \"case\" WHERE holder != ''").fetchone()[0]
+    base.close()
+    read = [(Event(*line[:8]), line[8]) for line in events]
+    held["problems of the trail"] = [f"{p.what} at {p.seq}" for p in verify_log(iter(read))]
+    held["cases left held"] = holders
+    for folder in sorted((home / "vault").iterdir()):
+        vault = Vault(home / "vault", Keys.load(keys)).case(folder.name)
+        held |= {f"object {folder.name} {name}": _digest(vault.read(name)) for name in vault.names()}
+        held[f"in the clear {folder.name}"] = len(list((folder / "scratch").glob("*")))
+    return held
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def package(home: Path, argv: list[str], out: Path) -> str:
+    """Digest of every byte of the package."""
     shutil.rmtree(out, ignore_errors=True)
-    assert run_in_child(home, ["package", case, "--out", str(out)])[0] == 0
+    ran = run(home, [*argv, "--out", str(out)])
+    assert ran.status == 0, ran.said
+    return digest_of(out)
+
+
+def digest_of(out: Path) -> str:
     files = sorted(path for path in out.rglob("*") if path.is_file())
-    return hashlib.sha256(b"".join(str(p.relative_to(out)).encode() + p.read_bytes() for p in files)).hexdigest()
+    return _digest(b"".join(f"{p.relative_to(out)} {_digest(p.read_bytes())}\n".encode() for p in files))
 
 
-def to_the_end(home: Path, case: str, step: str) -> None:
-    """Whatever follows the step, without a kill."""
-    steps = {"collect": ["collect", "decide", "fulfil"], "fulfil": ["fulfil"]}[step]
-    for name in steps:
-        more = ["--as-proposed"] if name == "decide" else []
-        assert run_in_child(home, [name, case, *more])[0] == 0, name
+# -- the plan -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Plan:
+    home: Path
+    work: Path
+    keys: Path
+    command: list[str]
+    after: list[list[str]]
+    package: list[str]
+    every: int = 1
+    first: int = 1
+    mode: str = "kill"
+
+    def fresh(self, name: str) -> Path:
+        home = self.work / name
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(self.home, home)
+        return home
+
+    def finish(self, home: Path) -> str:
+        for argv in self.after:
+            ran = run(home, argv)
+            assert ran.status == 0, ran.said
+        return package(home, self.package, self.work / "out") if self.package else ""
+
+
+def killed(plan: Plan, at: int, home: Path) -> list[str]:
+    ran = run(home, plan.command, at)
+    if ran.signal != signal.SIGKILL:
+        return [f"was not killed but ended with {ran.status}"]
+    again = run(home, plan.command)
+    # 1: what was asked is recorded already, so that the case is in its next state.
+    return [] if again.status in (0, 1) else [f"run again: {again.status} {again.said}"]
+
+
+def stopped(plan: Plan, at: int, home: Path) -> list[str]:
+    """Asleep past its lease; another does the work to the end; what the sleeper then does must be refused."""
+    asleep = run(home, plan.command, at, signal.SIGSTOP, SHORT_LEASE)
+    if asleep.signal != signal.SIGSTOP:
+        return [f"was not stopped but ended with {asleep.status}"]
+    trace, said = _notes(home)
+    kept = trace.rename(trace.with_suffix(".asleep")), said.rename(said.with_suffix(".asleep"))
+    signal.sigtimedwait([], SHORT_LEASE * 2)
+    other = run(home, plan.command)
+    os.kill(asleep.pid, signal.SIGCONT)
+    _, status = os.waitpid(asleep.pid, 0)
+    said_at_last = kept[1].read_text()
+    wrong = [] if other.status in (0, 1) else [f"the second was refused: {other.said}"]
+    if os.WEXITSTATUS(status) != 1 or "another process took over" not in said_at_last:
+        wrong.append(f"the sleeper was not refused: {os.WEXITSTATUS(status)} {said_at_last}")
+    return wrong
 
 
 def main() -> None:
-    home, work, step, case, every = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5])
-    whole = work / "whole"
-    shutil.copytree(home, whole)
-    status, records = run_in_child(whole, [step, case])
-    assert status == 0, status
-    if step == "collect":
-        for name in ("decide", "fulfil"):
-            assert run_in_child(whole, [name, case, *(["--as-proposed"] if name == "decide" else [])])[0] == 0
-    expected, wrong = digest(whole, case, work / "out"), []
-    for point in range(1, records + 1, every):
-        for inside in (True, False):
-            again = work / "again"
-            shutil.rmtree(again, ignore_errors=True)
-            shutil.copytree(home, again)
-            killed, _ = run_in_child(again, [step, case], point, inside)
-            if killed == signal.SIGKILL and (inside or point < records):
-                to_the_end(again, case, step)
-            elif killed == signal.SIGKILL:  # killed after its very last record: nothing is left to do
-                for name in ("decide", "fulfil") if step == "collect" else ():
-                    run_in_child(again, [name, case, *(["--as-proposed"] if name == "decide" else [])])
-            else:
-                wrong.append([point, inside, "was not killed"])
-                continue
-            if digest(again, case, work / "out") != expected:
-                wrong.append([point, inside, "other bytes"])
-    print(json.dumps({"records": records, "digest": expected, "wrong": wrong}))
+    told = json.loads(Path(sys.argv[1]).read_text())
+    plan = Plan(**{**told, **{name: Path(told[name]) for name in ("home", "work", "keys")}})
+    whole = plan.fresh("whole")
+    ran = run(whole, plan.command)
+    assert ran.status == 0, ran.said
+    expected, points = model(whole, plan.keys), ran.points
+    digest, wrong, tried = plan.finish(whole), {}, []
+    for at in range(plan.first, len(points) + 1, plan.every):
+        home, name = plan.fresh("again"), f"{at} {points[at - 1]}"
+        tried.append(name)
+        found = (stopped if plan.mode == "stop" else killed)(plan, at, home)
+        found = found or differences(model(home, plan.keys), expected)
+        if not found and plan.finish(home) != digest:
+            found = ["other bytes"]
+        if found:
+            wrong[name] = found
+    print(json.dumps({"points": len(points), "tried": len(tried), "wrong": wrong}, ensure_ascii=False, indent=1))
 
 
 if __name__ == "__main__":

@@ -324,6 +324,14 @@ def test_a_slow_server_is_unavailable(
     released.set()
 
 
+def test_no_proxy_of_the_environment_hears_of_a_person(
+    faults: HttpStore, tickets: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert len(locate(faults, tickets)) == 3
+
+
 def test_no_log_holds_a_persons_number(
     faults: HttpStore, tickets: Dataset, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from connectors.contract import ConnectorContract, located_keys, record_nos
 from connectors.stores.lake import LakeStore
+from connectors.stores.statements import fetching
 from dsr.connector import Ask, Connector, Drift
 from dsr.days import Interval
 from dsr.errors import BadInput, ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
@@ -168,6 +170,19 @@ def test_a_statement_reads_its_datasets_and_no_other_file(lake: LakeStore, tmp_p
         connector = connector_of(tmp_path, document)
         with pytest.raises(BadInput, match="no dataset of this system"):
             connector.check()
+
+
+def test_the_engine_under_the_lake_can_open_nothing_else(lake: LakeStore, calls: Dataset, tmp_path: Path) -> None:
+    """Whatever a statement slips past its reader, DuckDB itself refuses: other files, writing, our variables."""
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    leaked = pa.table({"a": [1]})
+    with lake._open(fetching(calls, "duckdb")) as connection:
+        assert connection.execute("SELECT count(*) FROM calls").fetchall() == [(5,)]
+        for sql in (f"SELECT * FROM read_csv('{tmp_path}/secret.csv')", f"COPY calls TO '{tmp_path}/out.csv'",
+                    "SELECT * FROM leaked", "SET enable_external_access = true", "INSTALL httpfs"):
+            with pytest.raises(duckdb.Error):
+                connection.execute(sql).fetchall()
+    assert leaked.num_rows == 1 and not (tmp_path / "out.csv").exists()
 
 
 def test_a_key_that_came_twice_is_stopped(lake: LakeStore, calls: Dataset, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -300,15 +299,3 @@ def test_a_judgement_shows_no_value() -> None:
     assert isinstance(judged, Judgement)
     shown = repr(judged) + repr(HANAKO)
     assert not any(part in shown for part in ("花子", "1984", "1001", "天神", "ハナコ"))
-
-
-def test_ten_thousand_rows_are_judged_in_two_seconds() -> None:
-    rows = [
-        {"name": f"高橋 花{chr(0x4E00 + n)}", "kana": "タカハシ ハナコ", "born_on": f"1984-05-{n % 28 + 1:02d}",
-         "address": f"福岡市中央区天神1-{n}-3 みなとハイツ{n % 900 + 100}", "phone": f"092{n:07d}",
-         "mail": f"h{n}@example.jp"}
-        for n in range(10_000)
-    ]
-    begun = time.process_time()
-    answers = {answer(HANAKO, row) for row in rows}
-    assert time.process_time() - begun < 2 and NO in answers

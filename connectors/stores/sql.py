@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -38,7 +39,7 @@ _PG_TYPES: dict[int, pa.DataType] = {
     16: pa.bool_(), 17: pa.binary(), 20: pa.int64(), 21: pa.int64(), 23: pa.int64(), 700: pa.float64(),
     701: pa.float64(), 1082: pa.date32(), 1114: pa.timestamp("us"), 1184: pa.timestamp("us", "UTC"),
 }
-_SQLITE_AFFINITY = (("INT", pa.int64()), ("REAL", pa.float64()), ("FLOA", pa.float64()), ("DOUB", pa.float64()))
+_SQLITE_TYPES = (("INT", pa.int64()), ("REAL", pa.float64()), ("FLOA", pa.float64()), ("DOUB", pa.float64()))
 _PG_CODES: tuple[tuple[str, type[ConnectorError], str], ...] = (
     ("28", ConnectorRefused, "log-in refused"),
     ("3D", ConnectorRefused, "no such database"),
@@ -60,14 +61,21 @@ _NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", 
 """libpq gives no SQLSTATE for a refused log-in; its words are looked at and never repeated."""
 
 
+@dataclass(frozen=True)
+class Live:
+    """A statement's columns as they are now. ``spelled``: PostgreSQL's names of their types; in SQLite they have none."""
+
+    names: tuple[str, ...]
+    types: Mapping[str, pa.DataType]
+    spelled: Mapping[str, str]
+
+
 class SqlStore(Guarded):
     """NUMERIC comes as text: no digit is lost. In SQLite compare ``at`` as a bare column: an expression has no type."""
 
     def __init__(self, access: Access) -> None:
         super().__init__(access)
         self._read: dict[tuple[str, int], Statement] = {}
-        self._types: dict[str, dict[str, pa.DataType]] = {}
-        self._names: dict[tuple[str, str], str] = {}
 
     @cached_property
     def _engine(self) -> Engine:
@@ -110,88 +118,66 @@ class SqlStore(Guarded):
             self._read[dataset.id, way] = read
         return self._read[dataset.id, way]
 
-    def _live_types(self, connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
-        """Columns of a statement, run for nobody, with their types where the store has any."""
-        if statement.place not in self._types:
-            sql, given = statement.render(":", {})
-            result = self._run(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given)  # noqa: S608
+    def _live(self, connection: Connection, statement: Statement) -> Live:
+        """A statement run for nobody; asked anew in every call, for a schema may change while we live."""
+        sql, given = statement.render(":", {})
+        with self._run(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given) as result:  # noqa: S608
             described: Sequence[Any] = (result.cursor.description if result.cursor else None) or ()
-            names = [column[0] for column in described]
-            if len(set(names)) != len(names):
-                raise BadInput(statement.place, "gives two columns of one name", "name them apart with AS")
-            unknown = pa.null() if self._dialect == "sqlite" else pa.string()
-            self._types[statement.place] = {c[0]: _PG_TYPES.get(c[1], unknown) if c[1] else unknown for c in described}
-            result.close()
-            if self._dialect == "postgres":
-                query = text("SELECT format_type(code, NULL) FROM unnest(CAST(:codes AS oid[])) AS code")
-                typed = connection.execute(query, {"codes": [column[1] for column in described]}).scalars()
-                self._names.update(zip(((statement.place, name) for name in names), typed, strict=True))
-        return self._types[statement.place]
+        names = [column[0] for column in described]
+        if len(set(names)) != len(names):
+            raise BadInput(statement.place, "gives two columns of one name", "name them apart with AS")
+        if self._dialect == "sqlite":
+            return Live(tuple(names), self._affinities(connection, statement), {})
+        query = text("SELECT format_type(code, NULL) FROM unnest(CAST(:codes AS oid[])) AS code")
+        spelled = connection.execute(query, {"codes": [column[1] for column in described]}).scalars()
+        types = {column[0]: _PG_TYPES.get(column[1], pa.string()) for column in described}
+        return Live(tuple(names), types, dict(zip(names, spelled, strict=True)))
 
-    def _hints(self, connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
-        live = self._live_types(connection, statement)
-        if self._dialect != "sqlite":
-            return live
+    @staticmethod
+    def _affinities(connection: Connection, statement: Statement) -> dict[str, pa.DataType]:
         hints: dict[str, pa.DataType] = {}
         for table in sorted(statement.tables):
-            for column in connection.execute(text("SELECT name, type FROM pragma_table_info(:t)"), {"t": table}):
-                hints.setdefault(column[0], _affinity(column[1]))
+            columns = connection.execute(text("SELECT name, type FROM pragma_table_info(:t)"), {"t": table})
+            for name, declared in columns:
+                hints.setdefault(name, next((t for word, t in _SQLITE_TYPES if word in declared.upper()), pa.string()))
         return hints
 
     # -- asking ------------------------------------------------------------------------------------------------
 
     def _locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
+        seen: dict[int, Live] = {}
         with self._engine.connect() as connection:
             for ask in asks:
                 statement = self._statement(dataset, ask.way)
-                live = self._live_types(connection, statement)
-                missing = needed(dataset) - set(live)
-                if missing:
+                live = seen.setdefault(ask.way, seen.get(ask.way) or self._live(connection, statement))
+                if missing := needed(dataset) - set(live.names):
                     raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
-                typed = live.get(dataset.at.column) if dataset.at else None
-                typed = None if typed is None or pa.types.is_null(typed) else typed
-                sql, given = statement.render(":", values_of(dataset, ask, typed))
-                columns = Columns(dataset, list(live), self._hints(connection, statement))
+                at = live.types.get(dataset.at.column) if dataset.at and live.spelled else None
+                sql, given = statement.render(":", values_of(dataset, ask, at))
+                columns = Columns(dataset, live.names, live.types)
                 with self._run(connection, sql, given) as result:
                     for rows in result.partitions(LIMIT):
                         yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
-        wanted = distinct_keys(keys, dataset)
+        wanted, statement = distinct_keys(keys, dataset), self._statement(dataset)
+        size = min(KEYS_AT_ONCE, _BINDS_AT_ONCE // len(dataset.key))
         with self._engine.connect() as connection:
-            statement = self._statement(dataset)
-            names = list(self._live_types(connection, statement))
-            require_fields(dataset, names)
-            columns = Columns(dataset, names, self._hints(connection, statement))
+            live = self._live(connection, statement)
+            require_fields(dataset, live.names)
+            columns = Columns(dataset, live.names, live.types)
             for nulls, group in by_nulls(wanted):
-                size = min(KEYS_AT_ONCE, _BINDS_AT_ONCE // len(dataset.key))
                 for start in range(0, group.num_rows, size):
                     chunk = group.slice(start, size)
                     exactly = Exactly(dataset, chunk)
-                    with self._keyed(connection, statement, nulls, chunk) as result:
+                    sql, given = _keyed(statement, live, nulls, chunk)
+                    with self._run(connection, sql, given) as result:
                         for rows in result.partitions(LIMIT):
                             yield exactly.admit(columns.batch(rows)).select(list(dataset.fields))
-
-    def _keyed(
-        self, connection: Connection, statement: Statement, nulls: tuple[bool, ...], chunk: pa.Table
-    ) -> CursorResult[Any]:
-        present = [name for name, null in zip(chunk.column_names, nulls, strict=True) if not null]
-        columns = [chunk.column(name).to_pylist() for name in present]
-        if self._dialect == "postgres":
-            # A list of row tuples is compared one by one (26 s for 12,000 of 70,000 rows); a set is joined (0.1 s).
-            arrays = [f"CAST(:k{n} AS {self._names[statement.place, name]}[])" for n, name in enumerate(present)]
-            inner, keys = f"SELECT * FROM unnest({', '.join(arrays)})", {f"k{n}": v for n, v in enumerate(columns)}  # noqa: S608
-        else:
-            rows = ["(" + ", ".join(f":k{n}_{row}" for n in range(len(columns))) + ")" for row in range(chunk.num_rows)]
-            inner = "VALUES " + ", ".join(rows)
-            keys = {f"k{n}_{row}": value for n, values in enumerate(columns) for row, value in enumerate(values)}
-        sql, given = statement.render(":", {}, nulls, inner)
-        return self._run(connection, sql, {**given, **keys} if present else given)
 
     # -- drift -------------------------------------------------------------------------------------------------
 
     def _check(self) -> list[Drift]:
-        self._types.clear()
         with self._engine.connect() as connection:
             catalog = read_catalog(connection, self._dialect)
         spoken, excused = self._spoken(catalog), self._excused()
@@ -263,7 +249,7 @@ class SqlStore(Guarded):
         """Columns that a statement gives; None where the live schema does not take it."""
         try:
             with self._engine.connect() as connection:
-                return set(self._live_types(connection, statement))
+                return set(self._live(connection, statement).names)
         except exc.DBAPIError as error:
             if self._coded(error)[0] is not ConnectorDrifted:
                 raise
@@ -289,5 +275,20 @@ class SqlStore(Guarded):
         return ConnectorMisread, "cannot be read"
 
 
-def _affinity(declared: str) -> pa.DataType:
-    return next((kind for word, kind in _SQLITE_AFFINITY if word in declared.upper()), pa.string())
+def _keyed(
+    statement: Statement, live: Live, nulls: tuple[bool, ...], chunk: pa.Table
+) -> tuple[str, dict[str, Any]]:
+    present = [name for name, null in zip(chunk.column_names, nulls, strict=True) if not null]
+    columns = [chunk.column(name).to_pylist() for name in present]
+    keys: dict[str, Any] = {}
+    if live.spelled:
+        # A list of row tuples is compared one by one (26 s for 12,000 of 70,000 rows); a set is joined (0.1 s).
+        arrays = [f"CAST(:k{n} AS {live.spelled[name]}[])" for n, name in enumerate(present)]
+        inner = f"SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608
+        keys = {f"k{n}": values for n, values in enumerate(columns)}
+    else:
+        rows = ["(" + ", ".join(f":k{n}_{row}" for n in range(len(columns))) + ")" for row in range(chunk.num_rows)]
+        inner = "VALUES " + ", ".join(rows)
+        keys = {f"k{n}_{row}": value for n, values in enumerate(columns) for row, value in enumerate(values)}
+    sql, given = statement.render(":", {}, nulls, inner)
+    return sql, {**given, **(keys if present else {})}

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,10 +19,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from dsr import store
 from dsr.case import Act, Case
 from dsr.connector import Connector
 from dsr.days import TOKYO
-from dsr.errors import NotAllowed
+from dsr.errors import DsrError, NotAllowed
 from dsr.inventory import Inventory
 from dsr.names.person import Person
 from dsr.request import Request
@@ -83,11 +85,23 @@ class Office:
     @contextmanager
     def hold(self, case_no: str) -> Iterator[Hold]:
         """The case is this process's until the block ends. Raises Conflict while another process holds it."""
-        lease = self.store.take(case_no)
+        lease, ended = self.store.take(case_no), threading.Event()
+        beat = threading.Thread(target=self._beat, args=(lease, ended), daemon=True)
+        beat.start()
         try:
             yield Hold(self, lease, self.vault.case(case_no))
         finally:
+            ended.set()
+            beat.join()
             self.store.release(lease)
+
+    def _beat(self, lease: Lease, ended: threading.Event) -> None:
+        """A long step keeps its lease; a process that sleeps (SIGSTOP) does not, and finds out when it records."""
+        while not ended.wait(store.LEASE_SECONDS / 3):
+            try:
+                self.store.keep(lease)
+            except DsrError:
+                return
 
 
 @dataclass(frozen=True)
