@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from dsr.rules import lifecycle
@@ -19,7 +19,11 @@ Phase = Literal["intent", "result"]
 
 @dataclass(frozen=True)
 class Act:
-    """``public`` holds ids, counts and codes only; ``secret`` is sealed under the case's key before it is stored."""
+    """``public`` holds ids, counts and codes only; ``secret`` is sealed under the case's key before it is stored.
+
+    ``owes`` (what, who, due) and ``done`` (what) change the case's open work in the same transaction: a kill between
+    an event and what it makes somebody owe would lose a day that nobody is reminded of.
+    """
 
     step_key: str
     phase: Phase = "result"
@@ -27,6 +31,12 @@ class Act:
     secret: bytes = field(default=b"", repr=False)
     to: State | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    owes: tuple[tuple[str, str, date], ...] = ()
+    done: tuple[str, ...] = ()
+
+
+EVERYTHING = ("*",)
+"""``Act.done`` of an act after which the case owes nothing more."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Field, SQLModel, create_engine
 
-from dsr.case import Act, Case
+from dsr.case import EVERYTHING, Act, Case
 from dsr.errors import BadInput, Conflict, DsrError
 from dsr.log import Event, TreeHead, canonical, leaf, root
 from dsr.rules.lifecycle import State
@@ -192,6 +192,7 @@ class Store:
             else:
                 connection.execute(insert(CASE).values(**row))
                 self._append(connection, case.case_no, act, sealed, at, actor)
+                _change_work(connection, case.case_no, act)
         if taken:
             raise Conflict(f"{case.case_no}: the number was taken while this case was being opened; run open again")
 
@@ -245,6 +246,13 @@ class Store:
         if not kept:
             raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
 
+    def check(self, lease: Lease) -> None:
+        """Raises Conflict once somebody else took the case."""
+        with self._reads.connect() as connection:
+            epoch = connection.execute(select(CASE.c.epoch).where(CASE.c.case_no == lease.case_no)).scalar()
+        if epoch != lease.epoch:
+            raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
+
     def release(self, lease: Lease) -> None:
         with self._write() as connection:
             connection.execute(
@@ -269,6 +277,7 @@ class Store:
                     return case
                 case = case.after(act)
                 self._append(connection, lease.case_no, act, sealed, at, actor)
+                _change_work(connection, lease.case_no, act)
                 connection.execute(
                     update(CASE)
                     .where(CASE.c.case_no == lease.case_no, CASE.c.epoch == lease.epoch)
@@ -347,20 +356,7 @@ class Store:
         """Replaces work of the same case and name."""
         with self._write() as connection:
             for work in works:
-                connection.execute(WORK.delete().where(WORK.c.case_no == work.case_no, WORK.c.what == work.what))
-                connection.execute(
-                    insert(WORK).values(
-                        case_no=work.case_no,
-                        what=work.what,
-                        who=work.who,
-                        due=work.due.isoformat(),
-                        reminded=work.reminded.isoformat() if work.reminded else "",
-                    )
-                )
-
-    def done(self, case_no: str, *whats: str) -> None:
-        with self._write() as connection:
-            connection.execute(WORK.delete().where(WORK.c.case_no == case_no, WORK.c.what.in_(whats)))
+                _owe(connection, work)
 
     def work(self, case_no: str | None = None) -> list[Work]:
         query = select(WORK).order_by(WORK.c.due, WORK.c.case_no, WORK.c.what)
@@ -397,6 +393,25 @@ class Store:
                 select(OFFICER.c.role, OFFICER.c.secret_hash).where(OFFICER.c.name == name)
             ).first()
         return (str(row[0]), str(row[1])) if row else None
+
+
+def _owe(connection: Connection, work: Work) -> None:
+    connection.execute(WORK.delete().where(WORK.c.case_no == work.case_no, WORK.c.what == work.what))
+    reminded = work.reminded.isoformat() if work.reminded else ""
+    connection.execute(
+        insert(WORK).values(
+            case_no=work.case_no, what=work.what, who=work.who, due=work.due.isoformat(), reminded=reminded
+        )
+    )
+
+
+def _change_work(connection: Connection, case_no: str, act: Act) -> None:
+    ended = WORK.c.case_no == case_no
+    if act.done != EVERYTHING:
+        ended &= WORK.c.what.in_(act.done)
+    connection.execute(WORK.delete().where(ended))
+    for what, who, due in act.owes:
+        _owe(connection, Work(case_no, what, who, due))
 
 
 def _case_of(row: Any) -> Case:

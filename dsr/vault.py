@@ -165,12 +165,23 @@ class Vault:
     def __repr__(self) -> str:
         return "Vault()"
 
-    def case(self, case_no: str, create: bool = False) -> CaseVault:
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """One case is opened at a time: of two that drew one number, the later would replace the other's request."""
+        handle = os.open(_own(self._root) / ".opening", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def case(self, case_no: str, create: bool = False, fence: Callable[[], None] | None = None) -> CaseVault:
         """Raises Sealed where the case has no key that opens: missing, destroyed, changed, or another master's.
 
         ``create`` makes folder and key for a new case only; a key that was lost or destroyed is never made anew.
+        ``fence`` raises when the caller may not write any more; it is asked before an object is named or removed.
         """
-        vault = CaseVault(self._root / _file_name(case_no, "case_no"), case_no, self._keys)
+        vault = CaseVault(self._root / _file_name(case_no, "case_no"), case_no, self._keys, fence)
         if create:
             vault.found()
         vault.check()
@@ -195,8 +206,8 @@ class CaseVault:
     """One case's sealed folder. Threads and processes may write different objects at once; of two writers of one
     object the later wins whole. Every act raises Sealed when the key is gone."""
 
-    def __init__(self, folder: Path, case_no: str, keys: Keys) -> None:
-        self.case_no, self._folder, self._keys = case_no, folder, keys
+    def __init__(self, folder: Path, case_no: str, keys: Keys, fence: Callable[[], None] | None = None) -> None:
+        self.case_no, self._folder, self._keys, self._fence = case_no, folder, keys, fence or (lambda: None)
         self._objects, self._parts, self._scratch = folder / "objects", folder / "parts", folder / "scratch"
 
     def __repr__(self) -> str:
@@ -264,6 +275,7 @@ class CaseVault:
     def remove(self, name: str) -> None:
         """Safe to call twice."""
         self._key()
+        self._fence()
         (self._objects / _file_name(name, "name")).unlink(missing_ok=True)
         _sync_folder(self._objects)
 
@@ -284,6 +296,7 @@ class CaseVault:
             yield cast(io.BufferedWriter, sink)  # what Arrow, csv, zip and PDF writers ask of one
             sink.finish()
             self._key()  # destroyed meanwhile: what was sealed under it must not appear
+            self._fence()  # one that slept past its lease must not replace what its successor wrote
             part.replace(target)
             _sync_folder(self._objects)
         except BaseException:

@@ -28,7 +28,7 @@ async def collect(case_no: CaseNo) -> str:
         progress = await Progress.begin("collect-progress", f"{case_no} 検索・収集")
         state = office.store.case(case_no).state
         if state is not State.REVIEW:
-            async with in_hand(office, case_no) as hold:
+            with in_hand(office, case_no) as hold:
                 await _collect(hold, progress)
             state = office.store.case(case_no).state
         if state is State.REVIEW:

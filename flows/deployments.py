@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -47,12 +47,12 @@ ATTEMPTS = {"collect": "collect:", "fulfil": "issue:"}
 
 
 def serve(home: Path, port: int) -> int:
-    """Server, UI and deployments until SIGINT or SIGTERM; port 0 takes a free one. Raises DsrError, saying what to do."""
+    """Server, UI and deployments until SIGINT or SIGTERM; port 0 takes a free one. Raises DsrError with the cure."""
     home = home.resolve()
     homes.clock_of(os.environ.get("DSR_NOW") or None, bool(homes.settings_of(home)["production"]))
     if served_at(home):
         raise Conflict(f"--home: is served already at {served_at(home)}; stop that one first, or use it")
-    port = _free(port)
+    port = free_port(port)
     environment = settings(home, port)
     with _stopping() as stop, _child(home, "server", _server(port), environment) as server:
         _until(lambda: _healthy(environment["PREFECT_API_URL"]), "server", home, server, stop)
@@ -116,7 +116,8 @@ def _encryption_key(home: Path) -> str:
     return kept.read_text().strip()
 
 
-def _free(port: int) -> int:
+def free_port(port: int) -> int:
+    """``port``, or for 0 any that is free. Raises BadInput when something else listens there."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -174,10 +175,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     """Ask, wait, then take the whole session down, flow runs that outlive their runner included."""
     if child.poll() is None:
         child.send_signal(signal.SIGINT)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
@@ -206,9 +205,11 @@ def _announce(home: Path, api: str) -> None:
 
 def run_deployments() -> None:
     """The runner's process: register the deployments and run what is asked of them, until SIGINT."""
-    from prefect.deployments.runner import EntrypointType
+    from prefect import Flow
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.runner import Runner
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
     from flows.collect import collect
     from flows.fulfil import fulfil
@@ -221,9 +222,11 @@ def run_deployments() -> None:
         "trail-check": Cron("30 8 * * *", timezone="Asia/Tokyo"),
     }
     runner = Runner(name="dsr", limit=max(2, min(4, 2 * (os.cpu_count() or 1))), pause_on_shutdown=True)
-    for name, flow in zip(NAMES, (collect, fulfil, watch, trail_check), strict=True):
+    flows: list[Flow[..., Any]] = [collect, fulfil, watch, trail_check]
+    for name, flow in zip(NAMES, flows, strict=True):
         runner.add_deployment(
-            flow.to_deployment(
+            RunnerDeployment.from_flow(
+                flow,
                 name,
                 description=flow.description,
                 tags=["dsr", name],

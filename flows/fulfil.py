@@ -22,7 +22,7 @@ async def fulfil(case_no: CaseNo) -> str:
     """Gives the state reached: dispatching."""
     with working_office() as office:
         progress = await Progress.begin("fulfil-progress", f"{case_no} 書類の作成")
-        async with in_hand(office, case_no) as hold:
+        with in_hand(office, case_no) as hold:
             await alone("begin", lambda: fulfilling.begin(hold))
             names = fulfilling.to_write(hold)
             await progress.at(10, f"データ {len(names)}件")

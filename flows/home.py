@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from connectors.build import connect
-
 from dsr.case import Act
 from dsr.connector import Connector
 from dsr.days import TOKYO

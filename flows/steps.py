@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -21,9 +21,8 @@ from prefect.tasks import Task
 
 from dsr import law
 from dsr.engine.office import Hold, Office
-from dsr.errors import Conflict, ConnectorUnavailable
+from dsr.errors import ConnectorUnavailable
 from dsr.inventory import Inventory
-from dsr.store import LEASE_SECONDS
 from flows.boundary import StepFailed, guarded
 
 Step = Callable[[bool], object]
@@ -77,25 +76,12 @@ async def alone(name: str, work: Callable[[], object]) -> None:
     await together({name: lambda _last: work()})
 
 
-@asynccontextmanager
-async def in_hand(office: Office, case_no: str) -> AsyncIterator[Hold]:
-    """The case for this flow; the lease is renewed while a system takes its time."""
+@contextmanager
+def in_hand(office: Office, case_no: str) -> Iterator[Hold]:
+    """The case for this flow, with all that threads share made before they share it."""
     with office.hold(case_no) as hold:
-        _ = hold.connectors, hold.request, hold.person  # made once, before threads share them
-        keeper = asyncio.create_task(_keep(hold))
-        try:
-            yield hold
-        finally:
-            keeper.cancel()
-
-
-async def _keep(hold: Hold) -> None:
-    while True:
-        await asyncio.sleep(LEASE_SECONDS / 3)
-        try:
-            await asyncio.to_thread(hold.office.store.keep, hold.lease)
-        except Conflict:
-            return  # the next record of a step says so
+        _ = hold.connectors, hold.request, hold.person
+        yield hold
 
 
 # -- what the operators see: a case number, datasets, statuses and counts --------------------------------------------

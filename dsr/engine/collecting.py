@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from dsr.days import ALWAYS, Interval, day_of, instants, read_instant, within
 from dsr.engine.office import Hold, Office
 from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
 from dsr.identity import Identifier
-from dsr.inventory import Dataset, Inventory, Reveal
+from dsr.inventory import Dataset, Reveal
 from dsr.names.person import written_forms
 from dsr.rules import discovery, matching, scope
 from dsr.rules.discovery import Candidate, Discovery
@@ -467,9 +467,10 @@ def settle(hold: Hold) -> State:
             {"datasets": datasets, "candidates": len(known.undecided)},
             to=to,
             facts={"datasets": datasets, "candidates": len(known.undecided)},
+            owes=tuple(_owed(hold, {name.split(".")[0] for name, status in ended.items() if status.open})),
+            done=("resume", *(f"search_order:{name}" for name in inventory.system), *(() if blocked else ("search",))),
         )
     )
-    _owe_after(hold, inventory, ended)
     return to
 
 
@@ -477,20 +478,13 @@ def _stated(status: Status) -> dict[str, Any]:
     return {"status": status.status, "records": status.records, "reason": status.reason}
 
 
-def _owe_after(hold: Hold, inventory: Inventory, ended: Mapping[str, Status]) -> None:
-    """Search orders to people, and the blocked rest, become work with a day."""
-    office, open_systems = hold.office, {name.split(".")[0] for name, status in ended.items() if status.open}
-    for system in inventory.system.values():
-        if system.store == "manual":
-            if system.name in open_systems and not hold.vault.exists(f"answers/{system.name}.json"):
-                already = {work.what for work in office.store.work(hold.case_no)}
-                if f"search_order:{system.name}" not in already:
-                    hold.owe(
-                        (f"search_order:{system.name}", "handler", office.calendar.after(office.today, system.due_days))
-                    )
-            else:
-                office.store.done(hold.case_no, f"search_order:{system.name}")
+def _owed(hold: Hold, open_systems: set[str]) -> Iterator[tuple[str, str, date]]:
+    """Search orders to people, each with the day it was first given, and the blocked rest."""
+    office, given = hold.office, {work.what: work.due for work in hold.office.store.work(hold.case_no)}
+    for system in office.inventory.system.values():
+        order = f"search_order:{system.name}"
+        waits = system.store == "manual" and system.name in open_systems
+        if waits and not hold.vault.exists(f"answers/{system.name}.json"):
+            yield order, "handler", given.get(order) or office.calendar.after(office.today, system.due_days)
     if open_systems:
-        hold.owe(("resume", "engine", office.today))
-    else:
-        office.store.done(hold.case_no, "resume", "search")
+        yield "resume", "engine", office.today

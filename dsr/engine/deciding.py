@@ -34,6 +34,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
             "decisions": decisions,
             "decision_outcome": proposing.outcome_of_case(items),
         }
+        second_look = ("approve", "approver", office.calendar.after(office.today, 1))
         hold.record(
             Act(
                 f"decide:{len(decisions)}",
@@ -41,11 +42,10 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
                 {"plan": plan, "items": _codes(items), "changed": changed, "second_person": second},
                 to=to,
                 facts=facts,
+                owes=(second_look,) if to is State.AWAITING_APPROVAL else (),
+                done=("decision",),
             )
         )
-        office.store.done(case_no, "decision")
-        if to is State.AWAITING_APPROVAL:
-            hold.owe(("approve", "approver", office.calendar.after(office.today, 1)))
         return to
 
 
@@ -75,9 +75,9 @@ def approve(office: Office, case_no: str) -> State:
                 {"plan": plan},
                 to=State.FULFILLING,
                 facts={"decisions": decisions, "approved_by": office.actor.name},
+                done=("approve",),
             )
         )
-        office.store.done(case_no, "approve")
         return State.FULFILLING
 
 

@@ -20,7 +20,7 @@ from dsr.rules.lifecycle import State
 from dsr.rules.scope import Status
 from dsr.store import Work
 
-ORIGIN = "dsr trail"
+ORIGIN = "dsr/trail"
 OFFICE_LOG = "office"
 """Case number under which the office's own acts stand in the log: officers, rounds, checkpoints."""
 

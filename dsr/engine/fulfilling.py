@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dsr.case import Act
+from dsr.case import EVERYTHING, Act
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -96,9 +96,11 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED)
         digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
+        ended = [step for step, phase in hold.ledger() if step.startswith("taken:") and phase == "result"]
+        step = f"taken:{len(ended) + 1}"
+        hold.record(Act(step, "intent", {"files": len(digests) + 1}))  # nothing leaves the vault unrecorded
         copy_out(hold, FOLDER, {**digests, "manifest.json": None}, out)
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("taken:")) + 1
-        hold.record(Act(f"taken:{number}", "result", {"files": len(digests) + 1}))
+        hold.record(Act(step, "result", {"files": len(digests) + 1}))
         return sorted(path for path in out.rglob("*") if path.is_file())
 
 
@@ -187,6 +189,8 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
         public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
         # Notes unread today follow in a second delivery; until then the case cannot close (EN-53).
         to = State.REVIEW if unread else State.CLOSED
+        if to is State.CLOSED:
+            _close_twins(office, case_no)  # before: a case that is closed is not dispatched a second time
         hold.record(
             Act(
                 f"dispatch:{number}",
@@ -194,12 +198,9 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 public,
                 to=to,
                 facts={"dispatched_on": office.today.isoformat(), "envelope_checked_by": None},
+                done=EVERYTHING if to is State.CLOSED else (),
             )
         )
-        if to is State.CLOSED:
-            office.store.done(case_no, *(work.what for work in office.store.work(case_no)))
-    if to is State.CLOSED:
-        _close_twins(office, case_no)
     return to
 
 
@@ -208,10 +209,10 @@ def _close_twins(office: Office, case_no: str) -> None:
     for twin in office.store.cases():
         if twin.facts.get("linked_to") == case_no and twin.state is State.RECEIVED:
             with office.hold(twin.case_no) as hold:
+                facts = {"outcome": "duplicate"}
                 hold.record(
-                    Act("answered_with", "result", {"case": case_no}, to=State.CLOSED, facts={"outcome": "duplicate"})
+                    Act("answered_with", "result", {"case": case_no}, to=State.CLOSED, facts=facts, done=EVERYTHING)
                 )
-                office.store.done(twin.case_no, *(work.what for work in office.store.work(twin.case_no)))
 
 
 def _check_envelope(hold: Hold, act: Dispatch, number: int) -> State:

@@ -6,10 +6,11 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dsr import law
-from dsr.case import Act, Case
+from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
@@ -19,7 +20,6 @@ from dsr.request import Proof, Request, read_request
 from dsr.rules import clocks, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
-from dsr.store import Work
 
 BUILT = frozenset({"disclosure"})
 """Rights whose whole way through the house exists today; any other is opened, clocked, and answered by hand."""
@@ -45,25 +45,28 @@ def open_case(office: Office, document: object) -> Case:
     """Open a case for REQUEST.json. The same request while its twin runs is linked and executed once (EN-05)."""
     office.may("open")
     request = read_request(document, office.now)
-    arrived = day_of(request.received.at)
-    version = law.version_on(arrived)
-    twin = _twin(office, request)
-    running = [
-        case
-        for case in office.store.twins(twin)
-        if case.state not in (State.CLOSED, State.WITHDRAWN) and not case.facts.get("linked_to")
-    ]
-    case_no = office.store.next_case_no(office.today.year)
+    with office.vault.opening():
+        case_no, linked_to = _open(office, request, document)
+    for opened in filter(None, (linked_to, case_no)):  # the twin too: a kill may have left it without its slip
+        if ("receipt", "result") not in office.store.ledger(opened):
+            with office.hold(opened) as hold:
+                _acknowledge(hold)
+    return office.store.case(case_no)
+
+
+def _open(office: Office, request: Request, document: object) -> tuple[str, str | None]:
+    arrived, twin = day_of(request.received.at), _twin(office, request)
+    version, right = law.version_on(arrived), law.right(request.right)
+    case_no, linked_to = office.store.next_case_no(office.today.year), _running(office, twin)
     facts: dict[str, Any] = {
         "arrived": arrived.isoformat(),
         "channel": request.received.channel,
         "method": request.answer.method,
         "language": request.answer.language,
         "opened_on": office.today.isoformat(),
-        "presuit": law.right(request.right).presuit,
+        "presuit": right.presuit,
+        **({"linked_to": linked_to} if linked_to else {}),
     }
-    if running:
-        facts |= {"linked_to": running[0].case_no}
     case = Case(case_no, request.right, State.RECEIVED, request.received.at, version.id, 0, facts)
     vault = office.vault.case(case_no, create=True)
     vault.write("request.json", json.dumps(document, ensure_ascii=False).encode())
@@ -72,19 +75,20 @@ def open_case(office: Office, document: object) -> Case:
         "channel": request.received.channel,
         "arrived": arrived.isoformat(),
         "law_version": version.id,
-        "linked_to": facts.get("linked_to"),
+        "linked_to": linked_to,
         **({"rehearsal": True} if office.rehearsal else {}),
     }
-    office.store.open_case(case, twin, Act("open", "result", public), b"", office.now, office.actor.name)
-    office.store.owe(
-        [
-            Work(case_no, target.what, target.who, target.due)
-            for target in clocks.targets(arrived, None, office.calendar, request.right)
-        ]
-    )
-    with office.hold(case_no) as hold:
-        _acknowledge(hold)
-        return hold.case
+    made = clocks.targets(arrived, None, office.calendar, request.right)
+    act = Act("open", "result", public, owes=tuple((target.what, target.who, target.due) for target in made))
+    office.store.open_case(case, twin, act, b"", office.now, office.actor.name)
+    return case_no, linked_to
+
+
+def _running(office: Office, twin: str) -> str | None:
+    """The case of the same request that is not answered yet."""
+    ended = (State.CLOSED, State.WITHDRAWN)
+    running = (c for c in office.store.twins(twin) if c.state not in ended and not c.facts.get("linked_to"))
+    return next((case.case_no for case in running), None)
 
 
 def _acknowledge(hold: Hold) -> None:
@@ -93,10 +97,11 @@ def _acknowledge(hold: Hold) -> None:
     def draw() -> tuple[Mapping[str, Any], Act]:
         entry = receipt_slip(hold)
         documents = [*hold.case.facts.get("documents", []), entry]
-        return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act("", facts={"documents": documents})
+        return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act(
+            "", facts={"documents": documents}, done=("acknowledge",)
+        )
 
     hold.once("receipt", draw)
-    hold.office.store.done(hold.case_no, "acknowledge")
 
 
 def prove(office: Office, case_no: str, document: object) -> proofing.Assessment:
@@ -124,11 +129,10 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
         facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
         if assessment.proved:
             facts["proved_on"] = office.today.isoformat()
-        hold.record(Act(f"prove:{number}", "result", public, to=to, facts=facts))
-        if assessment.proved:
-            office.store.done(case_no, "id_check")
-            made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
-            hold.owe(*((target.what, target.who, target.due) for target in made if target.what == "search"))
+        made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
+        search = tuple((target.what, target.who, target.due) for target in made if target.what == "search")
+        act = Act(f"prove:{number}", "result", public, to=to, facts=facts)
+        hold.record(replace(act, owes=search, done=("id_check",)) if assessment.proved else act)
         return assessment
 
 
@@ -136,8 +140,8 @@ def withdraw(office: Office, case_no: str) -> None:
     """Taken back by the requester; nothing runs afterwards (EN-28)."""
     office.may("withdraw")
     with office.hold(case_no) as hold:
-        hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts={"outcome": "withdrawn"}))
-        office.store.done(case_no, *(work.what for work in office.store.work(case_no)))
+        facts = {"outcome": "withdrawn"}
+        hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts=facts, done=EVERYTHING))
 
 
 def answer_search(office: Office, case_no: str, system: str, document: object) -> None:
@@ -158,9 +162,5 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))
         number = sum(1 for step, _ in hold.ledger() if step.startswith(f"answer:{system}:")) + 1
         counts = {dataset: len(rows) for dataset, rows in found.datasets.items()}
-        hold.record(
-            Act(
-                f"answer:{system}:{number}", "result", {"records": counts, "searched_on": found.searched_on.isoformat()}
-            )
-        )
-        office.store.done(case_no, f"search_order:{system}")
+        public = {"records": counts, "searched_on": found.searched_on.isoformat()}
+        hold.record(Act(f"answer:{system}:{number}", "result", public, done=(f"search_order:{system}",)))

@@ -30,7 +30,7 @@ from dsr.request import Request
 from dsr.rules import lifecycle
 from dsr.rules.clocks import Calendar
 from dsr.rules.lifecycle import State
-from dsr.store import Lease, Store, Work
+from dsr.store import Lease, Store
 from dsr.vault import CaseVault, Keys, Vault
 
 Connect = Callable[[Callable[[str], Any]], Mapping[str, Connector]]
@@ -89,7 +89,9 @@ class Office:
         beat = threading.Thread(target=self._beat, args=(lease, ended), daemon=True)
         beat.start()
         try:
-            yield Hold(self, lease, self.vault.case(case_no))
+            vault = self.vault.case(case_no, fence=lambda: self.store.check(lease))
+            vault.sweep()
+            yield Hold(self, lease, vault)
         finally:
             ended.set()
             beat.join()
@@ -124,7 +126,9 @@ class Hold:
         return self.office.store.ledger(self.case_no)
 
     def result(self, step_key: str) -> dict[str, Any] | None:
-        return self.ledger().get((step_key, "result"))
+        """The public part, as the step gave it: that it was rehearsed is the log's, and no part of what was found."""
+        found = self.ledger().get((step_key, "result"))
+        return None if found is None else {name: said for name, said in found.items() if name != "rehearsal"}
 
     def record(self, act: Act) -> Case:
         public = {**act.public, "rehearsal": True} if self.office.rehearsal else dict(act.public)
@@ -182,9 +186,6 @@ class Hold:
             return SearchAnswer.model_validate(self.read_json(name)) if self.vault.exists(name) else None
 
         return self.office.connect(answer)
-
-    def owe(self, *works: tuple[str, str, date]) -> None:
-        self.office.store.owe([Work(self.case_no, what, who, due) for what, who, due in works])
 
 
 def digest_of(value: object) -> str:
