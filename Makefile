@@ -34,13 +34,13 @@ $(BIN)/python:
 
 $(VENV)/.done: requirements.lock pyproject.toml | $(BIN)/python
 	@echo "installing what is locked into $(VENV) …"
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --require-hashes --no-deps -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.done-test: requirements-test.lock pyproject.toml | $(BIN)/python
 	@echo "installing what is locked, with what tests need, into $(VENV) …"
-	@$(PIP) --require-hashes -r requirements-test.lock
+	@$(PIP) --require-hashes --no-deps -r requirements-test.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.done
 

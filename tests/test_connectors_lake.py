@@ -178,6 +178,7 @@ def test_the_engine_under_the_lake_can_open_nothing_else(lake: LakeStore, calls:
     leaked = pa.table({"a": [1]})
     with lake._open(fetching(calls, "duckdb")) as connection:
         assert connection.execute("SELECT count(*) FROM calls").fetchall() == [(5,)]
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
         for sql in (f"SELECT * FROM read_csv('{tmp_path}/secret.csv')", f"COPY calls TO '{tmp_path}/out.csv'",
                     "SELECT * FROM leaked", "SET enable_external_access = true", "INSTALL httpfs"):
             with pytest.raises(duckdb.Error):

@@ -61,7 +61,6 @@ class LakeStore(Guarded):
             "threads": 2,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "python_enable_replacements": False,
             "preserve_insertion_order": False,
         }
 

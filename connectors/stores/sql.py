@@ -63,7 +63,7 @@ _NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", 
 
 @dataclass(frozen=True)
 class Live:
-    """A statement's columns as they are now. ``spelled``: PostgreSQL's names of their types; in SQLite they have none."""
+    """A statement's columns as they are now. ``spelled``: PostgreSQL's names of their types; SQLite has none."""
 
     names: tuple[str, ...]
     types: Mapping[str, pa.DataType]
