@@ -46,7 +46,7 @@ $(VENV)/.done-test: requirements-test.lock pyproject.toml | $(BIN)/python
 
 # Keeps what is pinned where it still fits; make lock UP=--upgrade takes the newest. setuptools builds the project itself.
 COMPILE := .venv-lock/bin/uv pip compile --quiet $(UP) --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras pyproject.toml -
 lock:
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install -qq uv; }
 	echo 'setuptools>=77' | $(COMPILE) -o requirements.lock

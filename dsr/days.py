@@ -24,6 +24,7 @@ Form = Literal[
     "yyyymmddhhmmss",  # 20260401093000
     "epoch",  # seconds since 1970 UTC
     "epoch_ms",
+    "clf",  # 01/Apr/2026:09:30:00 +0900, as Apache and nginx write their logs
     "text",  # as "date" or "timestamp", whichever the value is
 ]
 
@@ -79,9 +80,14 @@ def read_instant(value: Any, form: Form, zone: ZoneInfo) -> datetime | None:
     text = str(value).strip()
     if form in ("yyyymmdd", "yyyymmddhhmmss"):
         pattern, width = ("%Y%m%d", 8) if form == "yyyymmdd" else ("%Y%m%d%H%M%S", 14)
-        if not re.fullmatch(rf"[0-9]{{{width}}}", text):
-            raise ValueError(f"not of the form {form}")
-        return datetime.strptime(text, pattern).replace(tzinfo=zone)
+        try:
+            if re.fullmatch(rf"[0-9]{{{width}}}", text):
+                return datetime.strptime(text, pattern).replace(tzinfo=zone)
+        except ValueError:  # its message holds the value
+            pass
+        raise ValueError(f"not of the form {form}")
+    if form == "clf":
+        text = _iso_of_clf(text)
     try:
         read = datetime.fromisoformat(text.replace("/", "-"))
     except ValueError:
@@ -89,9 +95,22 @@ def read_instant(value: Any, form: Form, zone: ZoneInfo) -> datetime | None:
     return read if read.tzinfo else read.replace(tzinfo=zone)
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _iso_of_clf(text: str) -> str:
+    """Month names are English whatever the machine's locale says, which strptime would follow."""
+    found = re.fullmatch(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})", text, re.ASCII)
+    if not found or found[2] not in _MONTHS:
+        raise ValueError("not of the form clf")
+    return f"{found[3]}-{_MONTHS.index(found[2]) + 1:02d}-{found[1]}T{found[4]}{found[5]}"
+
+
 def write_instant(instant: datetime, form: Form, zone: ZoneInfo) -> Any:
     """An instant in the form a column stores, for comparing inside the store."""
     local = instant.astimezone(zone)
+    if form == "clf":
+        return f"{local:%d}/{_MONTHS[local.month - 1]}/{local.year:04d}:{local:%H:%M:%S %z}"
     if form == "epoch":
         return int(instant.timestamp())
     if form == "epoch_ms":

@@ -252,7 +252,8 @@ class System(Shape):
 
     name: str
     label: str
-    store: Literal["sql", "lake", "http", "logs", "files", "manual", "partner"]
+    store: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+    """sql · lake · http · logs · manual, or a kind that an installed package brings (entry point ``dsr.stores``)."""
     url: str = Field("", repr=False)
     token: str = Field("", repr=False)
     glob: str | None = None

@@ -15,7 +15,7 @@ def spellings(value: str) -> set[str]:
     """As written, folded, without spaces and hyphens."""
     forms = {value, unicodedata.normalize("NFKC", value), value.replace("髙", "高")}
     forms |= {"".join(ch for ch in form if ch not in " 　-") for form in set(forms)}
-    return {form for form in forms if len(form) >= 4 or not form.isascii() and len(form) >= 3}
+    return {form for form in forms if len(form) >= 4 or (not form.isascii() and len(form) >= 3)}
 
 
 def written(value: str) -> set[bytes]:

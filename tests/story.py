@@ -35,7 +35,12 @@ class Office:
         office.truth = json.loads((sample / "truth.json").read_text())
         office.secrets = {o["name"]: o["secret"] for o in json.loads((sample / "officers.json").read_text())}
         status, _, _ = office.run(
-            "init", "--inventory", str(sample / "inventory.toml"), "--officers", str(sample / "officers.json"), officer=None
+            "init",
+            "--inventory",
+            str(sample / "inventory.toml"),
+            "--officers",
+            str(sample / "officers.json"),
+            officer=None,
         )
         assert status == 0
         return office
@@ -145,5 +150,9 @@ def oracle(told: dict[str, Any], package: Path, shown: dict[str, Any]) -> list[s
                 problems.append(f"{dataset} {number}: masks {sorted(found ^ masked)}")
     told_status = told["status"]
     found_status = {d["dataset"]: d["status"] for d in shown["datasets"]}
-    problems += [f"{name}: status {found_status.get(name)} is not {status}" for name, status in told_status.items() if found_status.get(name) != status]
+    problems += [
+        f"{name}: status {found_status.get(name)} is not {status}"
+        for name, status in told_status.items()
+        if found_status.get(name) != status
+    ]
     return problems

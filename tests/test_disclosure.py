@@ -77,11 +77,17 @@ def test_an_unread_note_is_not_released_and_the_case_cannot_close(office: Office
     office.ok("approve", case, officer="shonin-1")
     office.ok("fulfil", case)
     office.ok("package", case, "--out", str(tmp_path / "first"))
-    notes = [row for row in rows_of(tmp_path / "first", "inquiry_records.inquiries").values() if "under_review" in row["マスキング"]]
+    notes = [
+        row
+        for row in rows_of(tmp_path / "first", "inquiry_records.inquiries").values()
+        if "under_review" in row["マスキング"]
+    ]
     assert notes
     assert all("（確認中）" in row.values() for row in notes)
     check, sent = tmp_path / "check.json", tmp_path / "sent.json"
-    check.write_text('{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}')
+    check.write_text(
+        '{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}'
+    )
     sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
     assert office.ok("dispatch", case, "--file", str(sent))["state"] == "review"
@@ -90,12 +96,17 @@ def test_an_unread_note_is_not_released_and_the_case_cannot_close(office: Office
     office.ok("approve", case, officer="shonin-1")
     office.ok("fulfil", case)
     office.ok("package", case, "--out", str(tmp_path / "second"))
-    assert not any("under_review" in row["マスキング"] for row in rows_of(tmp_path / "second", "inquiry_records.inquiries").values())
+    assert not any(
+        "under_review" in row["マスキング"]
+        for row in rows_of(tmp_path / "second", "inquiry_records.inquiries").values()
+    )
     office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
     assert office.ok("dispatch", case, "--file", str(sent))["state"] == "closed"
 
 
-def test_a_package_is_written_whole_or_not_at_all(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_is_written_whole_or_not_at_all(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case, package = office.packaged("kenta", tmp_path)
     shutil.rmtree(package)
     import dsr.engine.fulfilling as fulfilling

@@ -25,7 +25,9 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-@pytest.mark.parametrize("line", sorted(set(re.findall(r"^(?:DSR_\S+ )*dsr (.+?)(?:\s+#.*|\s+&)?$", README, re.MULTILINE))))
+@pytest.mark.parametrize(
+    "line", sorted(set(re.findall(r"^(?:DSR_\S+ )*dsr (.+?)(?:\s+#.*|\s+&)?$", README, re.MULTILINE)))
+)
 def test_every_command_of_the_readme_is_one_that_the_program_takes(line: str) -> None:
     _parser().parse_args(line.split())
 

@@ -74,7 +74,10 @@ def power(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "inventory.toml").write_text(INVENTORY)
     (folder / "truth.json").write_text("{}")
-    officers = [{"name": name, "role": role, "secret": "s"} for name, role in (("uketsuke-1", "handler"), ("shonin-1", "approver"))]
+    officers = [
+        {"name": name, "role": role, "secret": "s"}
+        for name, role in (("uketsuke-1", "handler"), ("shonin-1", "approver"))
+    ]
     (folder / "officers.json").write_text(json.dumps(officers))
     base = sqlite3.connect(folder / "power.db")
     base.executescript("""
@@ -89,7 +92,10 @@ def power(tmp_path: Path) -> Path:
                                   (2, '0300000000000000000002', 0, 20200401, 99999999);
     """)
     for step in range(-4, 4):
-        base.execute("INSERT INTO usage_30min VALUES ('0300000000000000000001', ?, ?)", (MIDNIGHT + step * 1800, 0.1 * (step + 5)))
+        base.execute(
+            "INSERT INTO usage_30min VALUES ('0300000000000000000001', ?, ?)",
+            (MIDNIGHT + step * 1800, 0.1 * (step + 5)),
+        )
         base.execute("INSERT INTO usage_30min VALUES ('0300000000000000000002', ?, 9.9)", (MIDNIGHT + step * 1800,))
     base.commit()
     base.close()
@@ -98,7 +104,11 @@ def power(tmp_path: Path) -> Path:
 
 def request_of(name: str, kana: str, born_on: str) -> dict[str, object]:
     subject = {"name": name, "kana": kana, "born_on": born_on, "addresses": ["福岡県みなと市1-1"], "identifiers": []}
-    return {"right": "disclosure", "subject": subject, "received": {"at": "2026-11-02T10:15:00+09:00", "channel": "post"}}
+    return {
+        "right": "disclosure",
+        "subject": subject,
+        "received": {"at": "2026-11-02T10:15:00+09:00", "channel": "post"},
+    }
 
 
 PROOF = {"method": "post", "documents": [{"type": "drivers_licence", "last_digits": "12", "seen_on": "2026-11-04",
@@ -108,7 +118,7 @@ PROOF = {"method": "post", "documents": [{"type": "drivers_licence", "last_digit
 @pytest.mark.parametrize(
     ("name", "kana", "born_on", "party", "supply", "halves"),
     [
-        ("清水 遥", "シミズ ハルカ", "1990-03-07", "0", "0300000000000000000001|1", range(0, 4)),
+        ("清水 遥", "シミズ ハルカ", "1990-03-07", "0", "0300000000000000000001|1", range(4)),
         ("池田 光", "イケダ ヒカル", "1985-01-01", "1", "0300000000000000000001|0", range(-4, 0)),
     ],
 )
@@ -130,7 +140,9 @@ def test_haruka_and_hikaru_share_a_supply_point_and_no_half_hour(
     office.ok("package", case, "--out", str(package))
     assert set(rows_of(package, "power.party")) == {party}
     assert set(rows_of(package, "power.supply")) == {supply}
-    assert set(rows_of(package, "power.usage")) == {f"0300000000000000000001|{MIDNIGHT + step * 1800}" for step in halves}
+    assert set(rows_of(package, "power.usage")) == {
+        f"0300000000000000000001|{MIDNIGHT + step * 1800}" for step in halves
+    }
 
 
 def test_a_new_column_and_a_new_table_stop_the_case_until_declared(

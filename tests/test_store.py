@@ -95,7 +95,8 @@ def test_the_sleeper_that_lost_its_lease_writes_nothing(store: Store, monkeypatc
 def test_parallel_steps_of_a_case_leave_a_log_without_gap(store: Store) -> None:
     lease = store.take(CASE)
     threads = [
-        threading.Thread(target=lambda n=n: store.record(lease, Act(f"step:{n}"), b"", AT, "officer")) for n in range(24)
+        threading.Thread(target=lambda n=n: store.record(lease, Act(f"step:{n}"), b"", AT, "officer"))
+        for n in range(24)
     ]
     for thread in threads:
         thread.start()
