@@ -320,6 +320,13 @@ class Store:
             if not self._recorded(connection, case_no, act):
                 self._append(connection, case_no, act, b"", at, actor)
 
+    def said(self, case_no: str, step_key: str, phase: str) -> dict[str, Any] | None:
+        """The public part of one step, if it stands in the log."""
+        one = (EVENT.c.case_no == case_no, EVENT.c.step_key == step_key, EVENT.c.phase == phase)
+        with self._reads.connect() as connection:
+            public = connection.execute(select(EVENT.c.public).where(*one)).scalar()
+        return None if public is None else cast(dict[str, Any], json.loads(public))
+
     def ledger(self, case_no: str) -> dict[tuple[str, str], dict[str, Any]]:
         """``(step_key, phase)`` → public part: what was begun and what ended."""
         with self._reads.connect() as connection:

@@ -40,7 +40,7 @@ at = {column = "started_at", form = "timestamp"}
 fields = {seconds = "秒", call_id = "番号", leg = "区間", line_no = "回線", started_at = "開始"}
 """
 LINE, OTHER = "092-000-1001", "092-000-1002"
-NOON = datetime(2026, 4, 1, 12)  # noqa: DTZ001 - local, as stored
+NOON = datetime(2026, 4, 1, 12)
 
 
 def month(folder: Path, name: str, rows: Sequence[tuple[int, Any, str]], **more: Sequence[Any]) -> None:

@@ -126,7 +126,7 @@ def test_edges_take_the_columns_own_type() -> None:
     interval = Interval(datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC))
     at = At(column="d", form="timestamp")
     assert edges(interval, at, pa.date32()) == (date(2026, 4, 1), date(2026, 4, 3))
-    assert edges(interval, at, pa.timestamp("us")) == (datetime(2026, 4, 1, 9), datetime(2026, 4, 2, 9))  # noqa: DTZ001
+    assert edges(interval, at, pa.timestamp("us")) == (datetime(2026, 4, 1, 9), datetime(2026, 4, 2, 9))
     assert edges(interval, at, pa.timestamp("us", "UTC")) == (interval.start, interval.end)
     assert edges(interval, at, None) == ("2026-04-01 09:00:00", "2026-04-02 09:00:00")
     number = At(column="d", form="yyyymmdd")

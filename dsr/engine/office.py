@@ -127,7 +127,7 @@ class Hold:
 
     def result(self, step_key: str) -> dict[str, Any] | None:
         """The public part, as the step gave it: that it was rehearsed is the log's, and no part of what was found."""
-        found = self.ledger().get((step_key, "result"))
+        found = self.office.store.said(self.case_no, step_key, "result")
         return None if found is None else {name: said for name, said in found.items() if name != "rehearsal"}
 
     def record(self, act: Act) -> Case:
