@@ -54,10 +54,10 @@ ALWAYS = Interval()
 
 
 def whole_days(first: date | None, last: date | None, zone: ZoneInfo = TOKYO) -> Interval:
-    """Inclusive days ``first``..``last`` as the instants they cover."""
+    """Inclusive days ``first``..``last`` as the instants they cover. 0001-01-01 and 9999-12-31 mean an open end."""
     return Interval(
-        datetime.combine(first, time.min, zone) if first else None,
-        datetime.combine(last + timedelta(days=1), time.min, zone) if last else None,
+        datetime.combine(first, time.min, zone) if first and first.year > 1 else None,
+        datetime.combine(last + timedelta(days=1), time.min, zone) if last and last.year < 9999 else None,
     )
 
 
@@ -73,10 +73,8 @@ def read_instant(value: Any, form: Form, zone: ZoneInfo) -> datetime | None:
         return value if value.tzinfo else value.replace(tzinfo=zone)
     if isinstance(value, date):
         return datetime.combine(value, time.min, zone)
-    if form == "epoch":
-        return datetime.fromtimestamp(float(value), UTC)
-    if form == "epoch_ms":
-        return datetime.fromtimestamp(float(value) / 1000, UTC)
+    if form in ("epoch", "epoch_ms"):
+        return _from_epoch(value, 1 if form == "epoch" else 1000)
     text = str(value).strip()
     if form in ("yyyymmdd", "yyyymmddhhmmss"):
         pattern, width = ("%Y%m%d", 8) if form == "yyyymmdd" else ("%Y%m%d%H%M%S", 14)
@@ -104,6 +102,13 @@ def _iso_of_clf(text: str) -> str:
     if not found or found[2] not in _MONTHS:
         raise ValueError("not of the form clf")
     return f"{found[3]}-{_MONTHS.index(found[2]) + 1:02d}-{found[1]}T{found[4]}{found[5]}"
+
+
+def _from_epoch(value: Any, per_second: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(value) / per_second, UTC)
+    except (ValueError, OverflowError, OSError):  # their words quote the value
+        raise ValueError("not of the form epoch") from None
 
 
 def write_instant(instant: datetime, form: Form, zone: ZoneInfo) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from dsr.days import ALWAYS, TOKYO, Interval, whole_days
 from dsr.errors import BadInput
 from dsr.identity import STATED, Identifier
-from dsr.shapes import Shape, Text, shaped
+from dsr.shapes import Day, Instant, Shape, Text, Words, shaped
 
 Right = Literal[
     "purpose_notice",
@@ -47,6 +47,7 @@ IDENTIFIER_KINDS = (
     "inquiry_no",
     "invoice_no",
 )
+"""Kinds that a letter may state in any company; an inventory adds its own."""
 
 
 def _ordered(first: date | None, last: date | None, name: str) -> None:
@@ -58,9 +59,9 @@ class Stated(Shape):
     """An identifier the requester states; days are whole and inclusive."""
 
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-    value: Annotated[Text, Field(min_length=1, repr=False)]
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    value: Annotated[Words, Field(repr=False)]
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
 
     @model_validator(mode="after")
     def _days(self) -> Stated:
@@ -72,23 +73,23 @@ class Stated(Shape):
 
 
 class Subject(Shape):
-    name: Annotated[Text, Field(min_length=1, repr=False)]
+    name: Annotated[Words, Field(repr=False)]
     kana: Annotated[Text, Field(repr=False)] = ""
-    born_on: Annotated[date | None, Field(repr=False)] = None
-    addresses: Annotated[tuple[Text, ...], Field(repr=False)] = ()
-    identifiers: tuple[Stated, ...] = ()
+    born_on: Annotated[Day | None, Field(repr=False)] = None
+    addresses: Annotated[tuple[Text, ...], Field(max_length=50, repr=False)] = ()
+    identifiers: Annotated[tuple[Stated, ...], Field(max_length=200)] = ()
 
 
 class Agent(Shape):
     kind: Literal["statutory", "mandated"]
-    name: Annotated[Text, Field(min_length=1, repr=False)]
+    name: Annotated[Words, Field(repr=False)]
     relation: Text = ""
-    receives_answer: bool = False
+    receives_answer: StrictBool = False
     address: Annotated[Text, Field(repr=False)] = ""
 
 
 class Received(Shape):
-    at: AwareDatetime
+    at: Instant
     channel: Channel
 
 
@@ -96,8 +97,8 @@ class Scope(Shape):
     """``None`` is everything. Days whole and inclusive, Asia/Tokyo."""
 
     systems: tuple[Text, ...] | None = None
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
 
     @model_validator(mode="after")
     def _days(self) -> Scope:
@@ -117,7 +118,7 @@ class Answer(Shape):
 class Request(Shape):
     right: Right
     subject: Subject
-    former_names: Annotated[tuple[Text, ...], Field(repr=False)] = ()
+    former_names: Annotated[tuple[Text, ...], Field(max_length=50, repr=False)] = ()
     agent: Agent | None = None
     received: Received
     scope: Scope = Scope()
@@ -137,6 +138,8 @@ def read_request(document: object, now: datetime) -> Request:
         raise BadInput("subject.born_on", "is in the future", "check the year; give null when it is not known")
     if request.received.at > now:
         raise BadInput("received.at", "is in the future", "give the moment the letter arrived")
+    if request.received.at.year < 1900:  # the day in Tokyo of year 1 is outside the calendar
+        raise BadInput("received.at", "is too long ago", "check the year")
     return request
 
 
@@ -145,7 +148,7 @@ class Document(Shape):
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
     last_digits: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{0,4}$")] = ""
-    seen_on: date
+    seen_on: Day
     name: Literal["match", "differs", "absent"]
     birth: Literal["match", "differs", "absent"]
     address: Literal["match", "differs", "absent"]
@@ -156,21 +159,21 @@ class AgentProof(Shape):
 
     documents: tuple[Document, ...]
     authority: Literal["family_register", "residence_record", "guardianship_register", "mandate"]
-    names_this_request: bool = False
+    names_this_request: StrictBool = False
 
 
 class Proof(Shape):
     method: Literal["counter", "post", "online", "phone", "jpki"]
     documents: tuple[Document, ...]
     agent: AgentProof | None = None
-    copies_destroyed_on: date | None = None
+    copies_destroyed_on: Day | None = None
 
 
 class NoteReview(Shape):
     """Spans ``[field, start, end, ground]`` count code points of the stored text, end exclusive."""
 
     strike: tuple[tuple[str, int, int, str], ...] = ()
-    release: bool = True
+    release: StrictBool = True
 
 
 class Review(Shape):
@@ -211,7 +214,7 @@ class Item(Shape):
     outcome: Outcome
     ground: str | None = None
     measure: Literal["erase", "deidentify", "use_stop", "keep", "annotate_or_reissue"] | None = None
-    until: date | None = None
+    until: Day | None = None
     reason: Text = ""
 
 
@@ -240,9 +243,9 @@ class Dispatch(Shape):
 
     envelope_check: EnvelopeCheck | None = None
     channel: Literal["registered_post", "addressee_only_post", "download", "counter"] | None = None
-    sent_on: date | None = None
+    sent_on: Day | None = None
     tracking_no: Annotated[Text, Field(repr=False)] = ""
-    returned_on: date | None = None
+    returned_on: Day | None = None
     return_reason: Literal["addressee_unknown", "lapsed", "refused"] | None = None
 
     @model_validator(mode="after")
@@ -252,12 +255,16 @@ class Dispatch(Shape):
             raise ValueError(
                 "give exactly one of envelope_check, channel (with sent_on), returned_on (with return_reason)"
             )
+        if self.channel and not self.sent_on:
+            raise ValueError("sent_on is missing; give the day it was handed over")
+        if self.returned_on and not self.return_reason:
+            raise ValueError("return_reason is missing; say why it came back")
         return self
 
 
 class SearchAnswer(Shape):
     """An officer's answer to the search order of a ``manual`` system: every declared field of every record found."""
 
-    searched_on: date
+    searched_on: Day
     datasets: dict[str, tuple[dict[str, str | int | None], ...]] = Field(repr=False)
     searched_by: Text = ""

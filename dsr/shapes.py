@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from dsr.errors import BadInput
 
@@ -32,10 +35,31 @@ def _plain(text: str) -> str:
     return text
 
 
+def _some(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank; write it, or leave the whole entry out")
+    return text
+
+
+def _written(value: object) -> object:
+    """A bare number would be taken for seconds since 1970: a silently wrong day."""
+    if not isinstance(value, date) and not (isinstance(value, str) and re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("is no day or instant; write 2026-11-02 or 2026-11-02T10:15:00+09:00")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_plain)]
 """Text that a person typed: of bounded length, without control and bidirectional characters."""
+Words = Annotated[Text, AfterValidator(_some)]
+"""Text that says something."""
+Day = Annotated[date, BeforeValidator(_written)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 _FIX = {
+    "model_type": "start with { and end with }",
+    "dict_type": "start with { and end with }",
+    "tuple_type": "write a list: [ … ]",
+    "too_long": "give fewer",
     "missing": "give this field",
     "extra_forbidden": "no such field; remove it or correct its spelling",
     "date_from_datetime_parsing": "write a day as YYYY-MM-DD",
@@ -53,37 +77,61 @@ def shaped(shape: type[S], document: object, name: str) -> S:
         return shape.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=True)[0]
-        field = ".".join(str(part) for part in first["loc"]) or name
+        field = ".".join(map(_part, first["loc"])) or name
         expected = first.get("ctx", {}).get("expected")
-        fix = f"one of {expected}" if expected else _FIX.get(first["type"], "")
-        problem = first["msg"].removeprefix("Value error, ")
-    raise BadInput(field, problem, fix)
+        fix = f"one of {expected}" if expected else _FIX.get(first["type"], f"see dsr schema {shape.__name__.upper()}")
+        problem = "is none of the known words" if expected else first["msg"].removeprefix("Value error, ")
+        problem, _, said = problem.partition("; ")
+    raise BadInput(field, problem, said or fix)
+
+
+def _part(part: str | int) -> str:
+    """A step of the path to a field. A key that somebody made up may be a name or a number of the subject."""
+    known = isinstance(part, int) or (re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,59}", part) and not re.search(r"\d{5}", part))
+    return str(part) if known else "…"
 
 
 def read_json(path: Path, name: str) -> Any:
+    """The document of a file that somebody wrote. Raises BadInput naming the file's role, never a value in it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
+        document = json.loads(
+            path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once
+        )
+        json.dumps(document, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise BadInput(name, f"no file {path.name}", "check the path") from None
-    except (OSError, IsADirectoryError) as error:
+    except OSError as error:
         raise BadInput(
             name, f"cannot read {path.name}: {error.strerror}", "check the path and its permissions"
         ) from None
     except UnicodeDecodeError:
         raise BadInput(name, "is not UTF-8", "save the file as UTF-8") from None
+    except UnicodeEncodeError:
+        raise BadInput(name, "holds half a character (a lone surrogate)", "write the character whole") from None
     except json.JSONDecodeError as error:
         raise BadInput(
             name, f"is not JSON at line {error.lineno} column {error.colno}", "mend the syntax there"
         ) from None
     except RecursionError:
         raise BadInput(name, "is nested too deeply", "use the published shape: dsr schema") from None
+    except ValueError:  # what is left: more digits than Python reads
+        raise BadInput(name, "holds a number of too many digits", "write it as text") from None
+    return document
 
 
-def _no_constant(word: str) -> object:
+def _no_constant(word: str) -> float:
     raise BadInput("number", f"{word} is not a number", "give a finite number")
 
 
-def object_of(document: object, name: str) -> Mapping[str, Any]:
-    if not isinstance(document, dict):
-        raise BadInput(name, "is not a JSON object", "start with { and end with }")
+def _finite(written: str) -> float:
+    number = float(written)
+    return number if math.isfinite(number) else _no_constant("Infinity")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a field stand twice, and readers differ on which one counts."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise BadInput(_part(next(n for n in names if names.count(n) > 1)), "stands twice", "keep one of them")
     return document

@@ -347,7 +347,7 @@ def _show(arguments: Arguments) -> None:
             f"  received {shown['received_at']}",
         ]
         lines += [
-            f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''}"
+            f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''} {d['detail'] or ''}"
             for d in shown["datasets"]
         ]
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]

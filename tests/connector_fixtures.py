@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -83,8 +83,9 @@ def _binaries() -> Path:
     return found[-1].parent if found else Path(on_path or "").resolve().parent
 
 
-@pytest.fixture(scope="session", name="postgres")
-def running_postgres() -> Iterator[Postgres]:
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """The machine's own PostgreSQL, in a temporary folder, until the block ends."""
     binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="pg-"))
     as_nobody: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -112,3 +113,8 @@ def running_postgres() -> Iterator[Postgres]:
         with suppress(OSError):
             shutil.rmtree(folder)
 
+
+@pytest.fixture(scope="session", name="postgres")
+def running_postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr import store as stores
+from dsr.engine.office import Office
 from dsr.log import Event, verify_log
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys, Vault
@@ -63,15 +65,17 @@ class Points:
 def arm(point: Callable[[str], None], lease: float | None) -> None:
     """Puts a point around each transaction of the store and each object of the vault, in this process."""
     write, writer = Store._write, CaseVault.writer
-    stores.LEASE_SECONDS = lease or stores.LEASE_SECONDS
+    if lease:
+        stores.LEASE_SECONDS = lease
+        Office._beat = lambda *_: None  # type: ignore[method-assign]  # it sleeps with its process
 
     @contextmanager
     def writing(self: Store) -> Iterator[Any]:
-        point("before a transaction")
+        point("before the transaction")
         with write(self) as connection:
             yield connection
-            point("before its commit")
-        point("after its commit")
+            point("before the commit")
+        point("after the commit")
 
     @contextmanager
     def sealing(self: CaseVault, name: str) -> Iterator[Any]:
@@ -177,56 +181,118 @@ def digest_of(out: Path) -> str:
 
 @dataclass
 class Plan:
+    """``command`` is killed at the points whose name matches ``within``: from the ``first`` on, at every ``every``-th.
+    Of ``packages`` runs one is taken on through ``after`` to the package."""
+
     home: Path
     work: Path
     keys: Path
+    mode: str
     command: list[str]
     after: list[list[str]]
     package: list[str]
     every: int = 1
     first: int = 1
+    within: str = ""
     packages: int = 1
-    """Of how many runs one is taken on to the package, too."""
-    mode: str = "kill"
 
     def fresh(self, name: str) -> Path:
         home = self.work / name
         shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(self.out, ignore_errors=True)
         shutil.copytree(self.home, home)
         return home
+
+    @property
+    def out(self) -> Path:
+        return self.work / "out"
 
     def finish(self, home: Path) -> str:
         for argv in self.after:
             ran = run(home, argv)
             assert ran.status == 0, ran.said
-        return package(home, self.package, self.work / "out") if self.package else ""
+        return package(home, self.package, self.out) if self.package else ""
+
+    def chosen(self, points: list[str]) -> list[int]:
+        return [at for at, name in enumerate(points, 1) if re.search(self.within, name)][self.first - 1 :: self.every]
 
 
-def killed(plan: Plan, at: int, home: Path) -> list[str]:
+def killed(plan: Plan, at: int, home: Path, expected: dict[str, Any]) -> list[str]:
     ran = run(home, plan.command, at)
     if ran.signal != signal.SIGKILL:
         return [f"was not killed but ended with {ran.status}"]
     again = run(home, plan.command)
     # 1: what was asked is recorded already, so that the case is in its next state.
-    return [] if again.status in (0, 1) else [f"run again: {again.status} {again.said}"]
+    return differences(model(home, plan.keys), expected) if again.status in (0, 1) else [again.said]
 
 
-def stopped(plan: Plan, at: int, home: Path) -> list[str]:
-    """Asleep past its lease; another does the work to the end; what the sleeper then does must be refused."""
+def stopped(plan: Plan, at: int, home: Path, expected: dict[str, Any]) -> list[str]:
+    """Asleep past its lease; another does the work to the end; whatever the sleeper then does must be refused."""
     asleep = run(home, plan.command, at, signal.SIGSTOP, SHORT_LEASE)
     if asleep.signal != signal.SIGSTOP:
         return [f"was not stopped but ended with {asleep.status}"]
-    trace, said = _notes(home)
-    kept = trace.rename(trace.with_suffix(".asleep")), said.rename(said.with_suffix(".asleep"))
     time.sleep(SHORT_LEASE * 2)
+    said = _notes(home)[1].rename(home.with_suffix(".asleep"))
     other = run(home, plan.command)
+    before = model(home, plan.keys)
     os.kill(asleep.pid, signal.SIGCONT)
     _, status = os.waitpid(asleep.pid, 0)
-    said_at_last = kept[1].read_text()
-    wrong = [] if other.status in (0, 1) else [f"the second was refused: {other.said}"]
-    if os.WEXITSTATUS(status) != 1 or "another process took over" not in said_at_last:
-        wrong.append(f"the sleeper was not refused: {os.WEXITSTATUS(status)} {said_at_last}")
+    wrong = differences(before, expected) + differences(model(home, plan.keys), before)
+    if other.status != 0:
+        wrong.append(f"the second was refused: {other.said}")
+    if os.WEXITSTATUS(status) != 1 or "another process took over" not in said.read_text():
+        wrong.append(f"the sleeper was not refused: {os.WEXITSTATUS(status)} {said.read_text()}")
     return wrong
+
+
+def busy(plan: Plan, at: int, home: Path, expected: dict[str, Any]) -> list[str]:
+    """Asleep within its lease: a second process is told who has the case, and changes nothing."""
+    asleep = run(home, plan.command, at, signal.SIGSTOP)
+    said = _notes(home)[1].rename(home.with_suffix(".asleep"))
+    before = model(home, plan.keys)
+    other = run(home, plan.command)
+    wrong = differences(model(home, plan.keys), before)
+    os.kill(asleep.pid, signal.SIGCONT)
+    _, status = os.waitpid(asleep.pid, 0)
+    if other.status != 1 or f"another process is working on this case (pid {asleep.pid})" not in other.said:
+        wrong.append(f"the second was not refused: {other.status} {other.said}")
+    if os.WEXITSTATUS(status) != 0:
+        wrong.append(f"the first did not end well: {said.read_text()}")
+    return wrong + differences(model(home, plan.keys), expected)
+
+
+def opened(plan: Plan, at: int, home: Path, expected: dict[str, Any]) -> list[str]:
+    """Whoever is not answered opens again: one case for the letter, whole; if there are two, they are linked."""
+    run(home, plan.command, at)
+    again = run(home, plan.command)
+    found = model(home, plan.keys)
+    cases = [name for name in found if name.startswith("case DSR")]
+    # The slip's word comes from the case's own key, so it is another in every home.
+    same = {name for name in expected if name.startswith("work") or name.endswith("request.json")}
+    wrong = [] if again.status == 0 else [again.said]
+    wrong += [name for name in same if found.get(name) != expected[name]]
+    wrong += [f"lacks {name}" for name in expected if name not in found] + found["problems of the trail"]
+    if len(cases) > 1 and f'"linked_to": "{cases[0].removeprefix("case ")}"' not in again.said:
+        wrong.append("two cases for one letter, not linked")
+    return wrong
+
+
+def taken(plan: Plan, at: int, home: Path, expected: dict[str, Any]) -> list[str]:
+    """A package that is out is whole, also before anybody tried again; what was half-written goes."""
+    run(home, plan.command, at)
+    wrong = [] if not plan.out.exists() or digest_of(plan.out) == expected["out"] else ["half a package"]
+    again = run(home, plan.command)
+    if again.status == 2:  # it is there already
+        assert "not an empty folder" in again.said
+        shutil.rmtree(plan.out)
+        again = run(home, plan.command)
+    wrong += [] if again.status == 0 and digest_of(plan.out) == expected["out"] else [again.said]
+    wrong += [path.name for path in plan.work.glob(".*.part")]
+    left = differences({**model(home, plan.keys), "out": expected["out"]}, expected)
+    return wrong + [name for name in left if " taken:2 " not in name]  # taken a second time, and so recorded
+
+
+MODES = {"kill": killed, "stop": stopped, "busy": busy, "open": opened, "package": taken}
 
 
 def main() -> None:
@@ -235,18 +301,18 @@ def main() -> None:
     whole = plan.fresh("whole")
     ran = run(whole, plan.command)
     assert ran.status == 0, ran.said
-    expected, points = model(whole, plan.keys), ran.points
-    digest, wrong, tried = plan.finish(whole), {}, []
-    for at in range(plan.first, len(points) + 1, plan.every):
-        home, name = plan.fresh("again"), f"{at} {points[at - 1]}"
-        tried.append(name)
-        found = (stopped if plan.mode == "stop" else killed)(plan, at, home)
-        found = found or differences(model(home, plan.keys), expected)
-        if not found and len(tried) % plan.packages == 0 and plan.finish(home) != digest:
+    expected, wrong, tried = model(whole, plan.keys), {}, 0
+    if plan.mode == "package":
+        expected["out"] = digest_of(plan.out)
+    digest = plan.finish(whole)
+    for at in plan.chosen(ran.points):
+        home, tried = plan.fresh("again"), tried + 1
+        found = MODES[plan.mode](plan, at, home, expected)
+        if not found and tried % plan.packages == 0 and plan.finish(home) != digest:
             found = ["other bytes"]
         if found:
-            wrong[name] = found
-    print(json.dumps({"points": len(points), "tried": len(tried), "wrong": wrong}, ensure_ascii=False, indent=1))
+            wrong[f"{at} {ran.points[at - 1]}"] = found
+    print(json.dumps({"points": len(ran.points), "tried": tried, "wrong": wrong}, ensure_ascii=False, indent=1))
 
 
 if __name__ == "__main__":

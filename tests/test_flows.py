@@ -402,7 +402,7 @@ def watching(event, args):
                 out.write(f"{event} {host}\\n")
 
 sys.addaudithook(watching)
-if "execute" in sys.orig_argv and Path(os.environ["POISON"]).exists():
+if "PREFECT__FLOW_RUN_ID" in os.environ and Path(os.environ["POISON"]).exists():
     from dsr.engine import collecting
     def fail(*rest):
         raise ValueError(Path(os.environ["POISON"]).read_text())
@@ -422,8 +422,15 @@ class Served:
             "PYTHONPATH": str(folder / "site"), "POISON": str(self.poison), "OUTBOUND": str(self.outbound),
             "DSR_NOW": NOW, "DSR_RETRY_SECONDS": "0",
         }  # fmt: skip
+        self._prove_that_calls_outside_are_seen(environment)
         command = [sys.executable, "-m", "flows.cli", "serve", "--home", str(office.home), "--port", "0"]
         self.process = subprocess.Popen(command, env=environment, stderr=(folder / "said").open("wb"))
+
+    def _prove_that_calls_outside_are_seen(self, environment: dict[str, str]) -> None:
+        calling = "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 9))"
+        subprocess.run([sys.executable, "-c", calling], env=environment, check=False, stderr=subprocess.DEVNULL)
+        assert self.outbound.read_text() == "socket.sendto 192.0.2.1\n"
+        self.outbound.unlink()
 
     def __enter__(self) -> Served:
         last = time.monotonic() + 120

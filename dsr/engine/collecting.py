@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -168,15 +169,18 @@ def locate(hold: Hold, wave: Wave, dataset_id: str, last: bool = True) -> Mappin
     def work() -> tuple[Mapping[str, Any], None]:
         try:
             rows = _write_located(hold, wave, dataset, asks)
-        except ConnectorUnavailable:
-            if not last:
-                raise
-            return {"answer": "unreachable", "reason": "no_answer"}, None
         except ConnectorError as error:
-            return {"answer": "unreachable", "reason": error.reason}, None
+            if isinstance(error, ConnectorUnavailable) and not last:
+                raise
+            return _silence(error), None
         return {"answer": "answered", "rows": rows, "asks": len(asks)}, None
 
     return hold.once(f"locate:{wave.number}:{dataset_id}", work, {"asks": len(asks)})
+
+
+def _silence(error: ConnectorError) -> dict[str, Any]:
+    """``detail`` names a file, a place or a field, so that somebody knows what to mend."""
+    return {"answer": "unreachable", "reason": error.reason, "detail": error.detail[:200]}
 
 
 def _write_located(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask]) -> int:
@@ -363,10 +367,10 @@ def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
     limit = hold.request.scope.interval
     if dataset.at and limit != ALWAYS:
         keys = keys.filter(within(keys.column(AT).combine_chunks(), limit))
-    names = record_nos(keys, dataset.key)
-    numbered = pa.table({"name": names, "row": pa.array(range(len(names)), pa.int64())})
-    first = numbered.group_by("name").aggregate([("row", "min")]).sort_by("row_min").column("row_min")
-    return keys.take(first)
+    # A code is given when its name first appears, so the first rows of all names come in order.
+    codes = record_nos(keys, dataset.key).dictionary_encode().indices
+    first = np.unique(codes.to_numpy(), return_index=True)[1]
+    return keys if len(first) == keys.num_rows else keys.take(pa.array(first))
 
 
 def fetch(hold: Hold, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
@@ -379,12 +383,10 @@ def fetch(hold: Hold, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
     def work() -> tuple[Mapping[str, Any], None]:
         try:
             return {"answer": "answered", "records": _fetch_rows(hold, dataset, keys), "keys": keys.num_rows}, None
-        except ConnectorUnavailable:
-            if not last:
-                raise
-            return {"answer": "unreachable", "reason": "no_answer"}, None
         except ConnectorError as error:
-            return {"answer": "unreachable", "reason": error.reason}, None
+            if isinstance(error, ConnectorUnavailable) and not last:
+                raise
+            return _silence(error), None
 
     step = f"fetch:{dataset_id}:{named}"
     done = hold.result(step)
@@ -405,13 +407,12 @@ def _digest(names: pa.Array) -> str:
 def _fetch_rows(hold: Hold, dataset: Dataset, keys: pa.Table) -> int:
     if not keys.num_rows:
         return 0
-    frames = sorted(
-        {(s, e) for s, e in zip(keys.column(START).to_pylist(), keys.column(END).to_pylist(), strict=True)}, key=str
-    )
+    edges = keys.select([START, END]).group_by([START, END]).aggregate([]).to_pylist()
+    frames = [Interval(edge[START], edge[END]) for edge in edges]
     rows, stream = 0, None
     with hold.vault.writer(f"fetched/{dataset.id}.arrow") as out:
         for batch in hold.connectors[dataset.system].fetch(dataset, keys.select(list(dataset.key))):
-            _refuse_strangers(dataset, batch, [Interval(start, end) for start, end in frames])
+            _refuse_strangers(dataset, batch, frames)
             stream = stream or pa.ipc.new_stream(out, batch.schema)
             stream.write_batch(batch)
             rows += batch.num_rows
@@ -459,7 +460,8 @@ def settle(hold: Hold) -> State:
     blocked = any(status.open for status in ended.values())
     to = State.BLOCKED if blocked else State.REVIEW
     number = attempt(hold)
-    datasets = {name: _stated(status) for name, status in ended.items()}
+    details = {**_details(hold), **drifted(hold)}
+    datasets = {name: _stated(status, details.get(name)) for name, status in ended.items()}
     hold.record(
         Act(
             f"collect:{number}",
@@ -474,8 +476,15 @@ def settle(hold: Hold) -> State:
     return to
 
 
-def _stated(status: Status) -> dict[str, Any]:
-    return {"status": status.status, "records": status.records, "reason": status.reason}
+def _details(hold: Hold) -> dict[str, str]:
+    """Dataset id → the latest words about its silence."""
+    asked = ((step.split(":"), said) for (step, _), said in hold.ledger().items() if said.get("answer"))
+    return {step[2 if step[0] == "locate" else 1]: said.get("detail", "") for step, said in asked}
+
+
+def _stated(status: Status, detail: str | None) -> dict[str, Any]:
+    said = {"detail": detail} if status.open and detail else {}
+    return {"status": status.status, "records": status.records, "reason": status.reason, **said}
 
 
 def _owed(hold: Hold, open_systems: set[str]) -> Iterator[tuple[str, str, date]]:

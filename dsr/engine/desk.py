@@ -81,6 +81,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
             "status": d["status"],
             "records": d["records"],
             "reason": d["reason"],
+            "detail": d.get("detail"),
         }
         for name, d in office.inventory.ordered(facts.get("datasets", {})).items()
     ]

@@ -166,6 +166,9 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
     """The envelope check by a second officer, the sending, or a return. Secrecy never leaves unchecked (EC-32b)."""
     act = shaped(Dispatch, document, "dispatch")
     office.may("envelope_check" if act.envelope_check else "dispatch")
+    for field, day in (("sent_on", act.sent_on), ("returned_on", act.returned_on)):
+        if day and day > office.today:
+            raise BadInput(field, "is in the future", "record it when it is done, with the day it was done")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED) if act.returned_on else hold.require(State.DISPATCHING)
         number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 from dsr import law
@@ -15,8 +15,9 @@ from dsr.days import day_of
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput
+from dsr.inventory import PERSON
 from dsr.names.person import Person
-from dsr.request import Proof, Request, read_request
+from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
 from dsr.rules import clocks, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
@@ -26,8 +27,11 @@ BUILT = frozenset({"disclosure"})
 
 
 def _twin(office: Office, request: Request) -> str:
-    """Keyed: a bare hash of a name and a birth date could be guessed (traps.md T30)."""
-    person = Person.of(request)
+    """Keyed: a bare hash of a name and a birth date could be guessed (traps.md T30).
+
+    Whom and where the answer would go to is part of it: nobody's request is answered at another's address (T26).
+    """
+    person, agent = Person.of(request), request.agent
     said = json.dumps(
         [
             request.right,
@@ -35,6 +39,8 @@ def _twin(office: Office, request: Request) -> str:
             str(request.subject.born_on),
             request.scope.model_dump(mode="json"),
             sorted(number for number, _ in person.phones),
+            sorted(str(astuple(address)) for address in person.address_keys),
+            agent.model_dump(mode="json") if agent else None,
         ],
         ensure_ascii=False,
     )
@@ -45,6 +51,7 @@ def open_case(office: Office, document: object) -> Case:
     """Open a case for REQUEST.json. The same request while its twin runs is linked and executed once (EN-05)."""
     office.may("open")
     request = read_request(document, office.now)
+    _known_here(office, request)
     with office.vault.opening():
         case_no, linked_to = _open(office, request, document)
     for opened in filter(None, (linked_to, case_no)):  # the twin too: a kill may have left it without its slip
@@ -52,6 +59,19 @@ def open_case(office: Office, document: object) -> Case:
             with office.hold(opened) as hold:
                 _acknowledge(hold)
     return office.store.case(case_no)
+
+
+def _known_here(office: Office, request: Request) -> None:
+    """A mistyped system or kind would find nothing, and read like an absence (traps.md T18)."""
+    inventory, wanted = office.inventory, request.scope.systems
+    if wanted is not None and (not wanted or not set(wanted) <= set(inventory.system)):
+        raise BadInput("scope.systems", "names no system of the inventory", f"use {', '.join(inventory.system)}, or null")
+    led = {kind for d in inventory.datasets() for kind in (*d.kinds, *(reveal.kind for reveal in d.reveals))}
+    kinds = sorted({*IDENTIFIER_KINDS, *led} - {PERSON})
+    for number, stated in enumerate(request.subject.identifiers):
+        if stated.kind not in kinds:
+            field = f"subject.identifiers.{number}.kind"
+            raise BadInput(field, "leads to no system", f"use {', '.join(kinds)}")
 
 
 def _open(office: Office, request: Request, document: object) -> tuple[str, str | None]:
@@ -110,10 +130,11 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
     proof = shaped(Proof, document, "proof")
     with office.hold(case_no) as hold:
         case = hold.require(State.RECEIVED, State.AWAITING_CURE)
-        if case.facts.get("linked_to"):
+        twin = case.facts.get("linked_to")  # once that one is withdrawn, this one goes its own way
+        if twin and office.store.case(twin).state is not State.WITHDRAWN:
             raise BadInput(
                 "case",
-                f"{case_no} is the same request as {case.facts['linked_to']}",
+                f"{case_no} is the same request as {twin}",
                 "work on that case; both are answered together",
             )
         assessment = proofing.assess(hold.request, proof, office.today)
@@ -150,6 +171,8 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
 
     office.may("answer")
     found = shaped(SearchAnswer, document, "answer")
+    if found.searched_on > office.today:
+        raise BadInput("searched_on", "is in the future", "give the day the search was done")
     declared = office.inventory.system.get(system)
     if declared is None or declared.store != "manual":
         raise BadInput("system", f"no manual system {system[:40]!r} in the inventory", "see dsr show CASE")

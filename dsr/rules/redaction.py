@@ -211,7 +211,8 @@ def _apply(
     mark, usual, stays = MARKS[word]
     reason = ground or usual
     marked.append(((mark, reason), hit))
-    masked = _by_value(stored, lambda text: shown_as(mark, reason, stays(text)))
+    says = shown_as(mark, reason)  # the law is asked once, not once for each of a million numbers
+    masked = _by_value(stored, lambda text: says.replace("…", stays(text))) if "…" in says else says
     return pc.if_else(hit, masked, shown), pc.and_(open_cells, pc.invert(hit))
 
 
