@@ -18,7 +18,22 @@ No message ever holds a subject's value: messages are built from ids, field name
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from typing import ClassVar
+
+_ID = re.compile(r"DSR-[0-9]{4}-[0-9]{6}|(?!.*[0-9]{5})[A-Za-z][A-Za-z0-9_.+-]{0,59}")
+
+
+def as_id(typed: str) -> str:
+    """``typed`` where it reads like an id. Anything else may be a name or a number of the subject: ``…``."""
+    return typed if _ID.fullmatch(typed) else "…"
+
+
+def os_words(error: OSError) -> str:
+    """What the operating system says of the fault; the exception's own words may quote a path or anything else."""
+    return os.strerror(error.errno or errno.EIO)
 
 
 class DsrError(Exception):

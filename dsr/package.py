@@ -121,13 +121,14 @@ def _json_lines(rows: pa.RecordBatch) -> bytes:
         lead = f"{',' if parts else '{'}{orjson.dumps(name).decode()}:"
         text = _escaped(column)
         if name == MASKING:
-            text = pc.if_else(pc.equal(text, ""), "", pc.binary_join_element_wise('"', pc.replace_substring(text, ";", '","'), '"', ""))
+            listed = pc.binary_join_element_wise('"', pc.replace_substring(text, ";", '","'), '"', "")
+            text = pc.if_else(pc.equal(text, ""), "", listed)
             parts += [f"{lead}[", text, "]"]
         else:
             parts += [f'{lead}"', text, '"']
     lines = pc.binary_join_element_wise(*parts, "}", "")
     whole = pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), ",\n")
-    return whole[0].as_buffer().to_pybytes()
+    return bytes(whole[0].as_buffer().to_pybytes())
 
 
 def _escaped(column: pa.Array) -> pa.Array:

@@ -6,14 +6,13 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id, os_words
 
 MAX_TEXT = 500
 BIDI = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -72,11 +71,13 @@ _FIX = {
 
 
 def shaped(shape: type[S], document: object, name: str) -> S:
-    """Validate ``document``; the first error, by field, as BadInput. Never repeats the offending value."""
+    """Validate ``document``; one error, by field, as BadInput. Never repeats the offending value."""
     try:
         return shape.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=True)[0]
+        wrong = error.errors(include_url=False, include_input=False, include_context=True)
+        # A misspelled field is missing, too: the spelling is told first.
+        first = min(wrong, key=lambda one: one["type"] != "extra_forbidden")
         field = ".".join(map(_part, first["loc"])) or name
         expected = first.get("ctx", {}).get("expected")
         fix = f"one of {expected}" if expected else _FIX.get(first["type"], f"see dsr schema {shape.__name__.upper()}")
@@ -87,22 +88,24 @@ def shaped(shape: type[S], document: object, name: str) -> S:
 
 def _part(part: str | int) -> str:
     """A step of the path to a field. A key that somebody made up may be a name or a number of the subject."""
-    known = isinstance(part, int) or (re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]{0,59}", part) and not re.search(r"\d{5}", part))
-    return str(part) if known else "…"
+    return str(part) if isinstance(part, int) else as_id(part)
 
 
 def read_json(path: Path, name: str) -> Any:
     """The document of a file that somebody wrote. Raises BadInput naming the file's role, never a value in it."""
     try:
         document = json.loads(
-            path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once
+            path.read_text(encoding="utf-8-sig"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_once,
         )
         json.dumps(document, ensure_ascii=False).encode()
     except FileNotFoundError:
-        raise BadInput(name, f"no file {path.name}", "check the path") from None
+        raise BadInput(name, f"no file {as_id(path.name)}", "check the path") from None
     except OSError as error:
         raise BadInput(
-            name, f"cannot read {path.name}: {error.strerror}", "check the path and its permissions"
+            name, f"cannot read {as_id(path.name)}: {os_words(error)}", "check the path and its permissions"
         ) from None
     except UnicodeDecodeError:
         raise BadInput(name, "is not UTF-8", "save the file as UTF-8") from None

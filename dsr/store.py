@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Field, SQLModel, create_engine
 
 from dsr.case import EVERYTHING, Act, Case
-from dsr.errors import BadInput, Conflict, DsrError
+from dsr.errors import BadInput, Conflict, DsrError, as_id
 from dsr.log import Event, TreeHead, canonical, leaf, root
 from dsr.rules.lifecycle import State
 
@@ -200,7 +200,7 @@ class Store:
         with self._reads.connect() as connection:
             row = connection.execute(select(CASE).where(CASE.c.case_no == case_no)).mappings().first()
         if row is None:
-            raise BadInput("case", f"no case {case_no[:40]!r}", "see dsr list")
+            raise BadInput("case", f"no case '{as_id(case_no)}'", "see dsr list")
         return _case_of(row)
 
     def cases(self) -> list[Case]:
@@ -220,7 +220,7 @@ class Store:
         with self._write() as connection:
             row = connection.execute(select(CASE).where(CASE.c.case_no == case_no)).mappings().first()
             if row is None:
-                raise BadInput("case", f"no case {case_no[:40]!r}", "see dsr list")
+                raise BadInput("case", f"no case '{as_id(case_no)}'", "see dsr list")
             if row["holder"] and row["lease_until"] > time.time() and not _dead(row["holder"]):
                 busy = row["holder"]
             else:

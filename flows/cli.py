@@ -20,7 +20,7 @@ from typing import Any
 from dsr import request as shapes
 from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
-from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed
+from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         failure, words, status = error, str(error), error.exit_status
     except OSError as error:
         failure = error
-        words, status = f"{type(error).__name__}: {error.strerror}: free space or check permissions, then run again", 1
+        words, status = f"{type(error).__name__}: {os_words(error)}: free space or check permissions, then run again", 1
     except Exception as error:  # its message may hold anything, a subject's value too: only its place is told
         failure = error
         words, status = f"defect: {type(error).__name__} at {_place(error)}; nothing was lost, tell the technician", 1

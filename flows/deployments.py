@@ -39,6 +39,7 @@ NAMES: Mapping[str, str] = {
 REGISTERED = "registered"
 """In Prefect's folder: the runner has told the server of the deployments."""
 START_SECONDS, STOP_SECONDS = 90.0, 10.0
+ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 ATTEMPTS = {"collect": "collect:", "fulfil": "issue:"}
 """Deployment → the steps whose results count its attempts in the ledger."""
 
@@ -268,13 +269,35 @@ def _healthy(api: str) -> bool:
         return False
 
 
+class Patient(httpx.HTTPTransport):
+    """Asks again on 503: on SQLite, Prefect says so whenever two of its writers meet. What is asked is idempotent."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for wait in (0.5, 1, 2, 4, 8, 16):
+            answer = super().handle_request(request)
+            if answer.status_code != 503:
+                return answer
+            answer.close()
+            time.sleep(wait)
+        return super().handle_request(request)
+
+
 @contextmanager
 def _client(home: Path) -> Iterator[httpx.Client]:
     api = served_at(home)
     if api is None:
         raise DsrError(f"--remote: nothing is served for this home; start it first: dsr serve --home {home}")
-    with httpx.Client(base_url=f"{api}/", headers=_login(), trust_env=False, timeout=60) as client:
-        yield client
+    try:
+        with httpx.Client(
+            base_url=f"{api}/", headers=_login(), transport=Patient(trust_env=False), trust_env=False, timeout=60
+        ) as client:
+            yield client
+        return
+    except httpx.HTTPError as error:
+        problem = type(error).__name__
+    raise DsrError(
+        f"--remote: Prefect stopped answering ({problem}); see whether dsr serve still runs, then do it again"
+    )
 
 
 def hand_over(home: Path, deployment: str, case_no: str) -> str:
@@ -293,7 +316,7 @@ def hand_over(home: Path, deployment: str, case_no: str) -> str:
     with _client(home) as client:
         for again in range(1000):
             run = _create(client, deployment, case_no, f"{case_no}:{deployment}:{attempt}.{again}")
-            if run["state_type"] not in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            if run["state_type"] not in ENDED:
                 return str(run["id"])
     raise DsrError(f"{case_no}: handed over a thousand times without success; see the runs in Prefect")
 
@@ -320,8 +343,10 @@ def wait_for(home: Path, run: str, seconds: float = 600.0) -> str:
     last = time.monotonic() + seconds
     with _client(home) as client:
         while time.monotonic() < last:
-            state = client.get(f"flow_runs/{run}").json()["state_type"]
-            if state in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            found = client.get(f"flow_runs/{run}")
+            if found.status_code != 200:
+                raise DsrError(f"flow run {run}: Prefect knows no such run")
+            if (state := found.json()["state_type"]) in ENDED:
                 return str(state)
             time.sleep(0.3)
     raise DsrError(f"flow run {run}: not ended after {seconds:.0f} s; look at it in Prefect")

@@ -83,7 +83,7 @@ ALTER TABLE faults ADD PRIMARY KEY (ticket_no); ALTER TABLE web ADD PRIMARY KEY 
 CREATE INDEX ON customers (kana); CREATE INDEX ON invoices (customer_no); CREATE INDEX ON payments (customer_no);
 CREATE INDEX ON calls (line_no); CREATE INDEX ON faults (line_no); CREATE INDEX ON web (member_id);
 ANALYZE
-"""  # noqa: E501
+"""
 
 INVENTORY = """
 [company]
@@ -199,7 +199,7 @@ member_id = {label = "会員番号", kind = "member_id"}
 at = {label = "日時", kind = "instant"}
 page = {label = "ページ", kind = "value"}
 status = {label = "結果", kind = "code"}
-"""  # noqa: E501
+"""
 
 
 def fill_postgres(server: Postgres, company: Path, people: int) -> str:

@@ -23,11 +23,12 @@ import jaconv
 import numpy as np
 import pyarrow.parquet as pq
 
-PERSONAL = frozenset(  # noqa: SIM905
-    "name kana born_on address phone mail nickname customer_no contract_no billing_no invoice_no line_no payer_name "
-    "account_no card_no inquiry_no caller_name caller_phone note answer member_id cookie_id counterpart_no call_id "
-    "ticket_no engineer ip installation_no".split()
-)
+PERSONAL = {
+    "name", "kana", "born_on", "address", "phone", "mail", "nickname", "customer_no", "contract_no", "billing_no",
+    "invoice_no", "line_no", "payer_name", "account_no", "card_no", "inquiry_no", "caller_name", "caller_phone",
+    "note", "answer", "member_id", "cookie_id", "counterpart_no", "call_id", "ticket_no", "engineer", "ip",
+    "installation_no", "struck",
+}  # fmt: skip
 """Columns of the sample that hold or lead to a person; the others hold codes, days and amounts that many share."""
 SHORTEST = 6
 """Bytes of a form that is searched: fewer are met by chance in a digest or a ciphertext."""
@@ -43,14 +44,17 @@ def values_of(sample: Path, person: str) -> dict[str, str]:
     if answer.exists():
         for dataset, rows in json.loads(answer.read_text())["datasets"].items():
             found |= {f"{dataset}.{n}.{name}": str(v) for n, row in enumerate(rows) for name, v in row.items()}
-    owns = json.loads((sample / "truth.json").read_text())["people"][person]["owns"]
+    told = json.loads((sample / "truth.json").read_text())["people"][person]
     for dataset, row in _rows(sample):
         number = "|".join(str(row[name]) for name in row["_key"])
-        if number in owns.get(dataset, ()):
+        if number in told["owns"].get(dataset, ()):
             found |= {f"{dataset}.{number}.{name}": str(value) for name, value in row.items()}
+            struck = told["spans"].get(dataset, {}).get(number, {}).get("strike", [])
+            found |= {f"{dataset}.{number}.struck.{at}": row[name][at:end] for name, at, end, _ in struck}
     pieces = {f"{name}.{n}": part for name, value in found.items() for n, part in enumerate(_pieces(name, value))}
     wanted = {name: value for name, value in (found | pieces).items() if _kind(name) in PERSONAL or "letter" in name}
-    return {name: value for name, value in wanted.items() if len(value) >= (6 if value.isascii() else 2)}
+    # The nickname is the story's own key, which stands in the names of tests and files.
+    return {n: v for n, v in wanted.items() if len(v) >= (6 if v.isascii() else 2) and v != person}
 
 
 def _kind(name: str) -> str:
@@ -60,6 +64,7 @@ def _kind(name: str) -> str:
 def _pieces(name: str, value: str) -> Iterator[str]:
     if _kind(name) in ("note", "answer"):
         yield from (part for part in re.split("[。、]", value) if len(part) >= 8)
+        yield from re.findall(r"0\d+-\d+-\d+", value)
     if _kind(name) in ("name", "kana", "payer_name", "caller_name", "engineer"):
         yield from re.split(r"[\s　]", value)
     if _kind(name) == "born_on" and re.fullmatch(r"\d{4}-\d\d-\d\d", value):

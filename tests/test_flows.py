@@ -31,7 +31,7 @@ from dsr.days import TOKYO
 from dsr.errors import BadInput, Conflict, ConnectorMisread, ConnectorRefused, ConnectorUnavailable, DsrError
 from flows import boundary, deployments
 from flows.boundary import CaseNo, Redaction, StepFailed, guarded
-from tests.markers import search
+from tests.markers import Markers
 from tests.story import NOW, Office
 
 # Prefect leaves its connections to its own server to the garbage collector.
@@ -327,7 +327,8 @@ def contents(database: Path, out: Path) -> None:
 def leaked(database: Path, home: Path, folder: Path, values: Sequence[str]) -> list[str]:
     """Where values stand in Prefect's database, beside it, or in its home."""
     contents(database, folder / "rows")
-    return search(folder, values) + search(database.parent, values) + search(home, values)
+    marked = Markers({str(number): value for number, value in enumerate(values)})
+    return marked.search(folder) + marked.search(database.parent) + marked.search(home)
 
 
 STEPS = {

@@ -35,7 +35,9 @@ def small(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offi
     (tmp_path / "inventory.toml").write_text(text)
     shutil.copy(sample / "company.db", tmp_path)
     with sqlite3.connect(tmp_path / "company.db") as base:
-        tables = base.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'").fetchall()
+        tables = base.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        ).fetchall()
         for (name,) in tables:
             if not re.search(rf"\b{name}\b", text):
                 base.execute(f"DROP TABLE {name}")

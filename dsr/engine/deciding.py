@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dsr.case import Act
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import Conflict
@@ -19,7 +22,11 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         items = proposing.decided(case.right, case.facts["proposal"], decision)
         changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
-        plan = digest_of([case.facts["plan"], items])
+        number = len(case.facts.get("decisions", [])) + 1
+        # An officer's words are free text: sealed, and bound to the plan by a keyed digest.
+        hold.write_json(f"decision/{number}.json", {name: items[name]["reason"] for name in changed})
+        items |= {name: {**items[name], "reason": ""} for name in changed}
+        plan = _plan(hold, items, number)
         second = case.facts["second_person"]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
         decisions = [
@@ -28,6 +35,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         ]
         facts = {
             "items": items,
+            "decision": number,
             "decided_by": office.actor.name,
             "decided_on": office.today.isoformat(),
             "decided_plan": plan,
@@ -37,7 +45,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         second_look = ("approve", "approver", office.calendar.after(office.today, 1))
         hold.record(
             Act(
-                f"decide:{len(decisions)}",
+                f"decide:{number}",
                 "result",
                 {"plan": plan, "items": _codes(items), "changed": changed, "second_person": second},
                 to=to,
@@ -49,8 +57,13 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         return to
 
 
+def _plan(hold: Hold, items: Mapping[str, Mapping[str, Any]], number: int) -> str:
+    words = hold.vault.read(f"decision/{number}.json").decode()
+    return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words)])
+
+
 def _codes(items: dict[str, dict[str, object]]) -> dict[str, list[object]]:
-    """Outcome and ground only: an officer's reason is free text and stays out of the log's public part."""
+    """What the log says of them."""
     return {name: [item["outcome"], item["ground"]] for name, item in items.items()}
 
 
@@ -60,7 +73,7 @@ def approve(office: Office, case_no: str) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_APPROVAL)
         lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
-        plan = digest_of([case.facts["plan"], case.facts["items"]])
+        plan = _plan(hold, case.facts["items"], case.facts["decision"])
         if plan != case.facts["decided_plan"] or not _still(hold):
             hold.record(Act(f"approve:{len(case.facts['decisions'])}", "result", {"stale": True}, to=State.REVIEW))
             raise Conflict(f"{case_no}: what was decided is no longer what lies in the case; it went back to review")

@@ -20,7 +20,7 @@ from dsr.engine.assembling import (
     to_write,
 )
 from dsr.engine.office import Hold, Office
-from dsr.errors import BadInput, DsrError, NotAllowed
+from dsr.errors import BadInput, DsrError, NotAllowed, os_words
 from dsr.package import Digested
 from dsr.request import Dispatch
 from dsr.rules import lifecycle
@@ -109,21 +109,24 @@ def preview(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("preview")
     with office.hold(case_no) as hold:
         hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
-        draft = Draft(hold.office, hold.lease, hold.vault)
-        cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
-        data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
-        listed = [listing(book_file(draft, "preview/", cited), "preview/"), *data]
-        letter = listing(letter_file(draft, "preview/", cited, listed), "preview/")
-        manifest_file(draft, "preview/", cited, sorted([letter, *listed], key=lambda file: str(file["path"])))
-        copy_out(
-            hold,
-            "preview/",
-            {file["path"]: file["sha256"] for file in [letter, *listed]} | {"manifest.json": None},
-            out,
-        )
-        for name in hold.vault.names("preview/"):
-            hold.vault.remove(name)
+        try:
+            digests = _drawn(Draft(hold.office, hold.lease, hold.vault))
+            copy_out(hold, "preview/", digests, out)
+        finally:
+            for name in hold.vault.names("preview/"):
+                hold.vault.remove(name)
         return sorted(path for path in out.rglob("*") if path.is_file())
+
+
+def _drawn(draft: Draft) -> dict[str, str | None]:
+    """The files of a preview, in the vault; path → sha256."""
+    office = draft.office
+    cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
+    data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
+    listed = [listing(book_file(draft, "preview/", cited), "preview/"), *data]
+    letter = listing(letter_file(draft, "preview/", cited, listed), "preview/")
+    manifest_file(draft, "preview/", cited, sorted([letter, *listed], key=lambda file: str(file["path"])))
+    return {file["path"]: file["sha256"] for file in [letter, *listed]} | {"manifest.json": None}
 
 
 def copy_out(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path) -> None:
@@ -140,7 +143,7 @@ def copy_out(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Pa
             out.rmdir()
         part.rename(out)
     except OSError as error:
-        problem = f"--out: cannot be written ({error.strerror}); free space, run again; nothing is half-written"
+        problem = f"--out: cannot be written ({os_words(error)}); free space, run again; nothing is half-written"
     finally:
         shutil.rmtree(part, ignore_errors=True)
     if problem:
@@ -187,6 +190,8 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 f"{case_no} holds data under secrecy of communications: another officer must compare person and "
                 "envelope first (dsr dispatch with envelope_check, role approver)"
             )
+        if not _taken_out(hold):
+            raise NotAllowed(f"{case_no}: this package never left the vault; run dsr package {case_no} --out DIR first")
         unread = sum(int(d.get("unread", 0)) for d in case.facts.get("drafts", {}).values())
         hold.write_json(f"dispatch/{number}.json", act.model_dump(mode="json"))
         public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
@@ -205,6 +210,12 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
             )
         )
     return to
+
+
+def _taken_out(hold: Hold) -> bool:
+    """Since it was last made: what was never taken out cannot have been sent."""
+    made = [step for step, phase in hold.ledger() if phase == "result" and step.startswith(("manifest:", "taken:"))]
+    return made[-1].startswith("taken:")
 
 
 def _close_twins(office: Office, case_no: str) -> None:

@@ -14,7 +14,7 @@ from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
-from dsr.errors import BadInput
+from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
@@ -65,7 +65,8 @@ def _known_here(office: Office, request: Request) -> None:
     """A mistyped system or kind would find nothing, and read like an absence (traps.md T18)."""
     inventory, wanted = office.inventory, request.scope.systems
     if wanted is not None and (not wanted or not set(wanted) <= set(inventory.system)):
-        raise BadInput("scope.systems", "names no system of the inventory", f"use {', '.join(inventory.system)}, or null")
+        fix = f"use {', '.join(inventory.system)}, or null"
+        raise BadInput("scope.systems", "names no system of the inventory", fix)
     led = {kind for d in inventory.datasets() for kind in (*d.kinds, *(reveal.kind for reveal in d.reveals))}
     kinds = sorted({*IDENTIFIER_KINDS, *led} - {PERSON})
     for number, stated in enumerate(request.subject.identifiers):
@@ -78,6 +79,8 @@ def _open(office: Office, request: Request, document: object) -> tuple[str, str 
     arrived, twin = day_of(request.received.at), _twin(office, request)
     version, right = law.version_on(arrived), law.right(request.right)
     case_no, linked_to = office.store.next_case_no(office.today.year), _running(office, twin)
+    if linked_to and _is_half_opened(office, linked_to, request):
+        return linked_to, None
     facts: dict[str, Any] = {
         "arrived": arrived.isoformat(),
         "channel": request.received.channel,
@@ -100,8 +103,18 @@ def _open(office: Office, request: Request, document: object) -> tuple[str, str 
     }
     made = clocks.targets(arrived, None, office.calendar, request.right)
     act = Act("open", "result", public, owes=tuple((target.what, target.who, target.due) for target in made))
-    office.store.open_case(case, twin, act, b"", office.now, office.actor.name)
+    try:
+        office.store.open_case(case, twin, act, b"", office.now, office.actor.name)
+    except DsrError:
+        vault.remove("request.json")  # of a case that is not there
+        raise
     return case_no, linked_to
+
+
+def _is_half_opened(office: Office, case_no: str, request: Request) -> bool:
+    """The same arrival, whose opening was cut off before its slip: opened to the end now, and not a second time."""
+    same = office.store.case(case_no).received_at == request.received.at
+    return same and ("receipt", "result") not in office.store.ledger(case_no)
 
 
 def _running(office: Office, twin: str) -> str | None:
@@ -175,11 +188,11 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
         raise BadInput("searched_on", "is in the future", "give the day the search was done")
     declared = office.inventory.system.get(system)
     if declared is None or declared.store != "manual":
-        raise BadInput("system", f"no manual system {system[:40]!r} in the inventory", "see dsr show CASE")
+        raise BadInput("system", f"no manual system '{as_id(system)}' in the inventory", "see dsr show CASE")
     for dataset_id in found.datasets:
         if dataset_id.removeprefix(f"{system}.") not in declared.dataset:
             known = ", ".join(dataset.id for dataset in declared.dataset.values())
-            raise BadInput(f"datasets.{dataset_id[:40]}", "is no dataset of this system", f"use {known}")
+            raise BadInput(f"datasets.{as_id(dataset_id)}", "is no dataset of this system", f"use {known}")
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))

@@ -253,7 +253,14 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
         marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
         reasons = [law.mark(mark).line("", lang) for mark in marks]
-    return " ".join([*([item["reason"]] if item["outcome"] == "refused" and item["reason"] else []), *reasons])
+    words = _officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
+    return " ".join([*([words] if words else []), *reasons])
+
+
+def _officers_words(hold: Hold) -> Mapping[str, str]:
+    """Dataset id → why the decision departs from the proposal there."""
+    number = hold.case.facts.get("decision")
+    return hold.read_json(f"decision/{number}.json") if number else {}
 
 
 # -- the book --------------------------------------------------------------------------------------------------

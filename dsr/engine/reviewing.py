@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from dsr.case import Act
 from dsr.engine import collecting
 from dsr.engine.office import Hold, Office, digest_of
-from dsr.errors import BadInput, CheckFailed
+from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset
 from dsr.request import NoteReview, Review
 from dsr.rules import lifecycle, proposing
@@ -142,15 +142,14 @@ def _check_marks(hold: Hold, review: Review) -> None:
     for dataset_id, records in review.notes.items():
         for number, mark in records.items():
             if not any(key[:2] == (dataset_id, number) for key in texts):
-                raise BadInput(
-                    f"notes.{dataset_id}", "names a record without a note on the worksheet", "see dsr review CASE"
-                )
+                field = f"notes.{as_id(dataset_id)}"
+                raise BadInput(field, "names a record without a note on the worksheet", "see dsr review CASE")
             for name, start, end, ground in mark.strike:
                 proposing.check_ground(hold.case.right, ground, f"notes.{dataset_id}.strike")
                 if not 0 <= start < end <= texts.get((dataset_id, number, name), -1):
                     raise BadInput(
                         f"notes.{dataset_id}.strike",
-                        f"span {start}..{end} of {name} is not inside the note",
+                        f"span {start}..{end} of {as_id(name)} is not inside the note",
                         "offsets count characters of the stored text, the end is exclusive",
                     )
 

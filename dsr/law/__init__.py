@@ -15,7 +15,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, Literal, TypeVar
 
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.shapes import Shape, shaped
 
 Lang = Literal["ja", "en"]
@@ -220,7 +220,7 @@ def _choose(rows: Mapping[str, tuple[R, ...]], row_id: str, what: str, on: Versi
     order = [v.id for v in dated if v.valid_from and v.valid_from <= upto.valid_from]
     standing = [row for row in rows.get(row_id, ()) if row.law_version in order]
     if not standing:
-        raise BadInput(what, f"no {what} {row_id[:60]!r}", _some(rows))
+        raise BadInput(what, f"no {what} '{as_id(row_id)}'", _some(rows))
     return max(standing, key=lambda row: order.index(row.law_version))
 
 
@@ -248,7 +248,7 @@ def proof_document(document_id: str) -> ProofDocument:
     """Raises BadInput with the list of types that may be shown."""
     if document_id not in _DOCUMENTS:
         shown = [key for key in PROOF_DOCUMENTS if not _DOCUMENTS[key][0].refused]
-        raise BadInput("documents.type", f"no document type {document_id[:60]!r}", _some(shown))
+        raise BadInput("documents.type", f"no document type '{as_id(document_id)}'", _some(shown))
     return _choose(_DOCUMENTS, document_id, "document", None)
 
 
@@ -298,7 +298,7 @@ def wording(key: str, lang: Lang = "ja", **fields: str | int) -> str:
     """A fixed wording. Raises BadInput for an unknown key, a missing or empty field, and a field it has not."""
     rows = _WORDINGS_FILE["wording"]
     if key not in rows:
-        raise BadInput("wording", f"no wording {key[:60]!r}", _some(rows))
+        raise BadInput("wording", f"no wording '{as_id(key)}'", _some(rows))
     row = rows[rows[key].get("same_as", key)]
     return _fill(row[_lang(lang)], f"wording.{key}", fields)
 
@@ -307,7 +307,7 @@ def status_label(status: str, reason: str | None = None, lang: Lang = "ja") -> s
     """A search result as printed, its reason beside it: 「調査せず（ご請求の範囲外）」. Raises BadInput."""
     statuses = _WORDINGS_FILE["status"]
     if status not in statuses:
-        raise BadInput("status", f"no search result {status[:60]!r}", _some(statuses))
+        raise BadInput("status", f"no search result '{as_id(status)}'", _some(statuses))
     label: str = statuses[status][_lang(lang)]
     if reason is None:
         return label
@@ -320,7 +320,7 @@ def reason_label(status: str, reason: str, lang: Lang = "ja") -> str:
     reasons = _WORDINGS_FILE["reason"].get(status, {})
     if reason not in reasons:
         fix = _some(reasons) if reasons else "leave it out"
-        raise BadInput("reason", f"{status} has no reason {reason[:60]!r}", fix)
+        raise BadInput("reason", f"{status} has no reason '{as_id(reason)}'", fix)
     words: str = reasons[reason][_lang(lang)]
     return words
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr import law
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.request import Decision, Item
 
 OUTCOME_OF = {
@@ -67,7 +67,7 @@ def decided(right: str, proposal: Mapping[str, Mapping[str, Any]], decision: Dec
         )
     for name, item in decision.datasets.items():
         if name not in items:
-            raise BadInput(f"datasets.{name[:60]}", "is not part of this case", "see dsr show CASE")
+            raise BadInput(f"datasets.{as_id(name)}", "is not part of this case", "see dsr show CASE")
         if (item.outcome, item.ground) != (items[name]["outcome"], items[name]["ground"]):
             _check_change(right, name, item, items[name])
             items[name] = {"outcome": item.outcome, "ground": item.ground, "reason": item.reason}
