@@ -26,6 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import dsr  # noqa: F401 - first: it says how pyarrow takes memory
 from sample_data import serve as tickets
 from sample_data.build import build
 from tests.bench_stores import CALL_LINE, CALL_SINCE, COUNTS, PERSON_NO, add_calls, customer_request, fill_postgres

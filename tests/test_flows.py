@@ -474,6 +474,8 @@ def test_a_served_home_runs_cases_on_schedule_and_by_hand_and_keeps_nothing_pers
         _refuses_what_is_no_case_number(served, values)
         assert engine.state(case) == "review"
         assert _scheduled(served), "the schedule writes its next runs"
+        with pytest.raises(DsrError, match="knows no such run"):
+            deployments.wait_for(engine.home, "00000000-0000-0000-0000-000000000000")
         with pytest.raises(Conflict, match="is served already"):
             deployments.serve(engine.home, 0)
         assert served.post("artifacts/", key="planted", type="markdown", data=PLANTED[0], description=PLANTED[1]).is_success
