@@ -24,7 +24,7 @@ class Drift:
     system: str
     dataset: str | None
     place: str
-    problem: str  # "undeclared" | "missing" | "cannot be read"
+    problem: str  # "undeclared" | "missing" | "cannot be read" | what is wrong with a declared statement
 
 
 @dataclass(frozen=True)

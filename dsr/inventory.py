@@ -111,6 +111,9 @@ class FieldRule(Shape):
     mask: tuple[Mask, ...] = ()
     third_party: Literal["unless_subject", "always"] | None = None
     codes: dict[str, str] = Field(default_factory=dict)
+    form: Form | None = None
+    """Stored form of a day or instant that papers and data show as ISO in Japan's time; as stored where not given."""
+    zone: Zone = "Asia/Tokyo"
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +132,10 @@ class FieldRule(Shape):
     @property
     def free_text(self) -> bool:
         return self.is_kind("text")
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
 
 
 class At(Shape):
@@ -172,6 +179,7 @@ class Reveal(Shape):
         return ZoneInfo(self.zone)
 
 
+IN_DIGITS: tuple[Form, ...] = ("epoch", "epoch_ms", "yyyymmdd", "yyyymmddhhmmss")
 EVIDENCE = ("name", "kana", "born_on", "address", "phone", "mail", "gender", "died_on", "mention")
 
 
@@ -210,6 +218,18 @@ class Dataset(Shape):
             value = dict(value)
             value["ways"] = [{"by": value.pop("by", PERSON), "locate": value.pop("locate")}]
         return value
+
+    @model_validator(mode="after")
+    def _dated(self) -> Dataset:
+        """What ``at`` and ``reveals`` say of a column need not be said twice: 1777248000 is no day for a reader."""
+        told = [(self.at.column, self.at.form, self.at.zone)] if self.at else []
+        told += [(column, r.form, r.zone) for r in self.reveals for column in (r.start, r.to) if column]
+        forms = {
+            column: self.fields[column].model_copy(update={"form": form, "zone": zone})
+            for column, form, zone in told
+            if form in IN_DIGITS and column in self.fields and self.fields[column].form is None
+        }
+        return self.model_copy(update={"fields": {**self.fields, **forms}}) if forms else self
 
     @model_validator(mode="after")
     def _whole(self) -> Dataset:

@@ -202,12 +202,12 @@ def _login(arguments: Arguments) -> None:
 
 def _inventory_check(arguments: Arguments) -> int:
     with _office(arguments) as office:
-        problems = list(desk.inventory_problems(office, office.inventory))
+        problems = list(desk.inventory_problems(office))
         lines = [
             f"{p['system']}{'.' + p['dataset'] if p['dataset'] else ''} {p['place']}: {p['problem']}" for p in problems
         ]
         _print(arguments, {"problems": problems}, "\n".join(lines) or "OK")
-        reached = all(problem["problem"] in ("undeclared", "missing", "cannot be read") for problem in problems)
+        reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
 
 
@@ -298,6 +298,12 @@ def _fulfil(arguments: Arguments) -> int:
 def _package(arguments: Arguments) -> None:
     with _office(arguments) as office:
         files = fulfilling.write_out(office, arguments.case, Path(arguments.out))
+        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+
+
+def _letters(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        files = fulfilling.letters_out(office, arguments.case, Path(arguments.out))
         _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
@@ -494,6 +500,8 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--file")
     command("approve", _approve, "approve as the second officer", "case")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
+    sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")
+    sending.add_argument("--out", required=True)
     previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")
     previewing.add_argument("--out", required=True)
     command("withdraw", _withdraw, "record that the request was taken back", "case")

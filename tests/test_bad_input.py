@@ -711,8 +711,13 @@ def test_a_statement_that_is_not_one_select_is_never_run(own: tuple[Desk, Server
         "UPDATE installations SET port = 'x' WHERE contract_no = :contract_no RETURNING installation_no",
     ):
         inventory(desk, "SELECT installation_no FROM installations WHERE contract_no = :contract_no", bad)
-        desk.refused("inventory", "check", status=2, words=("premises_lines.installations", "SELECT"))
-        assert desk.run("collect", case)[0] == 2
+        status, told, _ = desk.run("inventory", "check")
+        wrong = [(p["dataset"], p["place"]) for p in told["problems"] if "is not one SELECT" in p["problem"]]
+        assert (status, wrong) == (1, [("installations", "ways.0.locate")])
+        shown = blocked(desk, case)
+        assert shown["premises_lines.installations"]["status"] == "not_asked"
+        assert "ways.0.locate: is not one SELECT" in shown["premises_lines.installations"]["detail"]
+        assert shown["customer_master.customers"]["status"] == "found"  # one wrong statement stops no other dataset
         (desk.sample / "inventory.toml").write_text(fine)
     assert digests(desk.sample) == before
     assert desk.ok("collect", case)["state"] == "review"

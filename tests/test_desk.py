@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import re
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +157,15 @@ def test_the_slip_is_made_when_the_case_is_opened_and_names_no_day_of_clock_a(of
         _, month, number = day.split("-")
         assert not re.search(rf"{day}|{int(month)}月{int(number)}日", text)
     assert "acknowledge" not in work(office, case)
+
+
+def test_the_slip_can_be_taken_out_and_posted_before_anything_is_searched(office: Office, tmp_path: Path) -> None:
+    case = opened(office, "saki", "2026-11-20T10:00:00+09:00")
+    (slip,) = office.ok("show", case)["documents"]
+    (path,) = office.ok("letters", case, "--out", str(tmp_path / "post"))["files"]
+    assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == slip["sha256"]
+    assert office.run("letters", case, "--out", str(tmp_path / "post"))[0] == 2  # never over what lies there
+    assert office.run("letters", case, "--out", str(tmp_path / "x"), officer="kansa-1")[0] == 1
 
 
 # -- what is due -----------------------------------------------------------------------------------------------------

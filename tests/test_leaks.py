@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import logging
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -28,7 +30,7 @@ from dsr.engine import assembling, collecting, deciding, fulfilling, intake, pap
 from dsr.engine.office import Hold
 from dsr.errors import DsrError
 from dsr.store import Store
-from dsr.vault import CaseVault
+from dsr.vault import CaseVault, Keys
 from flows import boundary
 from tests import markers
 from tests.markers import Markers
@@ -323,10 +325,10 @@ FORMS: dict[str, Callable[[str], bytes]] = {
     "utf-16 the other way": lambda text: text.encode("utf-16-be"),
     "cp932": lambda text: text.encode("cp932"),
     "json": lambda text: json.dumps({"a": text}).encode(),
-    "percent": lambda text: __import__("urllib.parse").parse.quote(text).encode(),
-    "base64, first": lambda text: __import__("base64").b64encode(text.encode()),
-    "base64, second": lambda text: __import__("base64").b64encode(b"." + text.encode()),
-    "base64, third": lambda text: __import__("base64").b64encode(b".." + text.encode()),
+    "percent": lambda text: quote(text).encode(),
+    "base64, first": lambda text: base64.b64encode(text.encode()),
+    "base64, second": lambda text: base64.b64encode(b"." + text.encode()),
+    "base64, third": lambda text: base64.b64encode(b".." + text.encode()),
     "hex": lambda text: text.encode().hex().encode(),
     "hex of cp932": lambda text: text.encode("cp932").hex().encode(),
     "repr of bytes": lambda text: repr(text.encode()).encode(),
@@ -470,3 +472,71 @@ def test_every_step_made_to_fail_once_leaks_nothing_and_the_case_ends_the_same(
     assert oracle(watched.truth["people"]["hanako"], package, watched.ok("show", case)) == []
     assert watched.ok("trail", "verify")["sound"]
     assert watched.leaks(hanako) == []
+
+
+# -- the vault fails closed ------------------------------------------------------------------------------------------
+
+WITHOUT_A_CASE = (["list"], ["watch"], ["trail", "verify"], ["inventory", "check"])
+OF_A_CASE = ("show", "collect", "review", "fulfil", "withdraw", "approve")
+
+
+@pytest.mark.parametrize("gone", ["removed", "emptied", "of another home", "readable by all"])
+def test_without_its_keys_nothing_opens_and_no_package_is_made(gone: str, watched: Watched, hanako: Markers) -> None:
+    """Also eight days later, when a cache would have run out (traps.md T31)."""
+    case = watched.decided("hanako", watched.desk)
+    keys = watched.home / "keys/keys.json"
+    spoil: dict[str, Callable[[], object]] = {
+        "removed": keys.unlink,
+        "emptied": lambda: keys.write_text("{}"),
+        "of another home": lambda: keys.write_bytes(_other_keys(watched.root / "temp")),
+        "readable by all": lambda: keys.chmod(0o644),
+    }
+    spoil[gone]()
+    commands = [] if gone == "of another home" else list(WITHOUT_A_CASE)
+    commands += [[name, case] for name in OF_A_CASE if name != "show" or gone != "of another home"]
+    commands += [["decide", case, "--as-proposed"], ["package", case, "--out", str(watched.desk / "package")]]
+    for watched.now in ("2026-11-22T09:00+09:00", "2026-11-30T09:00+09:00"):
+        for command in commands:
+            status, _, said = watched.run(*command, officer="shonin-1" if command[0] == "approve" else "uketsuke-1")
+            assert status == 1, command
+            assert "key" in said, command
+    assert not (watched.desk / "package").exists()
+    assert watched.leaks(hanako) == []
+
+
+def _other_keys(folder: Path) -> bytes:
+    Keys.create(folder / "keys")
+    made = (folder / "keys/keys.json").read_bytes()
+    shutil.rmtree(folder / "keys")
+    return made
+
+
+def test_a_flipped_byte_in_a_sealed_object_is_named_and_stops_the_case(watched: Watched) -> None:
+    """At every stage; the object restored, the case goes on."""
+    case, review = watched.open("hanako"), str(watched.review_of("hanako", watched.desk))
+    package = ["package", case, "--out", str(watched.desk / "package")]
+
+    def needs(name: str, *command: str, officer: str = "uketsuke-1") -> None:
+        place, before = watched.home / f"vault/{case}/objects" / quote(name, safe=""), watched.state(case)
+        whole = place.read_bytes()
+        middle = len(whole) // 2
+        place.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+        status, _, said = watched.run(*command, officer=officer)
+        assert (status, f"{case}/{name}: was cut, changed or moved" in said) == (1, True), said
+        assert watched.state(case) == before
+        place.write_bytes(whole)
+
+    needs("request.json", "prove", case, "--file", str(watched.sample / "requests/hanako.proof.json"))
+    watched.collected("hanako", case)
+    needs("fetched/inquiry_records.inquiries.arrow", "review", case)
+    needs("fetched/inquiry_records.inquiries.arrow", "review", case, "--file", review)
+    watched.ok("review", case, "--file", review)
+    watched.ok("decide", case, "--as-proposed")
+    needs("decision/1.json", "approve", case, officer="shonin-1")
+    watched.ok("approve", case, officer="shonin-1")
+    needs("draft/billing.invoices.arrow", "fulfil", case)
+    watched.ok("fulfil", case)
+    for name in ("decision.pdf", "data/billing.payments.csv", "manifest.json"):
+        needs(f"package/{name}", *package)
+        assert not list(watched.desk.glob("*package*"))
+    watched.ok(*package)

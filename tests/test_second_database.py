@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from dsr.days import TOKYO
 from tests.story import Office, rows_of
 
 HOUR = 3600
@@ -143,6 +145,10 @@ def test_haruka_and_hikaru_share_a_supply_point_and_no_half_hour(
     assert set(rows_of(package, "power.usage")) == {
         f"0300000000000000000001|{MIDNIGHT + step * 1800}" for step in halves
     }
+    first = f"{datetime.fromtimestamp(MIDNIGHT + halves[0] * 1800, TOKYO):%Y-%m-%d %H:%M:%S}"
+    assert next(iter(rows_of(package, "power.usage").values()))["開始時刻"] == first  # the reader is told a day
+    (supplied,) = rows_of(package, "power.supply").values()
+    assert (supplied["開始"], supplied["終了"]) in {("2020-04-01", "2026-03-31"), ("2026-04-01", "99999999")}
 
 
 def test_a_new_column_and_a_new_table_stop_the_case_until_declared(

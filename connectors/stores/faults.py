@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from connectors.stores.access import Access
 from dsr.connector import Ask, Drift, Located
-from dsr.errors import ConnectorError, ConnectorMisread, ConnectorRefused, ConnectorUnavailable, DsrError
+from dsr.errors import BadInput, ConnectorError, ConnectorMisread, ConnectorRefused, ConnectorUnavailable, DsrError
 from dsr.inventory import Dataset
 
 T = TypeVar("T")
@@ -85,6 +85,15 @@ class Guarded:
                 else:
                     yield item
         raise failure  # outside the except block, or Python would hang the foreign exception on as __context__
+
+
+def places_of(dataset: Dataset, look: Callable[[Dataset], Iterable[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """Places and problems of one dataset, each once; a statement that cannot be used is one, and hides no other's."""
+    try:
+        return list(dict.fromkeys(look(dataset)))
+    except BadInput as error:
+        wrong = error
+    return [(wrong.field.removeprefix(f"{dataset.id}."), f"{wrong.problem} → {wrong.fix}")]
 
 
 def _steps(start: Callable[[], Iterator[T]]) -> Generator[T, None, None]:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.stores.faults import FILES, Guarded
+from connectors.stores.faults import FILES, Guarded, places_of
 from connectors.stores.rows import LIMIT, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
 from dsr.connector import Ask, Drift, Located
@@ -117,7 +117,7 @@ class LakeStore(Guarded):
         return [
             Drift(dataset.system, dataset.name, place, problem)
             for dataset in self.access.system.dataset.values()
-            for place, problem in self._drift(dataset)
+            for place, problem in places_of(dataset, self._drift)
         ]
 
     def _drift(self, dataset: Dataset) -> list[tuple[str, str]]:
@@ -136,7 +136,7 @@ class LakeStore(Guarded):
                     continue
             places += [(column, "missing") for column in sorted(wanted - live)]
             places += [(column, "undeclared") for column in sorted(live - wanted) if name == "fetch"]
-        return list(dict.fromkeys(places))
+        return places
 
     def _drift_of_files(self, dataset: Dataset) -> list[tuple[str, str]]:
         """``column in file``: against the fields, and against what the statements read by name."""

@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from connectors.stores.access import Access
 from connectors.stores.catalog import Catalog, read_catalog
-from connectors.stores.faults import Guarded
+from connectors.stores.faults import Guarded, places_of
 from connectors.stores.rows import LIMIT, Columns, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
 from dsr.connector import Ask, Drift, Located
@@ -184,7 +184,7 @@ class SqlStore(Guarded):
         drifts = [
             Drift(dataset.system, dataset.name, place, problem)
             for dataset in self.access.system.dataset.values()
-            for place, problem in dict.fromkeys(self._drift(dataset, catalog, spoken, excused))
+            for place, problem in places_of(dataset, lambda d: self._drift(d, catalog, spoken, excused))
         ]
         if self.access.speaks_for_address():
             strange = set(catalog.tables) - set(catalog.views) - catalog.partitions - set(spoken) - excused
@@ -199,7 +199,7 @@ class SqlStore(Guarded):
         spoken: dict[str, set[str]] = {}
         for system in self.access.housemates():
             for dataset in system.dataset.values():
-                for statement in self._statements(dataset, strict=system.name == self.access.system.name):
+                for statement in self._statements(dataset, strict=False):
                     for table in catalog.under(statement.tables):
                         spoken.setdefault(table, set()).update({f.lower() for f in dataset.fields}, statement.columns)
         return spoken

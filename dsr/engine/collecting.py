@@ -20,7 +20,7 @@ from dsr.case import Act
 from dsr.connector import Ask, Connector
 from dsr.days import ALWAYS, Interval, day_of, instants, read_instant, within
 from dsr.engine.office import Hold, Office
-from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
+from dsr.errors import BadInput, ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
 from dsr.identity import Identifier
 from dsr.inventory import Dataset, Reveal
 from dsr.names.person import written_forms
@@ -118,8 +118,8 @@ def _drifts(connector: Connector) -> Mapping[str, Any]:
         return {"drift": [[drift.system, drift.dataset, drift.place, drift.problem] for drift in connector.check()]}
     except ConnectorDrifted as error:
         return {"drift": [[error.system, error.dataset, "", "undeclared"]]}
-    except ConnectorError as error:
-        return {"drift": [], "unchecked": error.reason}  # asking it will say so again, per dataset
+    except (ConnectorError, BadInput) as error:
+        return {"drift": [], "unchecked": _silence(error)["reason"]}  # asking it will say so again, per dataset
 
 
 def drifted(hold: Hold) -> dict[str, str]:
@@ -169,7 +169,7 @@ def locate(hold: Hold, wave: Wave, dataset_id: str, last: bool = True) -> Mappin
     def work() -> tuple[Mapping[str, Any], None]:
         try:
             rows = _write_located(hold, wave, dataset, asks)
-        except ConnectorError as error:
+        except (ConnectorError, BadInput) as error:
             if isinstance(error, ConnectorUnavailable) and not last:
                 raise
             return _silence(error), None
@@ -178,9 +178,13 @@ def locate(hold: Hold, wave: Wave, dataset_id: str, last: bool = True) -> Mappin
     return hold.once(f"locate:{wave.number}:{dataset_id}", work, {"asks": len(asks)})
 
 
-def _silence(error: ConnectorError) -> dict[str, Any]:
-    """``detail`` names a file, a place or a field, so that somebody knows what to mend."""
-    return {"answer": "unreachable", "reason": error.reason, "detail": error.detail[:200]}
+def _silence(error: ConnectorError | BadInput) -> dict[str, Any]:
+    """``detail`` names a file, a place or a field, so that somebody knows what to mend.
+
+    A wrong declaration (BadInput) silences its own dataset, as a refusal would, and no other.
+    """
+    reason, detail = (error.reason, error.detail) if isinstance(error, ConnectorError) else ("refused", str(error))
+    return {"answer": "unreachable", "reason": reason, "detail": detail[:200]}
 
 
 def _write_located(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask]) -> int:
@@ -383,7 +387,7 @@ def fetch(hold: Hold, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
     def work() -> tuple[Mapping[str, Any], None]:
         try:
             return {"answer": "answered", "records": _fetch_rows(hold, dataset, keys), "keys": keys.num_rows}, None
-        except ConnectorError as error:
+        except (ConnectorError, BadInput) as error:
             if isinstance(error, ConnectorUnavailable) and not last:
                 raise
             return _silence(error), None

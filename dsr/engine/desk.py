@@ -13,8 +13,7 @@ from dsr import log
 from dsr.case import Act, Case
 from dsr.days import day_of
 from dsr.engine.office import Office
-from dsr.errors import CheckFailed
-from dsr.inventory import Inventory
+from dsr.errors import BadInput, CheckFailed, ConnectorError
 from dsr.rules import clocks, lifecycle, scope
 from dsr.rules.lifecycle import State
 from dsr.rules.scope import Status
@@ -203,16 +202,20 @@ def export_trail(office: Office, case_no: str) -> Mapping[str, Any]:
     return log.evidence_bundle(case_no, office.store.leaves(), events, head, note, office.keys.public_key)
 
 
-def inventory_problems(office: Office, inventory: Inventory) -> Iterator[dict[str, str | None]]:
-    """Live schemas against the declaration, per system."""
-    from dsr.errors import ConnectorError
-
+def inventory_problems(office: Office) -> Iterator[dict[str, str | None]]:
+    """Live schemas against the declaration, per system; ``reason`` is ``drift``, or why it could not be compared."""
     for name, connector in office.connect(lambda _system: None).items():
         try:
-            for drift in connector.check():
-                yield {"system": drift.system, "dataset": drift.dataset, "place": drift.place, "problem": drift.problem}
-        except ConnectorError as error:
-            yield {"system": name, "dataset": error.dataset, "place": "", "problem": f"{error.reason}: {error.detail}"}
+            drifts = connector.check()
+        except (ConnectorError, BadInput) as error:
+            dataset, reason, words = None, "refused", str(error)
+            if isinstance(error, ConnectorError):
+                dataset, reason, words = error.dataset, error.reason, f"{error.reason}: {error.detail}"
+            yield {"system": name, "dataset": dataset, "place": "", "problem": words, "reason": reason}
+        else:
+            for d in drifts:
+                yield {"system": d.system, "dataset": d.dataset, "place": d.place, "problem": d.problem,
+                       "reason": "drift"}  # fmt: skip
 
 
 __all__ = [

@@ -96,12 +96,27 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED)
         digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
-        ended = [step for step, phase in hold.ledger() if step.startswith("taken:") and phase == "result"]
-        step = f"taken:{len(ended) + 1}"
-        hold.record(Act(step, "intent", {"files": len(digests) + 1}))  # nothing leaves the vault unrecorded
-        copy_out(hold, FOLDER, {**digests, "manifest.json": None}, out)
-        hold.record(Act(step, "result", {"files": len(digests) + 1}))
-        return sorted(path for path in out.rglob("*") if path.is_file())
+        return _taken(hold, FOLDER, {**digests, "manifest.json": None}, out)
+
+
+LETTERS = "documents/"
+
+
+def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
+    """The letters made so far that go out before any package, such as the acknowledgement (受付票), in any state."""
+    office.may("package")
+    with office.hold(case_no) as hold:
+        made = [d for d in hold.case.facts.get("documents", []) if d["path"].startswith(LETTERS)]
+        return _taken(hold, LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
+
+
+def _taken(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
+    ended = [step for step, phase in hold.ledger() if step.startswith("taken:") and phase == "result"]
+    step = f"taken:{len(ended) + 1}"
+    hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
+    copy_out(hold, folder, digests, out)
+    hold.record(Act(step, "result", {"files": len(digests)}))
+    return sorted(path for path in out.rglob("*") if path.is_file())
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:

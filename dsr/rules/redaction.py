@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr import law
+from dsr.days import TOKYO, read_instant
 from dsr.errors import CheckFailed
 from dsr.inventory import Condition, Dataset, FieldRule
 from dsr.names.person import Person, same_person_value
@@ -185,6 +186,8 @@ def _field(
     name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose, numbers: pa.Array, notes: Mapping[str, NoteReview]
 ) -> tuple[pa.Array, Marked]:
     stored = _text(rows.column(name))
+    if rule.form:
+        stored = _by_value(stored, lambda text: _iso(text, rule))
     if rule.free_text:
         return _notes(name, stored, numbers, notes)
     shown = _by_value(stored, lambda text: rule.codes.get(text, text)) if rule.codes else stored
@@ -197,6 +200,19 @@ def _field(
         hit = open_cells if rule.third_party == "always" else pc.and_(open_cells, _somebody_else(rule, stored, whose))
         shown, open_cells = _apply("person_other", None, shown, stored, hit, open_cells, marked)
     return pc.fill_null(shown, ""), marked
+
+
+def _iso(text: str, rule: FieldRule) -> str:
+    """2026-04-27 09:00:00 for 1777248000; what is no day of the declared form (99999999) stays as it is stored."""
+    try:
+        instant = read_instant(text, rule.form or "text", rule.tz)
+    except ValueError:
+        return text
+    if instant is None:
+        return text
+    if rule.form in ("date", "yyyymmdd"):
+        return f"{instant:%Y-%m-%d}"
+    return f"{instant.astimezone(TOKYO):%Y-%m-%d %H:%M:%S}"
 
 
 def _apply(
