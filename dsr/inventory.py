@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from dsr.days import TOKYO, Form
 from dsr.errors import BadInput
@@ -51,8 +53,9 @@ class Condition(Shape):
         return {"text": value} if isinstance(value, str) else value
 
     @cached_property
-    def terms(self) -> tuple[tuple[str, str, tuple[str | None, ...]], ...]:
-        terms: list[tuple[str, str, tuple[str | None, ...]]] = []
+    def terms(self) -> tuple[tuple[str, str, tuple[str | int | None, ...]], ...]:
+        """Column, ``=`` or ``!=``, and the values: an int where it is written without quotes."""
+        terms: list[tuple[str, str, tuple[str | int | None, ...]]] = []
         for part in re.split(r"\band\b", self.text):
             found = self._TERM.fullmatch(part)
             if not found:
@@ -64,7 +67,7 @@ class Condition(Shape):
                 terms.append((column, "=" if null == "is null" else "!=", (None,)))
             else:
                 words = [literal] if literal is not None else several.split(",")
-                terms.append((column, operator or "=", tuple(word.strip().strip("'") for word in words)))
+                terms.append((column, operator or "=", tuple(_literal(word.strip()) for word in words)))
         return tuple(terms)
 
     @model_validator(mode="after")
@@ -77,15 +80,27 @@ class Condition(Shape):
         return frozenset(column for column, _, _ in self.terms)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Values are compared as text, so 2, '2' and 2.0 written by different stores agree; NULL equals only null."""
-        for column, operator, words in self.terms:
-            value = row[column]
-            if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-                value = int(value)
-            written = None if value is None else str(value)
-            if (written in words) != (operator == "="):
-                return False
-        return True
+        return all(any(is_value(row[c], word) for word in words) == (op == "=") for c, op, words in self.terms)
+
+
+def _literal(word: str) -> str | int:
+    return int(word) if re.fullmatch(r"-?[0-9]+", word) else word.strip("'")
+
+
+def is_value(value: Any, word: str | int | None) -> bool:
+    """2, 2.0, Decimal("2.00"), '2 ' and '02' are all 2: a mask must not depend on how a store writes a code.
+
+    A word in quotes is compared as text without the blanks around it; NULL equals only null.
+    """
+    if value is None or word is None:
+        return value is word
+    written = str(int(value)) if isinstance(value, bool) else str(value).strip()
+    if isinstance(word, str):
+        return written == word.strip()
+    try:
+        return Decimal(written) == word
+    except InvalidOperation:
+        return False
 
 
 class Mask(Shape):
@@ -173,6 +188,8 @@ class Reveal(Shape):
     form: Form = "text"
     zone: Zone = "Asia/Tokyo"
     when: Condition | None = None
+    reused: StrictBool = True
+    """Whether the number may be another's before or after these days; false for numbers that are given once."""
 
     @property
     def tz(self) -> ZoneInfo:
@@ -254,6 +271,13 @@ class Dataset(Shape):
     def id(self) -> str:
         return f"{self.system}.{self.name}"
 
+    @cached_property
+    def declaration(self) -> str:
+        """Digest of all that decides which rows are found and whose they are."""
+        told = self.model_dump(mode="json", by_alias=True, exclude={"label", "chapter", "purposes", "retention",
+                                                                    "recipients", "row"})  # fmt: skip
+        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
     @property
     def is_hub(self) -> bool:
         """Can be asked by the person alone, without an identifier that another dataset must reveal first."""
@@ -334,6 +358,11 @@ class Inventory(Shape):
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():
             yield from system.dataset.values()
+
+    @cached_property
+    def declaration(self) -> str:
+        """As ``Dataset.declaration``, of all; an address or a token may change and what was found still holds."""
+        return hashlib.sha256("".join(d.id + d.declaration for d in self.datasets()).encode()).hexdigest()
 
     def ordered(self, by_dataset: Mapping[str, T]) -> dict[str, T]:
         """Entries by dataset id in the order of the inventory; what nobody declared comes last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from connectors.stores.catalog import Catalog, read_catalog
 from connectors.stores.faults import Guarded, places_of
 from connectors.stores.rows import LIMIT, Columns, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
-from dsr.connector import Ask, Drift, Located
+from dsr.connector import Ask, Drift, Located, in_tenure
 from dsr.errors import (
     BadInput,
     ConnectorDrifted,
@@ -153,11 +154,26 @@ class SqlStore(Guarded):
                 if missing := needed(dataset) - set(live.names):
                     raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
                 at = live.types.get(dataset.at.column) if dataset.at and live.spelled else None
-                sql, given = statement.render(":", values_of(dataset, ask, at))
                 columns = Columns(dataset, live.names, live.types)
-                with self._run(connection, sql, given) as result:
-                    for rows in result.partitions(LIMIT):
-                        yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
+                for values in self._as_stored(connection, statement, values_of(dataset, ask, at), ask):
+                    sql, given = statement.render(":", values)
+                    with self._run(connection, sql, given) as result:
+                        for rows in result.partitions(LIMIT):
+                            table = pa.Table.from_batches([columns.batch(rows)])
+                            yield Located(ask, in_tenure(dataset, ask, table))
+
+    def _as_stored(
+        self, connection: Connection, statement: Statement, values: dict[str, Any], ask: Ask
+    ) -> Iterator[dict[str, Any]]:
+        """As text, and as a number too where SQLite would compare the two as different (a column without a type)."""
+        yield values
+        number = ask.identifier.value if ask.identifier else ""
+        if self._dialect == "sqlite" and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", number):
+            tables = sorted(statement.tables)
+            query = text("SELECT name FROM pragma_table_info(:t) WHERE type = '' OR upper(type) LIKE '%BLOB%'")
+            untyped = {name.lower() for t in tables for name in connection.execute(query, {"t": t}).scalars()}
+            if untyped & statement.columns:
+                yield {**values, **{word: int(number) for word, value in values.items() if value == number}}
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         wanted, statement = distinct_keys(keys, dataset), self._statement(dataset)

@@ -45,7 +45,8 @@ class UndrawableLetter(DsrError):
     def __init__(self, code_point: int, place: Place) -> None:
         self.code_point, self.place = code_point, place
         where = " ".join(str(part) for part in place)
-        super().__init__(f"{where}: no font has U+{code_point:04X} → correct the text, or add a font that has it")
+        fix = "correct it in its system and run dsr collect CASE --again, strike it (a note), or add a font that has it"
+        super().__init__(f"{where}: no font has U+{code_point:04X} → {fix}")
 
 
 class Face(TTFont):  # type: ignore[misc]

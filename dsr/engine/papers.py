@@ -176,7 +176,7 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         Fact("手数料", "0円"),
     )
     closing = (
-        "記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、上記の窓口へお申し出ください。",
+        f"記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、{_where(hold)}へお申し出ください。",
         *_open_notes(hold, issued),
     )
     lines = tuple(FileLine(f["path"], f["sha256"], f["size"]) for f in files)
@@ -198,6 +198,10 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         lang,
         facts,
     )
+
+
+def _where(hold: Hold) -> str:
+    return "下記の窓口" if hold.office.inventory.company.desk else "当社"
 
 
 def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
@@ -463,15 +467,13 @@ def _redactions(hold: Hold) -> Iterator[Redaction]:
 
 
 def _legend(hold: Hold, lang: law.Lang) -> tuple[tuple[str, str], ...]:
-    used: dict[str, tuple[str, str]] = {}
+    cited: dict[tuple[str, str], list[str]] = {}
     for key in redaction_counts(hold):
         mark, ground = key.split(":", 1)
         if mark != "row":
-            used.setdefault(
-                mark,
-                (shown_as(mark, ground), law.mark(mark).line(law.ground(ground).citation if ground else "", lang)),
-            )
-    return tuple(used.values())
+            at = cited.setdefault((mark, shown_as(mark, ground)), [])
+            at += [law.ground(ground).citation] if ground else []
+    return tuple((shown, law.mark(mark).line("、".join(found), lang)) for (mark, shown), found in cited.items())
 
 
 __all__ = ["TOKYO", "book", "draw", "letter", "outward", "receipt_slip", "redaction_counts", "searched"]
