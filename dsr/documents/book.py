@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from dsr.documents.letter import across, witness
 from dsr.documents.letters import Place, width
 from dsr.documents.rows import FORM_GRID, Ruled, draw_rows, looks_masked
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
+from dsr.documents.structure import ENGLISH
 from dsr.documents.style import (
     BODY,
     COVER,
@@ -98,33 +100,37 @@ class Contents:
 
     sheet: Sheet
     page: Page
-    tops: dict[str, float]
+    tops: dict[str, tuple[float, int]]
     titles: dict[str, str]
-    found: dict[str, int]
+    found: dict[str, tuple[Page, float]]
 
     def fill(self) -> None:
-        for no, top in self.tops.items():
-            base = top - BODY.rise()
-            label = SECTION.hand.spell(no, ("contents",))
-            title = BODY.hand.spell(self.titles[no], ("contents", no))
-            number = BODY.hand.spell(str(self.found[no]), ("contents",))
-            end = LEFT + MEASURE - width(number) * BODY.size
-            self.page.write(LEFT, base, label, SECTION)
-            self.page.write(LEFT + 26, base, title, BODY)
-            self.page.write(end, base, number, BODY)
-            start = LEFT + 32 + width(title) * BODY.size
-            self.page.operators.append("[0.6 2.4] 0 d")
-            self.page.line(start, base + 2.5, end - 6, base + 2.5, 0.6, RULE)
-            self.page.operators.append("[] 0 d")
-            area = (LEFT, top - BODY.leading, LEFT + MEASURE, top)
-            self.page.link(f"part-{no}", area)
+        for no, (top, link) in self.tops.items():
+            with self.sheet.structure.into(link):
+                self._entry(no, top)
+
+    def _entry(self, no: str, top: float) -> None:
+        base, (target, to_y) = top - BODY.rise(), self.found[no]
+        label = SECTION.hand.spell(no, ("contents",))
+        title = BODY.hand.spell(self.titles[no], ("contents", no))
+        number = BODY.hand.spell(str(target.number + 1), ("contents",))
+        end = LEFT + MEASURE - width(number) * BODY.size
+        self.page.write(LEFT, base, label, SECTION)
+        self.page.write(LEFT + 26, base, title, BODY)
+        self.page.write(end, base, number, BODY)
+        start = LEFT + 32 + width(title) * BODY.size
+        self.page.operators.append("[0.6 2.4] 0 d")
+        self.page.line(start, base + 2.5, end - 6, base + 2.5, 0.6, RULE)
+        self.page.operators.append("[] 0 d")
+        area = (LEFT, top - BODY.leading, LEFT + MEASURE, top)
+        self.page.link(area, target, to_y, f"{no} {self.titles[no]}（{target.number + 1}ページ）")
 
 
 def _cover(sheet: Sheet, book: Book) -> Contents:
     sheet.skip(14)
-    sheet.paragraph(book.title, COVER, ("title",), "center")
+    sheet.paragraph(book.title, COVER, ("title",), "center", role="H1")
     if book.language == "en":
-        sheet.paragraph("Disclosure of Retained Personal Data", GLOSS, ("title",), "center")
+        sheet.paragraph("Disclosure of Retained Personal Data", GLOSS, ("title",), "center", attributes=ENGLISH)
     sheet.page.line(LEFT, sheet.y - 6, LEFT + MEASURE, sheet.y - 6, 1.2, NAVY)
     sheet.skip(20)
     ruled = Ruled(sheet, [92.0, MEASURE - 92.0], ["left", "left"], FORM_GRID, ("cover",))
@@ -142,14 +148,16 @@ def _cover(sheet: Sheet, book: Book) -> Contents:
 
 
 def _contents(sheet: Sheet, book: Book) -> Contents:
-    sheet.paragraph("目次　Contents" if book.language == "en" else "目次", SECTION, ("contents",))
+    sheet.paragraph("目次　Contents" if book.language == "en" else "目次", SECTION, ("contents",), role="H2")
     sheet.skip(4)
-    tops: dict[str, float] = {}
-    parts = _parts(book)
+    tops: dict[str, tuple[float, int]] = {}
+    parts, tree = _parts(book), sheet.structure
     pitch = min(22.0, (sheet.left_over - 4) / len(parts))
-    for chapter in parts:
-        tops[chapter.no] = sheet.y
-        sheet.skip(pitch)
+    with tree.within("TOC") as toc:
+        for chapter in parts:
+            entry = tree.open("Reference", tree.open("TOCI", toc))
+            tops[chapter.no] = sheet.y, tree.open("Link", entry)
+            sheet.skip(pitch)
     titles = {chapter.no: chapter.title for chapter in parts}
     contents = Contents(sheet, sheet.page, tops, titles, {})
     sheet.new_page()
@@ -158,45 +166,50 @@ def _contents(sheet: Sheet, book: Book) -> Contents:
 
 def _part(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> None:
     sheet.room(190)
-    _part_head(sheet, book, chapter, contents)
-    if chapter.no == GUIDE:
-        _guide(sheet, book)
-    if chapter.intro:
-        sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
-        sheet.skip(4)
-    for number, line in enumerate(chapter.lines):
-        _bullet(sheet, line, ("part", chapter.no, "line", number))
-    for table in chapter.tables:
-        _table(sheet, table)
-    if chapter.no == WITHHELD:
-        _searched(sheet, book)
-        _redactions(sheet, book)
+    with sheet.structure.within("Sect"):
+        _part_head(sheet, book, chapter, contents)
+        if chapter.no == GUIDE:
+            _guide(sheet, book)
+        if chapter.intro:
+            sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
+            sheet.skip(4)
+        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))
+        for table in chapter.tables:
+            _table(sheet, table)
+        if chapter.no == WITHHELD:
+            _searched(sheet, book)
+            _redactions(sheet, book)
     sheet.skip(24)
 
 
 def _part_head(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> None:
-    contents.found[chapter.no] = len(sheet.pages)
+    contents.found[chapter.no] = sheet.page, sheet.y + 6
     sheet.page.outline(f"part-{chapter.no}", f"{chapter.no} {chapter.title}", sheet.y + 6)
-    sheet.paragraph(f"{chapter.no}　{chapter.title}", PART, ("part", chapter.no, "title"))
+    sheet.paragraph(f"{chapter.no}　{chapter.title}", PART, ("part", chapter.no, "title"), role="H2")
     if book.language == "en" and chapter.no in GLOSSES:
-        sheet.paragraph(GLOSSES[chapter.no], GLOSS, ("part", chapter.no))
+        sheet.paragraph(GLOSSES[chapter.no], GLOSS, ("part", chapter.no), attributes=ENGLISH)
     sheet.page.line(LEFT, sheet.y - 2, LEFT + MEASURE, sheet.y - 2, 1.2, NAVY)
     sheet.skip(10)
 
 
 def _section(sheet: Sheet, book: Book, title: str, english: str) -> None:
     sheet.skip(8)
-    sheet.paragraph(f"{title}　{english}" if book.language == "en" else title, SECTION, (title,), keep=60)
+    sheet.paragraph(f"{title}　{english}" if book.language == "en" else title, SECTION, (title,), keep=60, role="H3")
     sheet.skip(2)
 
 
-def _bullet(sheet: Sheet, text: str, place: Place) -> None:
-    sheet.paragraph(f"・{text}", BODY, place, "justify", hang=width(BODY.hand.spell("・", place)) * BODY.size)
+def _bullets(sheet: Sheet, lines: Sequence[str], place: Place) -> None:
+    if not lines:
+        return
+    hang = width(BODY.hand.spell("・", place)) * BODY.size
+    with sheet.structure.within("L"):
+        for number, text in enumerate(lines):
+            with sheet.structure.within("LI"):
+                sheet.paragraph(f"・{text}", BODY, (*place, number), "justify", hang=hang, role="LBody")
 
 
 def _guide(sheet: Sheet, book: Book) -> None:
-    for number, line in enumerate(GUIDE_LINES):
-        _bullet(sheet, line, ("guide", number))
+    _bullets(sheet, GUIDE_LINES, ("guide",))
     if book.legend:
         _section(sheet, book, "記号と表示", "Marks")
         rows = [[Masked(shown, "legend", "") if looks_masked(shown) else shown, meaning]
@@ -210,8 +223,10 @@ def _table(sheet: Sheet, table: Table) -> None:
     sheet.room(90)
     top, page = sheet.y, sheet.page
     source = SMALL.hand.spell(f"{table.dataset}　{table.count:,}件", (table.dataset,))
-    page.write(LEFT + MEASURE - width(source) * SMALL.size, top - SECTION.rise(), source, GLOSS)
-    sheet.paragraph(table.title, SECTION, (table.dataset, "title"), measure=MEASURE - width(source) * SMALL.size - 8)
+    sheet.paragraph(table.title, SECTION, (table.dataset, "title"), measure=MEASURE - width(source) * SMALL.size - 8,
+                    role="H3")
+    with sheet.structure.within("P"):
+        page.write(LEFT + MEASURE - width(source) * SMALL.size, top - SECTION.rise(), source, GLOSS)
     if table.note:
         sheet.paragraph(table.note, SMALL, (table.dataset, "note"), "justify")
     sheet.skip(2)

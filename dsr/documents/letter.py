@@ -8,6 +8,7 @@ from dsr.documents.content import FileLine, Head, Item, Language, Letter, Party,
 from dsr.documents.letters import width
 from dsr.documents.rows import FORM_GRID, LETTER, Look, Ruled
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
+from dsr.documents.structure import ENGLISH
 from dsr.documents.style import (
     DIGEST,
     FORM,
@@ -154,9 +155,9 @@ TITLES = {
 def _title(sheet: Sheet, title: str, kind: str, language: Language) -> None:
     page, top = sheet.page, sheet.y
     page.outline("title", title, top)
-    sheet.paragraph(title, NOTICE_TITLE, ("title",), "center")
+    sheet.paragraph(title, NOTICE_TITLE, ("title",), "center", role="H1")
     if language == "en" and kind in TITLES:
-        sheet.paragraph(TITLES[kind], GLOSS, ("title",), "center")
+        sheet.paragraph(TITLES[kind], GLOSS, ("title",), "center", attributes=ENGLISH)
     sheet.skip(12)
 
 
@@ -198,7 +199,7 @@ def _grid(sheet: Sheet, rows: list[tuple[str, str]], language: Language) -> None
 
 
 def _heading(sheet: Sheet, key: str, language: Language) -> None:
-    sheet.paragraph(word(key, language), NOTICE, (key,), keep=50)
+    sheet.paragraph(word(key, language), NOTICE, (key,), keep=50, role="H2")
 
 
 def _items(sheet: Sheet, items: tuple[Item, ...], language: Language) -> None:

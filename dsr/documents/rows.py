@@ -15,6 +15,7 @@ from dsr.documents.content import Align, Cell, Column, Masked, Table
 from dsr.documents.kinsoku import break_lines
 from dsr.documents.letters import NEWLINE, Glyph, Hand, Place, width
 from dsr.documents.sheet import Sheet
+from dsr.documents.structure import COLUMN_HEAD, ROOT, ROW_HEAD
 from dsr.documents.style import (
     CELL,
     FORM,
@@ -37,6 +38,7 @@ from dsr.documents.style import (
 from dsr.errors import CheckFailed
 
 PAD = 4.0
+ROWS_READ_AT_ONCE = 1_000  # a table of more is several to a screen reader, each with its head (pdf.md 4)
 WIDE_LEAST = 60.0
 CRAMPED = 110.0  # running text in less than this, over more than six lines, reads better in cards
 WIDE_SHARE = 0.3  # a column whose longest value asks for more of the measure than this wraps like running text
@@ -95,15 +97,17 @@ class Ruled:
         self.edges = [x]
         for across in widths:
             self.edges.append(self.edges[-1] + across)
-        self.number = 0
+        self.number, self._since = 0, 0
+        self._parent = ROOT if sheet.structure.current is None else sheet.structure.current
+        self._table = sheet.structure.open("Table", self._parent)
         self._head = [self._block(text, i, look.head, (*place, "head")) for i, text in enumerate(head)]
         if head:
             sheet.room(self._height(self._head) + 3 * look.cell.leading)
-            self._band(self._head, [0] * len(head), self._most(self._head), look.head_fill)
+            self._draw_head(read=True)
 
     def row(self, cells: Sequence[Cell]) -> None:
         """One row; longer than a page, it goes on under the repeated head."""
-        self.number += 1
+        self.number, self._since = self.number + 1, self._since + 1
         look, sheet = self.look, self.sheet
         kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
         blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i)) for i, cell in enumerate(cells)]
@@ -112,19 +116,36 @@ class Ruled:
         if height > sheet.left_over and (height < 240 or sheet.left_over < 4 * leading):
             self._turn()
         fill = look.zebra if look.zebra and self.number % 2 == 0 else None
+        elements = self._elements(len(blocks), "TH" if look.label else "TD", ROW_HEAD if look.label else "")
         done, most = 0, self._most(blocks)
         while done < most:
             if done:
-                self._turn()
+                self._turn(within_row=True)
             fit = max(1, int((sheet.left_over - 2 * look.pad) // leading))
             lines = min(fit, most - done)
-            self._band(blocks, [done] * len(blocks), lines, fill)
+            self._band(blocks, [done] * len(blocks), lines, fill, elements)
             done += lines
 
-    def _turn(self) -> None:
+    def _elements(self, cells: int, first: str, attributes: str = "", others: str = "TD") -> list[int | None]:
+        """A row and its cells in the reading order."""
+        tree = self.sheet.structure
+        row = tree.open("TR", self._table)
+        return [tree.open(first if i == 0 else others, row, attributes if i == 0 or others == "TH" else "")
+                for i in range(cells)]
+
+    def _draw_head(self, read: bool) -> None:
+        """``read``: as the head of its table; else it only repeats for the eye what was read before."""
+        count = len(self._head)
+        elements = self._elements(count, "TH", COLUMN_HEAD, "TH") if read else [None] * count
+        self._band(self._head, [0] * count, self._most(self._head), self.look.head_fill, elements)
+
+    def _turn(self, within_row: bool = False) -> None:
         self.sheet.new_page()
         if self._head:
-            self._band(self._head, [0] * len(self._head), self._most(self._head), self.look.head_fill)
+            fresh = self._since > ROWS_READ_AT_ONCE and not within_row
+            if fresh:
+                self._table, self._since = self.sheet.structure.open("Table", self._parent), 0
+            self._draw_head(read=fresh)
 
     def _block(self, cell: Cell, index: int, kind: Type, place: Place) -> Block:
         text = cell.shown if isinstance(cell, Masked) else cell
@@ -147,7 +168,8 @@ class Ruled:
     def _height(self, blocks: Sequence[Block]) -> float:
         return self._most(blocks) * self.look.cell.leading + 2 * self.look.pad
 
-    def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None) -> None:
+    def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None,
+              elements: Sequence[int | None]) -> None:
         look, page, sheet = self.look, self.sheet.page, self.sheet
         top, height = sheet.y, lines * look.cell.leading + 2 * look.pad
         if fill:
@@ -157,8 +179,9 @@ class Ruled:
         for index, block in enumerate(blocks):
             shown = block.lines[skipped[index]:skipped[index] + lines]
             drop = (lines - len(shown)) / 2 * look.cell.leading if look.grid and look.label and index == 0 else 0.0
-            for offset, line in enumerate(shown):
-                self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
+            with sheet.structure.into(elements[index]):
+                for offset, line in enumerate(shown):
+                    self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
         self._rules(top, height)
         sheet.y -= height
 
