@@ -1,8 +1,8 @@
 """Makes what was drawn an accessible file for the archive: PDF/A-3a and PDF/UA-1 (ISO 19005-3, ISO 14289-1).
 
 ReportLab draws pages and embeds fonts; it knows no structure tree, no output intent and no XMP, and ends its streams
-in a way the standard forbids (pdf.md 2.1). The tree is appended as objects, then the whole is written anew by pikepdf:
-one revision, no leftovers, the same bytes for the same content.
+in a way the standard forbids (pdf.md 2.1). So what it wrote is read back, completed and written anew with the tree: one
+revision, no leftovers, the same bytes for the same content.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, String
+from pikepdf import Array, Dictionary, Name, Stream, String
 
+from dsr.documents.packing import File, packed
 from dsr.documents.structure import Jump, Structure
 
 PROFILE = Path(__file__).parent / "icc" / "sRGB.icc"
@@ -24,6 +25,7 @@ PROFILES = ("3a", "ua1")
 """What every document claims, and what the release gate holds it to."""
 PRODUCER = "dsr"
 _AS_PRINTED = 4
+_TREE = "/StructureTreeRootHere"  # stands in the catalogue until the tree has its number
 _NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/", "xmp": "http://ns.adobe.com/xap/1.0/",
     "pdf": "http://ns.adobe.com/pdf/1.3/", "pdfaid": "http://www.aiim.org/pdfa/ns/id/",
@@ -44,11 +46,9 @@ _UA_SCHEMA = """<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource"
 
 def archive(drawn: bytes, structure: Structure, title: str, issued_on: date, language: str, out: BinaryIO) -> None:
     """``drawn``: a PDF as ReportLab wrote it. Days come from the content, so that a repeat gives the same bytes."""
-    tagged, first = _with_structure(drawn, structure)
-    del drawn
-    with pikepdf.open(io.BytesIO(tagged)) as pdf:
+    with pikepdf.open(io.BytesIO(drawn)) as pdf:
         root = pdf.Root
-        root.StructTreeRoot = pdf.get_object(first, 0)
+        root.StructTreeRoot = Name(_TREE)
         root.MarkInfo = Dictionary(Marked=True)
         root.Lang = String(language)
         root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
@@ -60,33 +60,45 @@ def archive(drawn: bytes, structure: Structure, title: str, issued_on: date, lan
                 del page[Name.Trans]
             page.obj.StructParents = number
             page.obj.Tabs = Name.S
-        for number, jump in enumerate(structure.jumps):
-            _link(pdf, jump, len(pdf.pages) + number, pdf.get_object(first + 2 + jump.element, 0))
+        links = [_link(pdf, jump, len(pdf.pages) + number) for number, jump in enumerate(structure.jumps)]
         _information(pdf, title, issued_on)
-        pdf.save(out, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.generate, min_version="1.7",
-                 compress_streams=True, linearize=False)
+        _write(pdf, structure, links, out)
 
 
-def _with_structure(drawn: bytes, structure: Structure) -> tuple[bytes, int]:
-    """The file with the structure's objects appended as a further section, and the number of the tree's root."""
-    with pikepdf.open(io.BytesIO(drawn)) as pdf:
-        pages = [page.obj.objgen[0] for page in pdf.pages]
-        first, root = int(pdf.trailer.Size), pdf.Root.objgen[0]
-    start = int(drawn.rpartition(b"startxref")[2].split()[0])
-    parts, offsets, at = [drawn, b"\n"], [], len(drawn) + 1
-    for number, body in enumerate(structure.objects(first, pages), start=first):
-        written = b"%d 0 obj\n%b\nendobj\n" % (number, body)
-        offsets.append(at)
-        at += len(written)
-        parts.append(written)
-    entries = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    parts.append(b"xref\n%d %d\n%b" % (first, len(offsets), entries))
-    parts.append(b"trailer\n<</Size %d/Root %d 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n"
-                 % (first + len(offsets), root, start, at))  # fmt: skip
-    return b"".join(parts), first
+def _write(pdf: pikepdf.Pdf, structure: Structure, links: list[int], out: BinaryIO) -> None:
+    """ReportLab's objects and ours under their numbers, the structure's after them."""
+    pages = [page.obj.objgen[0] for page in pdf.pages]
+    held = {found.objgen[0]: found for found in pdf.objects if isinstance(found, Dictionary | Stream | Array)}
+    first, root = max(held) + 1, pdf.Root.objgen[0]
+    file = File(out, first + structure.count)
+    plain: dict[int, bytes] = {}
+    for number, found in held.items():
+        if isinstance(found, Stream):
+            _write_stream(file, number, found)
+        else:
+            plain[number] = found.unparse(resolved=True)
+    plain[root] = plain[root].replace(_TREE.encode(), b"%d 0 R" % first)
+    file.plain(plain.items())
+    file.plain(enumerate(structure.objects(first, pages, links), start=first))
+    file.end(root, pdf.docinfo.objgen[0])
 
 
-def _link(pdf: pikepdf.Pdf, jump: Jump, key: int, element: pikepdf.Object) -> None:
+def _write_stream(file: File, number: int, found: Stream) -> None:
+    """As it is, unless it would end in a line's end; metadata stays readable, as the standard asks."""
+    told = Dictionary({key: value for key, value in found.stream_dict.items() if key not in ("/Length", "/Filter")})
+    if told.get("/Type") == Name.Metadata:
+        file.stream(number, told.unparse(resolved=True), found.read_bytes())
+        return
+    told.Filter = Name.FlateDecode
+    is_font = "/Length1" in told
+    data, length = packed(found.read_bytes(), b"\0" if is_font else b" ")
+    if is_font:
+        told.Length1 = length
+    file.stream(number, told.unparse(resolved=True), data)
+
+
+def _link(pdf: pikepdf.Pdf, jump: Jump, key: int) -> int:
+    """The link as an annotation on its page; its object number."""
     page, target = pdf.pages[jump.page], pdf.pages[jump.to_page]
     link = pdf.make_indirect(Dictionary(
         Type=Name.Annot, Subtype=Name.Link, Rect=Array([round(edge, 2) for edge in jump.area]), F=_AS_PRINTED,
@@ -96,7 +108,7 @@ def _link(pdf: pikepdf.Pdf, jump: Jump, key: int, element: pikepdf.Object) -> No
     if Name.Annots not in page:
         page.Annots = Array()
     page.Annots.append(link)
-    element.K.append(Dictionary(Type=Name.OBJR, Obj=link, Pg=page.obj))
+    return int(link.objgen[0])
 
 
 def _intent(pdf: pikepdf.Pdf) -> pikepdf.Object:

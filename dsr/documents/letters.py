@@ -162,6 +162,16 @@ class Hand:
         except KeyError:
             return [known.get(char) or self._plain(char, place) for char in text]
 
+    def ems(self, text: str, place: Place) -> float | None:
+        """The width of plain text on one line; ``None`` where a letter needs more than a look (see ``spell``)."""
+        if _ODD.search(text):
+            return None
+        known = self._known
+        try:
+            return sum([known[char].width for char in text])
+        except KeyError:
+            return sum([(known.get(char) or self._plain(char, place)).width for char in text])
+
     def _plain(self, char: str, place: Place) -> Glyph:
         for key in self.stack:
             font = face(key)

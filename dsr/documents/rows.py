@@ -88,6 +88,16 @@ class Block(NamedTuple):
     fill: Colour = STRUCK
 
 
+class Plain(NamedTuple):
+    """A cell of one line: where its text begins; ``fill`` and its edges where it is a mask."""
+
+    text: str
+    x: float
+    fill: Colour | None
+    left: float
+    right: float
+
+
 class Ruled:
     """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors."""
 
@@ -109,6 +119,9 @@ class Ruled:
         """One row; longer than a page, it goes on under the repeated head."""
         self.number, self._since = self.number + 1, self._since + 1
         look, sheet = self.look, self.sheet
+        if not look.grid and not look.label and (plain := self._plain_cells(cells)):
+            self._plain_row(plain)
+            return
         kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
         blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i)) for i, cell in enumerate(cells)]
         leading = look.cell.leading
@@ -125,6 +138,46 @@ class Ruled:
             lines = min(fit, most - done)
             self._band(blocks, [done] * len(blocks), lines, fill, elements)
             done += lines
+
+    def _plain_cells(self, cells: Sequence[Cell]) -> list[Plain] | None:
+        """The cells, if all are plain text or a whole mask on one line, as in nearly every row."""
+        kind, side = self.look.cell, self.look.side
+        found: list[Plain] = []
+        for index, cell in enumerate(cells):
+            boxed = isinstance(cell, Masked)
+            text = cell.shown if isinstance(cell, Masked) else cell
+            if boxed and (text[:1] != "（" or not _WHOLE.fullmatch(text)):
+                return None
+            ems = kind.hand.ems(text, (*self.place, self.number, index))
+            left, right = self.edges[index] + side, self.edges[index + 1] - side
+            if ems is None or (long := ems * kind.size) > right - left + 1e-6:
+                return None
+            at = {"left": left, "right": right - long, "center": (left + right - long) / 2}
+            fill = None if not isinstance(cell, Masked) else WAITING if cell.mark == "under_review" else STRUCK
+            found.append(Plain(text, at["center" if fill else self.aligns[index]], fill, left, right))
+        return found
+
+    def _plain_row(self, cells: Sequence[Plain]) -> None:
+        look, sheet, kind = self.look, self.sheet, self.look.cell
+        height = kind.leading + 2 * look.pad
+        if height > sheet.left_over:
+            self._turn()
+        elements = self._elements(len(cells), "TD")
+        top, page, left, right = sheet.y, sheet.page, self.edges[0], self.edges[-1]
+        base = top - look.pad - kind.rise()
+        ink, fill = "{:.3g} {:.3g} {:.3g}".format(*look.rule), look.zebra if self.number % 2 == 0 else None
+        behind = page.filling(left, top - height, right - left, height - look.thick, fill) if fill else ""
+        behind += f"{look.thick:g} w {ink} RG {left:.2f} {top - height:.2f} m {right:.2f} {top - height:.2f} l S "
+        for cell in cells:
+            if cell.fill:
+                low, up = top - look.pad - kind.leading + 0.8, kind.leading - 1.6
+                behind += page.filling(cell.left, low, cell.right - cell.left, up, cell.fill)
+        run = page.codes.run
+        page.row(behind, [
+            (element, cell.x, base, run(cell.text, kind, self.place), WHITE if cell.fill is STRUCK else kind.colour)
+            for element, cell in zip(elements, cells, strict=True) if cell.text and element is not None
+        ])
+        sheet.y -= height
 
     def _elements(self, cells: int, first: str, attributes: str = "", others: str = "TD") -> list[int | None]:
         """A row and its cells in the reading order."""
@@ -260,15 +313,15 @@ def natural(texts: Iterable[str], hand: Hand, size: float, place: Place) -> floa
 
 def measure_columns(table: Table) -> list[float]:
     """The width each column's longest value asks for, read from every row once; the count is proved on the way."""
-    longest = [0.0] * len(table.columns)
+    longest, keys = [0.0] * len(table.columns), [column.key for column in table.columns]
     number = 0
     for number, row in enumerate(table.rows(), start=1):
         if len(row) != len(longest):
             raise CheckFailed(f"{table.dataset} row {number}: {len(row)} cells for {len(longest)} columns")
         for index, cell in enumerate(row):
-            text = cell.shown if isinstance(cell, Masked) else cell
-            glyphs = CELL.hand.spell(text, (table.dataset, "row", number, table.columns[index].key))
-            longest[index] = max(longest[index], width(glyphs))
+            text, place = cell.shown if isinstance(cell, Masked) else cell, (table.dataset, "row", number, keys[index])
+            ems = CELL.hand.ems(text, place)
+            longest[index] = max(longest[index], width(CELL.hand.spell(text, place)) if ems is None else ems)
     if number != table.count:
         raise CheckFailed(f"{table.dataset}: {table.count} rows were stated, {number} were handed over")
     return [ems * CELL.size + 2 * PAD for ems in longest]

@@ -6,7 +6,7 @@ escape and nothing is collapsed or dropped (pdf.md 1.4). Same content, same byte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import Any, BinaryIO, Literal
@@ -32,6 +32,7 @@ class Codes:
     def __init__(self, document: Any) -> None:
         self._document = document
         self._known: dict[tuple[Face, str], tuple[str, str]] = {}
+        self._plain: dict[tuple[int, str], tuple[str, str]] = {}
 
     def of(self, font: Face, char: str) -> tuple[str, str]:
         code = self._known.get((font, char))
@@ -40,6 +41,29 @@ class Codes:
             escaped = "".join(chr(b) if 32 <= b < 127 and b not in b"()\\" else f"\\{b:03o}" for b in raw)
             code = self._known[(font, char)] = (font.getSubsetInternalName(subset, self._document), escaped)
         return code
+
+
+    def run(self, text: str, kind: Type, place: Place) -> str:
+        """Operators that show plain text (``Hand.ems`` is not None), whatever font was set before."""
+        plain, hand, last = self._plain, id(kind.hand), ""
+        parts: list[str] = []
+        pending: list[str] = []
+        for char in text:
+            name, code = plain.get((hand, char)) or self._spelled(char, kind, place)
+            if name != last:
+                if pending:
+                    parts.append(f"({''.join(pending)}) Tj ")
+                parts.append(f"{name} {kind.size:g} Tf ")
+                pending, last = [], name
+            pending.append(code)
+        parts.append(f"({''.join(pending)}) Tj")
+        return "".join(parts)
+
+    def _spelled(self, char: str, kind: Type, place: Place) -> tuple[str, str]:
+        (glyph,) = kind.hand.spell(char, place)
+        assert glyph.face is not None
+        found = self._plain[id(kind.hand), char] = self.of(glyph.face, glyph.char)
+        return found
 
 
 class Page:
@@ -105,11 +129,25 @@ class Page:
         self.operators.append("".join(parts))
 
     def fill(self, x: float, y: float, across: float, up: float, colour: Colour) -> None:
-        self.operators.append(f"{self._beside()}{self._colour(colour)}{x:.2f} {y:.2f} {across:.2f} {up:.2f} re f")
+        self.operators.append(self._beside() + self.filling(x, y, across, up, colour))
+
+    def filling(self, x: float, y: float, across: float, up: float, colour: Colour) -> str:
+        return f"{self._colour(colour)}{x:.2f} {y:.2f} {across:.2f} {up:.2f} re f "
 
     def line(self, x: float, y: float, x2: float, y2: float, thick: float = 0.5, colour: Colour = RULE) -> None:
         ink = "{:.3g} {:.3g} {:.3g}".format(*colour)
         self.operators.append(f"{self._beside()}{thick:g} w {ink} RG {x:.2f} {y:.2f} m {x2:.2f} {y2:.2f} l S")
+
+    def row(self, behind: str, cells: Iterable[tuple[int, float, float, str, Colour]]) -> None:
+        """A whole row of one line: ``behind`` it fills and rules, then cells of (element, x, base, run, ink)."""
+        parts = [self._into(None), behind]
+        mark, role, number = self.structure.mark, self.structure.role, self.number
+        for element, x, base, run, ink in cells:
+            begun = f" EMC /{role(element)} <</MCID {mark(number, element)}>> BDC {self._colour(ink)}"
+            parts.append(f"{begun}BT 1 0 0 1 {x:.2f} {base:.2f} Tm {run} ET")
+        parts.append(" EMC")
+        self.operators.append("".join(parts))
+        self._mark, self._font = NOTHING, None
 
     def outline(self, key: str, title: str, y: float) -> None:
         """An entry in the reader's outline, and the place named ``key`` it leads to."""
@@ -204,7 +242,7 @@ class Sheet:
 def _canvas(title: str, issued_on: date) -> Any:
     first = face("gothic")
     pdfmetrics.registerFont(first)  # a first font is asked for by name; never Helvetica, which would not be embedded
-    canvas = Canvas("", pagesize=PAPER, pageCompression=1, invariant=1, initialFontName=first.fontName,
+    canvas = Canvas("", pagesize=PAPER, pageCompression=0, invariant=1, initialFontName=first.fontName,
                     pdfVersion=(1, 7))
     canvas.setTitle(title)
     stamp = TimeStamp(1)

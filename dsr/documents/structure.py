@@ -90,10 +90,15 @@ class Structure:
 
     # -- as PDF objects ----------------------------------------------------------------------------------------
 
-    def objects(self, first: int, pages: Sequence[int]) -> Iterator[bytes]:
+    @property
+    def count(self) -> int:
+        """How many objects ``objects`` gives."""
+        return 2 + len(self._roles)
+
+    def objects(self, first: int, pages: Sequence[int], links: Sequence[int]) -> Iterator[bytes]:
         """The bodies of the objects ``first``, ``first + 1``, …: tree root, parent tree, then every element.
 
-        ``pages`` are the object numbers of the pages. The objects of links are put in by whoever makes those.
+        ``pages`` are the object numbers of the pages, ``links`` those of the jumps' annotations.
         """
         base = first + 2
         yield (f"<</Type/StructTreeRoot/K[{base + ROOT} 0 R]/ParentTree {first + 1} 0 R"
@@ -102,26 +107,32 @@ class Structure:
         children: defaultdict[int, list[int]] = defaultdict(list)
         for number in range(1, len(self._parents)):
             children[self._parents[number]].append(number)
-        pieces = self._pieces()
-        for number in range(len(self._roles)):
+        once, more = self._pieces()
+        leads = {jump.element: f"<</Type/OBJR/Obj {link} 0 R/Pg {pages[jump.page]} 0 R>>"
+                 for jump, link in zip(self.jumps, links, strict=True)}  # fmt: skip
+        for number, (role, parent, own) in enumerate(zip(self._roles, self._parents, once, strict=True)):
+            said = f"<</S/{ROLES[role]}/P {base + parent if number else first} 0 R{self._attributes.get(number, '')}"
             kids = [f"{base + child} 0 R" for child in children.get(number, ())]
-            own = pieces.get(number, ())
-            here = {page for page, _ in own}
-            on = f"/Pg {pages[own[0][0]]} 0 R" if own else ""
-            if len(here) < 2:
-                kids += [str(mark) for _, mark in own]
-            else:
-                kids += [f"<</Type/MCR/Pg {pages[page]} 0 R/MCID {mark}>>" for page, mark in own]
-            parent = first if number == ROOT else base + self._parents[number]
-            yield (f"<</S/{ROLES[self._roles[number]]}/P {parent} 0 R{on}{self._attributes.get(number, '')}"
-                   f"/K[{' '.join(kids)}]>>").encode()
+            if number in more:
+                kids += [f"<</Type/MCR/Pg {pages[page]} 0 R/MCID {mark}>>" for page, mark in more[number]]
+            elif own >= 0:
+                said += f"/Pg {pages[own >> 32]} 0 R"
+                kids.append(str(own & 0xFFFFFFFF))
+            if number in leads:
+                kids.append(leads[number])
+            yield f"{said}/K[{' '.join(kids)}]>>".encode()
 
-    def _pieces(self) -> dict[int, tuple[tuple[int, int], ...]]:
-        found: dict[int, tuple[tuple[int, int], ...]] = {}
+    def _pieces(self) -> tuple[array[int], dict[int, list[tuple[int, int]]]]:
+        """Where each element's content lies: page and mark in one number, -1 for none; of those with several, all."""
+        once, more = array("q", [-1]) * len(self._roles), dict[int, list[tuple[int, int]]]()
         for page, elements in enumerate(self._content):
             for mark, element in enumerate(elements):
-                found[element] = (*found.get(element, ()), (page, mark))
-        return found
+                before = once[element]
+                if before >= 0:
+                    more.setdefault(element, [(before >> 32, before & 0xFFFFFFFF)]).append((page, mark))
+                else:
+                    once[element] = page << 32 | mark
+        return once, more
 
     def _parent_tree(self, base: int, pages: int) -> bytes:
         lines = [
