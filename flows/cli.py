@@ -222,7 +222,8 @@ def _inventory_draft(arguments: Arguments) -> None:
             file.write(made.text)
     told: dict[str, Any] = {"datasets": made.datasets, "not_personal": made.excused}
     told["problems"] = [{"dataset": d.dataset, "place": d.place, "problem": d.problem} for d in made.left]
-    _print(arguments, {"out": str(out), **told} if out else {"inventory": made.text, **told}, str(out or made.text))
+    document, words = ({"out": str(out)}, str(out)) if out else ({"inventory": made.text}, made.text.rstrip("\n"))
+    _print(arguments, {**document, **told}, words)
     for problem in made.left:
         print(f"{problem.dataset or ''} {problem.place}: {problem.problem}", file=sys.stderr)
     asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not _japanese(arguments)]

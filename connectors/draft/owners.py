@@ -41,7 +41,7 @@ def handles(edge: Edge) -> bool:
 def rank(edge: Edge, tables: Mapping[str, Table]) -> int:
     """0 plain name of the owner's key · 1 another name · 2 plain, but of one who handles · 3 never the owner."""
     words, key = ("_".join(map(snake, columns)) for columns in (edge.columns, edge.referred))
-    plain = words == key or words.startswith(tables[edge.parent].singular)
+    plain = words == key or f"{words}_".startswith(f"{tables[edge.parent].singular}_")
     return 2 * handles(edge) + (not plain)
 
 

@@ -97,16 +97,14 @@ def read_schema(connection: Connection, only: str | None) -> Schema:
     if not found:
         raise BadInput("URL", "the database has no tables", "check the address, the schema and the account's rights")
     tables = {table.id: _sampled(connection, table, quoted) for table in found}
-    linked = {
-        table.id: replace(table, edges=tuple(_edges(table, tables)), name=_ascii(table.name, f"table_{at}"))
-        for at, table in enumerate(tables.values(), 1)
-    }
+    names = [table.name for table in tables.values()]
+    linked = {}
+    for at, table in enumerate(tables.values(), 1):
+        # A dataset's name is a file's: 契約者 becomes table_3, and keeps its own name as label.
+        plain = table.name.isascii() and names.count(table.name) == 1
+        name = table.name if table.name and plain else f"table_{at}"
+        linked[table.id] = replace(table, edges=tuple(_edges(table, tables)), name=name)
     return Schema(dialect, quoted, linked, frozenset(live - set(tables)))
-
-
-def _ascii(name: str, otherwise: str) -> str:
-    """A dataset's name is a file's: 契約者 becomes table_3, and keeps its own name as label."""
-    return name if name.isascii() else otherwise
 
 
 def _quoting(connection: Connection, dialect: str) -> Callable[[str], str]:
@@ -141,7 +139,7 @@ def _read(look: Inspector, schema: str, home: str, quoted: Callable[[str], str])
         yield Table(
             id_of(schema, name),
             snake(name if schema.lower() == home else f"{schema}.{name}"),
-            snake(name).removesuffix("s"),
+            snake(name).removesuffix("s") or name,
             quoted(name) if schema.lower() == home else f"{quoted(schema)}.{quoted(name)}",
             (labels.get(name) or {}).get("text") or name,
             held,
@@ -175,7 +173,7 @@ def _sampled(connection: Connection, table: Table, quoted: Callable[[str], str])
     columns = {n: replace(c, guess=guesses.get(n, Guess())) for n, c in table.columns.items()}
     shown = [n for n, found in guesses.items() if found.kind in ("value", "day")]
     if not table.key:
-        return replace(table, columns=columns, key=tuple(shown), key_why=NO_KEY)
+        return replace(table, columns=columns, key=tuple(shown or guesses), key_why=NO_KEY)
     return replace(table, columns=columns, key_why=table.key_why if set(table.key) <= set(shown) else IN_CLEAR)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -48,8 +48,8 @@ NOTES = "自由記述に個人がいないか / free text may name people"
 BINARY = "要確認: 画像などは印字できない。含むなら手で回答 / cannot be printed: answer by hand"
 STRONG = ({"name", "kana"}, {"born_on"}, {"phone"}, {"address"})
 """Evidence of which two pieces make a match (dsr.rules.matching)."""
-OTHERS = ("user.name", "user.phone", "user.mail")
-"""Kinds that in a customer's row may be somebody else's."""
+OTHERS = ("user.name", "user.name.kana", "user.phone", "user.mail")
+"""Kinds that in a customer's row may be somebody else's; the first two also beside the person's own."""
 
 
 def quote(words: str) -> str:
@@ -125,19 +125,21 @@ def _dataset(
     if found.role == "child" and len(found.by[0].columns) == 1:
         known[found.by[0].columns[0]] = locate.by
     known |= {table.key[0]: "record_no"} if len(table.key) == 1 and not table.key_why else {}
+    own = None if found.role == "child" else {*locate.evidence.values()}
     for name in printed(table):
-        yield _field(table.columns[name], known.get(name), found.role == "child")
+        yield _field(table.columns[name], known.get(name), own)
 
 
-def _field(column: Column, identifies: str | None, below: bool) -> str:
-    """``identifies``: the kind of a column that leads somewhere. ``below``: in a row reached by its owner's number."""
+def _field(column: Column, identifies: str | None, own: Collection[str] | None) -> str:
+    """``identifies``: the kind of a column that leads somewhere. ``own``: the evidence of a person's own row."""
     kind, why = (identifies, "") if identifies else (column.guess.kind, column.guess.why)
     told = {"label": column.label} | ({"kind": kind} if kind != "value" else {})
     told |= {"mask": MASKS[kind]} if kind in MASKS else {}
     told |= {"form": column.guess.form} if column.guess.form and not identifies else {}
-    if below and kind.startswith(OTHERS):
+    others = kind.startswith(OTHERS) if own is None else kind in OTHERS[:2] and column.name not in own
+    if others:
         told, why = told | {"third_party": "unless_subject"}, why + ANOTHERS
-    elif below and kind.startswith("user.address"):
+    elif own is None and kind.startswith("user.address"):
         why += ELSEWHERES
     value = inline(told) if len(told) > 1 else quote(column.label)
     return f"{bare(column.name)} = {value}" + (f"  {remark(why)}" if why else "")
