@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from connectors.build import connect
 from connectors.draft import draft
 from connectors.draft.kinds import guess
+from dsr.connector import Ask
 from dsr.errors import BadInput
 from dsr.inventory import Dataset, Inventory, System, read_inventory
 from flows.cli import main
@@ -249,6 +251,17 @@ OWNED = {
         {"users": "person", "user_places": "user_id", "places": "place_id", "orders": "user_id"},
         ["ship_place_id → places"],
     ),
+    "a parcel is its order's customer's and not who delivered it; an address only billed to is nobody's yet": (
+        """CREATE TABLE customers (customer_id INTEGER PRIMARY KEY, name TEXT, kana TEXT, tel TEXT,
+            billing_addr_id INTEGER REFERENCES addrs (addr_id));
+        CREATE TABLE employees (employee_id INTEGER PRIMARY KEY, name TEXT, kana TEXT, tel TEXT);
+        CREATE TABLE addrs (addr_id INTEGER PRIMARY KEY, addr TEXT);
+        CREATE TABLE orders (order_id INTEGER PRIMARY KEY, customer_id INTEGER REFERENCES customers);
+        CREATE TABLE parcels (parcel_id INTEGER PRIMARY KEY, employee_id INTEGER REFERENCES employees,
+            order_id INTEGER REFERENCES orders);""",
+        {"customers": "person", "employees": "person", "orders": "customer_id", "parcels": "order_id", "addrs": "person"},
+        ["employee_id → employees", "billing_addr_id → addrs"],
+    ),
     "two tables of people that each name the other are both drafted": (
         """CREATE TABLE persons (person_id INTEGER PRIMARY KEY, household_id INTEGER, name TEXT, tel TEXT);
         CREATE TABLE household (household_id INTEGER PRIMARY KEY, person_id INTEGER, head_name TEXT, full_name TEXT, tel TEXT);
@@ -270,6 +283,18 @@ def test_each_table_gets_one_way_in_and_the_rest_is_asked(tmp_path: Path, case: 
     for dataset in system.dataset.values():
         assert len(dataset.ways) == 1
     assert draft(f"sqlite:///{tmp_path / 'shop.db'}", None, tmp_path, {}).left == ()
+
+
+def test_a_mail_is_found_however_its_letters_are_written(tmp_path: Path) -> None:
+    base = sqlite3.connect(tmp_path / "a.db")
+    base.executescript("""CREATE TABLE users (user_id INTEGER PRIMARY KEY, full_name TEXT, mail TEXT);
+        INSERT INTO users VALUES (0, 'x', 'HANAKO@Mail.Example'), (1, 'y', 'other@mail.example')""")
+    base.close()
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    _, inventory, system = drafted(url, tmp_path / "draft")
+    (connector,) = connect(inventory, environment={"A_URL": url}).values()
+    ask = Ask(0, None, {"mail_forms": ("hanako@mail.example",)})
+    assert [table.rows["user_id"].to_pylist() for table in connector.locate(system.dataset["users"], [ask])] == [[0]]
 
 
 @pytest.mark.parametrize(
@@ -361,6 +386,7 @@ CRM = (
     "CREATE TYPE mood AS ENUM ('good', 'bad')",
     'CREATE TABLE crm."Member" ("memberId" uuid PRIMARY KEY, "氏名" text, "birthDate" date, tel text, feels mood, '
     'extra jsonb, tags text[], face bytea, "odd : ""name""" text)',
+    "CREATE TABLE crm.birthdays (no int PRIMARY KEY, born_on date)",
     'CREATE TABLE public."order" ("user" uuid REFERENCES crm."Member" ("memberId"), at timestamptz NOT NULL, "select" int, '
     "PRIMARY KEY (at, \"select\")) PARTITION BY RANGE (at)",
     "CREATE TABLE order_2026 PARTITION OF \"order\" FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
@@ -381,7 +407,7 @@ def test_schemas_partitions_views_and_odd_names_are_accounted_for_on_postgresql(
 ) -> None:
     url = postgres.database(*CRM)
     text, _, system = drafted(url, tmp_path / "draft")
-    assert set(system.dataset) == {"crm_member", "order"}
+    assert set(system.dataset) == {"crm_member", "crm_birthdays", "order"}
     assert set(system.not_personal) == {"plain", "crm.member.face"}
     member = system.dataset["crm_member"]
     assert (member.label, member.fields["tel"].label) == ('会員\n"台帳"', "電話 '自宅'")

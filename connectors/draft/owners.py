@@ -104,7 +104,7 @@ def _descend(tables: Mapping[str, Table], held: dict[str, Held]) -> None:
         while wave is None or wave:
             wave = {}
             for name, table in tables.items():
-                edges = [e for e in table.edges if e.parent in held and e.parent != name and rank(e, tables) <= limit]
+                edges = [e for e in table.edges if e.parent in held and rank(e, tables) <= limit]
                 if name not in held and edges:
                     best = min(edges, key=lambda e: (rank(e, tables), -traits(tables[e.parent])))
                     wave[name] = Held("child", (best,))

@@ -178,12 +178,13 @@ def _sampled(connection: Connection, table: Table, quoted: Callable[[str], str])
 
 
 def _edges(table: Table, tables: Mapping[str, Table]) -> Iterator[Edge]:
-    """Declared references, then columns of another table's own key's name: old systems declare none."""
-    declared = [edge for edge in table.edges if edge.parent in tables]
-    yield from declared
-    for name in [n for n in table.columns if all(n not in edge.columns for edge in declared)]:
-        meant = (t for t in tables.values() if t.id != table.id and _names_key_of(snake(name), t))
-        yield from (Edge(table.id, (name,), t.id, t.key, declared=False) for t in list(meant)[:1])
+    """By their column: references declared, and columns of another table's key's name, for old systems declare none."""
+    for name in table.columns:
+        declared = [edge for edge in table.edges if name in edge.columns]
+        yield from (edge for edge in declared if edge.parent in tables and edge.columns[0] == name)
+        if not declared:
+            meant = [t for t in tables.values() if t.id != table.id and _names_key_of(snake(name), t)]
+            yield from (Edge(table.id, (name,), t.id, t.key, declared=False) for t in meant[:1])
 
 
 def _names_key_of(column: str, parent: Table) -> bool:
