@@ -18,6 +18,7 @@ from connectors.draft import draft
 from connectors.draft.kinds import guess
 from dsr.connector import Ask
 from dsr.errors import BadInput
+from dsr.identity import Identifier
 from dsr.inventory import Dataset, Inventory, System, read_inventory
 from flows.cli import main
 from tests.connector_fixtures import SECRET, Postgres, running_postgres  # noqa: F401 - a fixture is used by its name
@@ -242,13 +243,17 @@ OWNED = {
          "visits": "customer_id"}, ["employee_id → employees"],
     ),
     "an address by way of a table of links is reached, the address an order was sent to is not": (
-        """CREATE TABLE users (user_id INTEGER PRIMARY KEY, full_name TEXT, mail TEXT);
-        CREATE TABLE places (place_id INTEGER PRIMARY KEY, addr TEXT, zip TEXT);
+        """CREATE TABLE users (user_id INTEGER PRIMARY KEY, full_name TEXT, mail TEXT,
+            home_id INTEGER REFERENCES homes);
+        CREATE TABLE places (place_id INTEGER PRIMARY KEY, addr TEXT, zip TEXT, city_id INTEGER REFERENCES cities);
+        CREATE TABLE cities (city_id INTEGER PRIMARY KEY, city TEXT, within INTEGER REFERENCES cities (city_id));
+        CREATE TABLE homes (home_id INTEGER PRIMARY KEY, addr TEXT, city_id INTEGER REFERENCES cities);
         CREATE TABLE user_places (user_id INTEGER REFERENCES users, place_id INTEGER REFERENCES places,
             created_at TEXT, PRIMARY KEY (user_id, place_id));
         CREATE TABLE orders (id INTEGER PRIMARY KEY, user_id INTEGER REFERENCES users,
             ship_place_id INTEGER REFERENCES places (place_id));""",
-        {"users": "person", "user_places": "user_id", "places": "place_id", "orders": "user_id"},
+        {"users": "person", "user_places": "user_id", "places": "place_id", "homes": "home_id",
+         "orders": "user_id"},
         ["ship_place_id → places"],
     ),
     "a parcel is its order's customer's and not who delivered it; an address only billed to is nobody's yet": (
@@ -283,6 +288,37 @@ def test_each_table_gets_one_way_in_and_the_rest_is_asked(tmp_path: Path, case: 
     for dataset in system.dataset.values():
         assert len(dataset.ways) == 1
     assert draft(f"sqlite:///{tmp_path / 'shop.db'}", None, tmp_path, {}).left == ()
+
+
+def test_keys_are_compared_as_one_whole_and_whatever_type_they_are_stored_in(
+    database: Callable[[str], str], tmp_path: Path
+) -> None:
+    """a|b with c is not a with b|c; 0 in a column without a type (SQLite's alone) is the 0 that was revealed."""
+    url = database("""CREATE TABLE party (party_no TEXT PRIMARY KEY, full_nm TEXT, tel TEXT);
+        CREATE TABLE supply (a TEXT, b TEXT, party_no TEXT REFERENCES party (party_no), PRIMARY KEY (a, b));
+        CREATE TABLE meters (meter_no INTEGER PRIMARY KEY, a TEXT, b TEXT, FOREIGN KEY (a, b) REFERENCES supply (a, b));
+        INSERT INTO party VALUES ('0', 'x', '1'), ('1', 'y', '2');
+        INSERT INTO supply VALUES ('a|b', 'c', '0'), ('a', 'b|c', '1'), ('3|a', 'b', '1');
+        INSERT INTO meters VALUES (7, 'a|b', 'c'), (8, 'a', 'b|c'), (9, '3|a', 'b'), (10, NULL, 'c');
+        """)
+    if url.startswith("sqlite"):
+        base = sqlite3.connect(url.removeprefix("sqlite:///"))
+        base.executescript("CREATE TABLE calls (call_no INTEGER PRIMARY KEY, party_no); INSERT INTO calls VALUES (1, 0), (2, 1)")
+        base.close()
+    _, inventory, system = drafted(url, tmp_path / "draft")
+    (connector,) = connect(inventory, environment={system.url.removeprefix("env:"): url}).values()
+
+    def located(name: str, value: str, column: str) -> list[Any]:
+        dataset = system.dataset[name]
+        ask = Ask(0, Identifier(dataset.ways[0].by, value), {})
+        return [row for found in connector.locate(dataset, [ask]) for row in found.rows[column].to_pylist()]
+
+    assert connector.check() == []
+    for party, meters in (("0", [7]), ("1", [8, 9])):
+        revealed = located("supply", party, system.dataset["supply"].reveals[0].column)
+        assert sorted(no for value in revealed for no in located("meters", value, "meter_no")) == meters
+    if url.startswith("sqlite"):
+        assert located("calls", "0", "call_no") == [1]
 
 
 def test_a_mail_is_found_however_its_letters_are_written(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ class Guess:
 
 
 def guess(column: str, family: str, values: Iterable[object]) -> Guess:
-    """``family`` of the column's type: text, number, time or other."""
+    """``family`` of the column's type: text, number, time, untyped or other."""
     texts = [unicodedata.normalize("NFKC", str(value)).strip() for value in values if value is not None]
     texts = [text for text in texts if text]
     hits = {word: sum(bool(test(text)) for text in texts) for word, (_, test) in LOOKS.items()}
@@ -134,9 +134,10 @@ def _guess(name: str, family: str, looks: frozenset[str], count: int) -> tuple[s
         return "value", f"要確認: 列名は {named} のようだが値は違う / the name says {named}, the values do not", None
     if named not in ("", "value"):
         return named, "列名から / by its name", form if named in ("user.born_on", "user.died_on") else None
+    is_text = family in ("text", "untyped")
     by_values = f"値の形から（{count}件を見た）/ by the look of {count} values"
-    seen = next((kind for look, kind in BY_VALUES if look in looks and family == "text"), "")
+    seen = next((kind for look, kind in BY_VALUES if look in looks and is_text), "")
     if not named and (seen or form):
         return seen or "day", by_values, None if seen else form
-    is_day = family == "time" or (family == "text" and "day" in looks)
+    is_day = family == "time" or (is_text and "day" in looks)
     return ("day", "日時 / a day or time", None) if is_day else ("value", "", None)

@@ -17,7 +17,7 @@ SAMPLE = 200
 """Rows of each table that are looked at, 80 letters of each value."""
 FAMILIES: tuple[tuple[Any, str], ...] = (
     (types.LargeBinary, "binary"), ((types.JSON, types.ARRAY), "nested"), ((types.Date, types.DateTime), "time"),
-    ((types.Numeric, types.Integer), "number"), ((types.String, types.NullType), "text"),
+    ((types.Numeric, types.Integer), "number"), (types.String, "text"), (types.NullType, "untyped"),
 )  # fmt: skip
 BY_INDEX = "主キーがなく、一意索引から / by a unique index"
 NO_KEY = "要確認: 主キーも一意索引もない。一意になる列に直す / no key: name columns that are unique, or a case stops"
@@ -27,7 +27,7 @@ MEANT = Guess("user.name", "電話などと並ぶので氏名とみる / taken f
 
 @dataclass(frozen=True)
 class Column:
-    """``family``: text, number, time, other, nested (no equality) or binary (cannot be printed)."""
+    """``family``: text, number, time, untyped, other, nested (no equality) or binary (cannot be printed)."""
 
     name: str
     family: str

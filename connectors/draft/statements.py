@@ -58,9 +58,12 @@ class Statements:
         }  # fmt: skip
 
     def one(self, columns: Iterable[str], alias: str = "") -> str:
-        """Columns as one value; several joined by ``|``, as a record no. is."""
+        """Columns as one value; of several all but the last with their length, or ``a|b, c`` would be ``a, b|c``."""
         spelled = [alias + self.schema.quoted(column) for column in columns]
-        return spelled[0] if len(spelled) == 1 else " || '|' || ".join(f"CAST({column} AS TEXT)" for column in spelled)
+        if len(spelled) == 1:
+            return spelled[0]
+        *firsts, last = (f"CAST({column} AS TEXT)" for column in spelled)
+        return "".join(f"LENGTH({first}) || '|' || {first} || '|' || " for first in firsts) + last
 
     def _source(self, table: Table) -> tuple[list[tuple[str, Table]], str]:
         """Alias and table, and the FROM: an address row tells of the person, and the city's row of the address."""
@@ -69,6 +72,7 @@ class Statements:
             for edge in at.edges:
                 parent, found = self.schema.tables[edge.parent], self.held.get(edge.parent)
                 led = edge in found.by if found else at is not table
+                led = led and all(parent.id != known.id for _, known in tables)
                 if led and parent.of_kind("user.address", "user.phone", "user.mail"):
                     new = f"j{len(tables)}."
                     pairs = zip(edge.referred, edge.columns, strict=True)
@@ -101,17 +105,23 @@ class Statements:
             expression = f"{'LOWER' if word == 'mail' else ''}({expression})"
         return f"{expression} IN :{word}_forms"
 
+    def _where(self, table: Table, found: Held, evidence: Mapping[str, tuple[str, str, Column]]) -> tuple[str, str]:
+        """By what, and the condition."""
+        if found.role == "person":
+            words = next(there for group in SEARCHED if (there := [word for word in group if word in evidence]))
+            return PERSON, " OR ".join(self._in_forms(word, *evidence[word][1:]) for word in words)
+        edge = found.by[0]
+        columns, by = edge.columns if found.role == "child" else edge.referred, self.kind(edge)
+        if len(columns) == 1 and table.columns[columns[0]].family == "untyped":
+            # The value is text, and only a column's type makes SQLite compare '0' with 0.
+            return by, f"CAST({self.one(columns)} AS TEXT) = :{by}"
+        return by, f"{self.one(columns)} = :{by}"
+
     def locate(self, table: Table, found: Held) -> Locate:
         person = found.role == "person"
         tables, source = self._source(table) if person else ([("", table)], table.sql)
         evidence, alias = self._evidence(tables) if person else {}, tables[0][0]
-        if person:
-            words = next(there for group in SEARCHED if (there := [word for word in group if word in evidence]))
-            by, where = PERSON, " OR ".join(self._in_forms(word, *evidence[word][1:]) for word in words)
-        else:
-            edge = found.by[0]
-            by = self.kind(edge)
-            where = f"{self.one(edge.columns if found.role == 'child' else edge.referred)} = :{by}"
+        by, where = self._where(table, found, evidence)
         at = self.at(table, found)
         out = {name: self.one([name], alias) for name in (*table.key, *([at.name] if at else ()))}
         reveals = {}
