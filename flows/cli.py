@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from connectors.draft import draft
 from dsr import request as shapes
 from dsr.engine import collecting, deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
@@ -219,6 +220,24 @@ def _inventory_check(arguments: Arguments) -> int:
             print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
+
+
+def _inventory_draft(arguments: Arguments) -> None:
+    out = Path(arguments.out) if arguments.out else None
+    if out and out.exists():
+        raise BadInput("--out", "there is a file already", "a draft never overwrites one: name another")
+    made = draft(arguments.url, arguments.schema, out.parent if out else Path(), os.environ)
+    if out:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(made.text)
+    told: dict[str, Any] = {"datasets": made.datasets, "not_personal": made.excused}
+    told["problems"] = [{"dataset": d.dataset, "place": d.place, "problem": d.problem} for d in made.left]
+    document, words = ({"out": str(out)}, str(out)) if out else ({"inventory": made.text}, made.text.rstrip("\n"))
+    _print(arguments, {**document, **told}, words)
+    for problem in made.left:
+        print(f"{problem.dataset or ''} {problem.place}: {problem.problem}", file=sys.stderr)
+    asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not _japanese(arguments)]
+    print(f"{made.datasets} datasets, {made.excused} not_personal: {asks}", file=sys.stderr)
 
 
 def _open(arguments: Arguments) -> None:
@@ -523,12 +542,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     officer.add_argument("--role", required=True)
     command("login", _login, "sign in on this machine", "name")
-    command(
-        "check",
-        _inventory_check,
-        "live schemas and files against the declaration",
-        under=group("inventory", "declared systems"),
-    )
+    declared = group("inventory", "declared systems")
+    command("check", _inventory_check, "live schemas and files against the declaration", under=declared)
+    drafting = command("draft", _inventory_draft, "propose a declaration of an SQL database", "url", under=declared)
+    drafting.add_argument("--out", metavar="FILE", help="a new file; standard output without it")
+    drafting.add_argument("--schema", help="only this schema of the database")
 
     command("open", _open, "open a case for a request", "request")
     for name, act, words in (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import psycopg
@@ -33,6 +33,7 @@ from dsr.errors import (
 )
 from dsr.inventory import Dataset
 
+T = TypeVar("T")
 KEYS_AT_ONCE = 5_000
 _BINDS_AT_ONCE = 30_000  # SQLite takes 32,766 parameters in a statement
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres"}
@@ -62,6 +63,17 @@ _NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", 
 """libpq gives no SQLSTATE for a refused log-in; its words are looked at and never repeated."""
 
 
+def database_url(written: str, field: str) -> URL:
+    """Raises BadInput, naming ``field``, unless ``written`` is the address of a database this store speaks to."""
+    try:
+        url = make_url(written)
+    except (exc.ArgumentError, ValueError):
+        raise BadInput(field, "is no database address", "write sqlite:///FILE or postgresql+psycopg://…") from None
+    if url.get_backend_name() not in _DIALECTS:
+        raise BadInput(field, "is no database this store speaks to", "use sqlite or postgresql+psycopg")
+    return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+
+
 @dataclass(frozen=True)
 class Live:
     """A statement's columns as they are now. ``spelled``: PostgreSQL's names of their types; SQLite has none."""
@@ -80,7 +92,7 @@ class SqlStore(Guarded):
 
     @cached_property
     def _engine(self) -> Engine:
-        url = self._url()
+        url = database_url(self.access.address(), f"system.{self.access.system.name}.url")
         if url.get_backend_name() == "sqlite":
             address = f"file:{quote(url.database or '')}?mode=ro"
             return create_engine(
@@ -93,15 +105,14 @@ class SqlStore(Guarded):
             connect_args={"connect_timeout": 10, "application_name": "dsr", "prepare_threshold": None},
         )
 
-    def _url(self) -> URL:
-        field = f"system.{self.access.system.name}.url"
-        try:
-            url = make_url(self.access.address())
-        except (exc.ArgumentError, ValueError):
-            raise BadInput(field, "is no database address", "write sqlite:///FILE or postgresql+psycopg://…") from None
-        if url.get_backend_name() not in _DIALECTS:
-            raise BadInput(field, "is no database this store speaks to", "use sqlite or postgresql+psycopg")
-        return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+    def look(self, reading: Callable[[Connection], T]) -> T:
+        """What ``reading`` makes of one read-only connection; its faults are told like every other's."""
+
+        def read() -> Iterator[T]:
+            with self._engine.connect() as connection:
+                yield reading(connection)
+
+        return next(self._guard(None, read))
 
     @property
     def _dialect(self) -> str:
