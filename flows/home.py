@@ -154,7 +154,7 @@ def log_in(home: Path, name: str, secret: str) -> Officer:
 
 
 def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) -> None:
-    """The first officer of a home adds themselves; every further one is added by a technician who is signed in."""
+    """The first officer of a home is a technician; every further one is added by a technician who is signed in."""
     settings = settings_of(home)
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     store = _store(home)
@@ -165,6 +165,8 @@ def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) 
             if not allowed(officer.role, "add_officer"):
                 raise NotAllowed(f"officer add: not open to the role {officer.role}; sign in as technician")
             actor = officer.name
+        elif role_named(role, "--role") != "technician":
+            raise BadInput("--role", "the first officer must be a technician", "add one; the technician adds the others")
         store.add_officer(name, role_named(role, "--role"), secret_hash(secret))
         public = {"role": role, **({"rehearsal": True} if rehearsal else {})}
         store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), actor)

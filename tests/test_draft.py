@@ -145,7 +145,7 @@ def test_a_draft_nobody_touched_finds_each_person_their_rows_and_no_neighbours(
     text, _, system = drafted(url, tmp_path / "draft")
     monkeypatch.setenv(system.url.removeprefix("env:"), url)
     office = Office.set_up(tmp_path / "home", company(tmp_path / "draft", text), monkeypatch)
-    assert office.ok("inventory", "check") == {"problems": []}
+    assert office.ok("inventory", "check")["problems"] == []
     for key, (name, kana, born_on) in PEOPLE.items():
         package = packaged(office, tmp_path, request_of(name, kana, born_on))
         assert held(package, system) == OWNS[key]
@@ -198,7 +198,7 @@ def test_sakila_as_drafted_on_sqlite_gives_hanako_hers_and_not_what_another_paid
     assert {path.name for path in tmp_path.iterdir()} == {"sakila.db", "draft"}
     monkeypatch.setenv("SAKILA_URL", f"sqlite:///{tmp_path / 'sakila.db'}")
     office = Office.set_up(tmp_path / "home", company(tmp_path / "draft", text), monkeypatch)
-    assert office.ok("inventory", "check") == {"problems": []}
+    assert office.ok("inventory", "check")["problems"] == []
     hanako = request_of("髙橋 花子", "タカハシ ハナコ", None, "092-000-1001", "福岡県みなと市中央1-2-3")
     assert held(packaged(office, tmp_path, hanako), system) == {
         "customer": {"0"}, "rental": {"0"}, "payment": {"0", "4"}, "address": {"1"},
@@ -318,7 +318,7 @@ def test_keys_are_compared_as_one_whole_and_whatever_type_they_are_stored_in(
         revealed = located("supply", party, system.dataset["supply"].reveals[0].column)
         assert sorted(no for value in revealed for no in located("meters", value, "meter_no")) == meters
     if url.startswith("sqlite"):
-        assert located("calls", "0", "call_no") == [1]
+        assert set(located("calls", "0", "call_no")) == {1}  # as text and as a number: the column has no type
 
 
 def test_a_mail_is_found_however_its_letters_are_written(tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def test_schemas_partitions_views_and_odd_names_are_accounted_for_on_postgresql(
     assert (member.label, member.fields["tel"].label) == ('会員\n"台帳"', "電話 '自宅'")
     monkeypatch.setenv(system.url.removeprefix("env:"), url)
     office = Office.set_up(tmp_path / "home", company(tmp_path / "draft", text), monkeypatch)
-    assert office.ok("inventory", "check") == {"problems": []}
+    assert office.ok("inventory", "check")["problems"] == []
     request = request_of("清水 遥", "シミズ ハルカ", "1990-03-07", "092-000-2001")
     package = packaged(office, tmp_path, request)
     assert set(rows_of(package, f"{system.name}.crm_member")) == {"00000000-0000-0000-0000-000000000000"}
