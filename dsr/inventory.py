@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from dsr.days import TOKYO, Form
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.shapes import Shape, shaped
 
 T = TypeVar("T")
@@ -221,7 +221,11 @@ class Dataset(Shape):
     secrecy: bool | None = None
     purposes: tuple[str, ...] = ()
     retention: tuple[str, ...] = ()
+    """Rules of ``dsr.law.RETENTIONS``."""
     recipients: tuple[str, ...] = ()
+    """Keys of the inventory's ``recipients``."""
+    sources: tuple[str, ...] = ()
+    """Kinds of source, in the words that part 12 of the book prints: ご本人, ご利用の端末, 信用情報機関 …"""
     fields: dict[str, FieldRule]
     glob: str | None = None
     line: str | None = None
@@ -275,7 +279,7 @@ class Dataset(Shape):
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
         told = self.model_dump(mode="json", by_alias=True, exclude={"label", "chapter", "purposes", "retention",
-                                                                    "recipients", "row"})  # fmt: skip
+                                                                    "recipients", "sources", "row"})  # fmt: skip
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
@@ -335,6 +339,8 @@ class Company(Shape):
     desk: str = ""
     complaint_desk: str = ""
     accredited_body: str = ""
+    document_sign: str = ""
+    """Stands before the number of a letter: み個情 → み個情第2026-000001号."""
     closing_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
     area_code: str = ""
 
@@ -343,6 +349,8 @@ class Inventory(Shape):
     company: Company = Company(name="当社")
     purposes: dict[str, str] = Field(default_factory=dict)
     """Published purposes: number → text."""
+    recipients: dict[str, str] = Field(default_factory=dict)
+    """Processors and others to whom data is given: key → who, and for what work."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)
@@ -354,6 +362,19 @@ class Inventory(Shape):
             named = {n: {**body, "name": n} if isinstance(body, dict) else body for n, body in value["system"].items()}
             value = {**value, "system": named}
         return value
+
+    @model_validator(mode="after")
+    def _known(self) -> Inventory:
+        """A purpose, rule or recipient that stands nowhere would be printed as a bare code."""
+        for dataset in self.datasets():
+            for words, known, where in (
+                (dataset.purposes, self.purposes, "[purposes]"),
+                (dataset.recipients, self.recipients, "[recipients]"),
+            ):
+                unknown = sorted(set(words) - set(known))
+                if unknown and known:
+                    raise ValueError(f"{dataset.id} names {as_id(unknown[0])!r}, which is not in {where}")
+        return self
 
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():

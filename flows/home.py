@@ -166,7 +166,7 @@ def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) 
                 raise NotAllowed(f"officer add: not open to the role {officer.role}; sign in as technician")
             actor = officer.name
         elif role_named(role, "--role") != "technician":
-            raise BadInput("--role", "the first officer must be a technician", "add one; the technician adds the others")
+            raise BadInput("--role", "the first officer must be a technician", "add one, who adds the others")
         store.add_officer(name, role_named(role, "--role"), secret_hash(secret))
         public = {"role": role, **({"rehearsal": True} if rehearsal else {})}
         store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), actor)

@@ -12,7 +12,7 @@ from dsr.documents.letter import across, witness
 from dsr.documents.letters import Place, width
 from dsr.documents.rows import FORM_GRID, Ruled, draw_rows, looks_masked
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
-from dsr.documents.structure import ENGLISH
+from dsr.documents.structure import ENGLISH, pdf_text
 from dsr.documents.style import (
     BODY,
     COVER,
@@ -41,7 +41,9 @@ GUIDE_LINES = (
     "この開示書は、当社が保有するお客さまの個人データを、テーマごとの部に分けて載せたものです。決定の内容と理由は、別にお送りする決定通知書をご覧ください。",
     "各表の右上にある英字の名前は、同じ内容の電子ファイル（data フォルダーの CSV と JSON）の名前です。"
     "「記録番号」は、表の一行とファイルの一行を照らし合わせるための番号です。",
-    "日時は、特に断りのない限り日本標準時です。金額の単位は円です。日付は、数字だけで記録されているものを年月日に直したほかは、保存されている形のまま載せています。",
+    "日時は、特に断りのない限り日本標準時です。金額の単位は円で、△は負の数です。"
+    "表の日付は和暦で、R は令和、H は平成、S は昭和を表します（電子ファイルでは西暦です）。"
+    "日付として読み取れないものは、保存されている形のまま載せています。",
     "黒い枠は、お見せしていない箇所です。枠の中の文字が理由の区分を示します。枠の幅は、元の文字数を表しません。",
     "灰色の［U+202E］や［TAB］のような表示は、記録に含まれていた、紙の上では見えない文字を示します。"
     "［異体字］は、直前の漢字を標準の字形で代えて印刷したことを示します。",
@@ -173,9 +175,9 @@ def _part(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> Non
         if chapter.intro:
             sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
             sheet.skip(4)
-        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))
         for table in chapter.tables:
             _table(sheet, table)
+        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))
         if chapter.no == WITHHELD:
             _searched(sheet, book)
             _redactions(sheet, book)
@@ -210,12 +212,35 @@ def _bullets(sheet: Sheet, lines: Sequence[str], place: Place) -> None:
 
 def _guide(sheet: Sheet, book: Book) -> None:
     _bullets(sheet, GUIDE_LINES, ("guide",))
+    if book.holdings:
+        _section(sheet, book, "どこに何件あるか", "What is held where")
+        _chart(sheet, book.holdings)
     if book.legend:
         _section(sheet, book, "記号と表示", "Marks")
         rows = [[Masked(shown, "legend", "") if looks_masked(shown) else shown, meaning]
                 for shown, meaning in book.legend]
         draw_rows(sheet, Table("", "legend", LEGEND, lambda: rows, len(rows)))
     sheet.skip(8)
+
+
+BAR, LABELLED = 13.0, 150.0
+
+
+def _chart(sheet: Sheet, holdings: Sequence[tuple[str, int]]) -> None:
+    """Bars of the rows shown in each part; the numbers stand beside them, and in words for whoever cannot see it."""
+    height, most = BAR * len(holdings) + 6, max(count for _, count in holdings)
+    sheet.room(height + 8)
+    top, left, across = sheet.y - 2, LEFT + LABELLED, MEASURE - LABELLED - 50
+    words = "、".join(f"{label} {count:,}件" for label, count in holdings)
+    box = f"/A<</O/Layout/Placement/Block/BBox[{LEFT:.1f} {top - height:.1f} {LEFT + MEASURE:.1f} {top:.1f}]>>"
+    with sheet.structure.within("Figure", f"/Alt {pdf_text(f'部ごとの件数の横棒グラフ。{words}')}{box}"):
+        for number, (label, count) in enumerate(holdings):
+            base = top - BAR * number - BAR + 3.5
+            sheet.page.write(LEFT, base, SMALL.hand.spell(label, ("chart", label)), SMALL)
+            long = max(1.0, across * count / most)
+            sheet.page.fill(left, base - 1.5, long, BAR - 4, NAVY)
+            sheet.page.write(left + long + 5, base, SMALL.hand.spell(f"{count:,}件", ("chart", label)), SMALL)
+    sheet.skip(height + 6)
 
 
 def _table(sheet: Sheet, table: Table) -> None:
