@@ -124,7 +124,12 @@ def test_a_combining_mark_is_drawn_composed_and_read_as_stored() -> None:
     assert glyph.reading == "か\u3099" and glyph.width == pytest.approx(width(GOTHIC.spell("が", ())))
 
 
-@pytest.mark.parametrize("letter", ["😀", "한", "\ue000", "\ud800"])
+@pytest.mark.parametrize("text", ["김철수", "刘强", "😀 ☑ ★", "☎\ufe0f"])
+def test_names_and_signs_of_the_world_that_japan_holds_are_drawn(text: str) -> None:
+    assert text.replace("\ufe0f", "") in "".join(pages(drawn(book(table(("1", text)))))).replace("\ufe0f", "")
+
+
+@pytest.mark.parametrize("letter", ["م", "ก", "\ue000", "\ud800"])
 def test_a_letter_no_font_has_is_refused_by_code_point_and_place_and_nothing_is_written(letter: str) -> None:
     out = io.BytesIO()
     with pytest.raises(UndrawableLetter) as refused:
