@@ -108,7 +108,7 @@ def _said() -> Iterator[None]:
     except NoConnection:
         code = "SQLITE_BUSY"
     words = next(words for begins, words in FAILURES if code.startswith(begins))
-    raise DsrError(f"store: {words}; nothing is half-written")
+    raise DsrError(f"store: {words}; nothing is half-written") from None  # a with-block would chain the driver's
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:

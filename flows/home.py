@@ -134,15 +134,15 @@ def office(
     settings = settings_of(home)
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     keys = Keys.load(Path(settings["keys"]))
-    store = _store(home)
     inventory = read_inventory(Path(settings["inventory"]))
+    store = _store(home)
 
     def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
         return connecting(inventory, answers) if connecting else connect(inventory, answers=answers)
 
     try:
         actor = officer or _signed_in(home, store)
-    except NotAllowed:
+    except DsrError:
         store.close()
         raise
     return Office(
