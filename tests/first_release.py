@@ -62,7 +62,7 @@ def main() -> None:
         for table in tables:
             rows = kept.execute(select(table).order_by(*table.primary_key)).mappings()
             found["rows"][table.name] = [{name: written(value) for name, value in row.items()} for row in rows]
-    Path(sys.argv[1]).write_text(json.dumps(found, ensure_ascii=False, indent=0) + "\n")
+    Path(sys.argv[1]).write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":

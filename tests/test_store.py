@@ -333,3 +333,15 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1000)
     with closing(Store.connect(f"sqlite:///{path}")) as store, pytest.raises(DsrError, match="damaged; restore it"):
         store.ready()
+
+
+def test_a_database_of_somebody_elses_tables_is_not_taken_for_an_office(store_url: str) -> None:
+    with closing(Store.connect(store_url)) as store:
+        with store._write() as connection:
+            connection.execute(text("CREATE TABLE event (theirs INTEGER)"))
+        with pytest.raises(BadInput, match="no office's store"):
+            store.ready()
+        with pytest.raises(DsrError, match="not those of an office; give the office a database of its own"):
+            store.create()
+        with store._read() as connection:
+            assert connection.execute(text("SELECT count(*) FROM event")).scalar() == 0
