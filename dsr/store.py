@@ -6,13 +6,14 @@ checks the caller's epoch, so that a process which lost its lease can write noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -213,7 +214,7 @@ class Store:
                 taken = True
             else:
                 connection.execute(insert(CASE).values(**row))
-                self._append(connection, case.case_no, act, sealed, at, actor)
+                self._append(connection, case.case_no, _sealed_with(act, row), sealed, at, actor)
                 _change_work(connection, case.case_no, act)
         if taken:
             raise Conflict(f"{case.case_no}: the number was taken while this case was being opened; run open again")
@@ -283,6 +284,20 @@ class Store:
         if epoch != lease.epoch:
             raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
 
+    def altered(self, case_no: str | None = None) -> list[str]:
+        """Cases whose row is not what their last event left: somebody wrote past the log.
+
+        An event of the first release says nothing of the row: such a case is proved from its next event on.
+        """
+        its = EVENT.alias()
+        last = select(func.max(its.c.seq)).where(its.c.case_no == CASE.c.case_no).scalar_subquery()
+        query = select(CASE, EVENT.c.public).select_from(CASE.outerjoin(EVENT, EVENT.c.seq == last))
+        if case_no is not None:
+            query = query.where(CASE.c.case_no == case_no)
+        with self._read() as connection:
+            rows = list(connection.execute(query).mappings())
+        return [row["case_no"] for row in rows if _said_of_row(row) != _row_digest(row)]
+
     def release(self, lease: Lease) -> None:
         with self._write() as connection:
             connection.execute(
@@ -306,14 +321,13 @@ class Store:
                 if self._recorded(connection, lease.case_no, act):
                     return case
                 case = case.after(act)
-                self._append(connection, lease.case_no, act, sealed, at, actor)
+                changed = {"state": case.state.value, "facts": canonical(case.facts)}
+                self._append(connection, lease.case_no, _sealed_with(act, {**row, **changed}), sealed, at, actor)
                 _change_work(connection, lease.case_no, act)
                 connection.execute(
                     update(CASE)
                     .where(CASE.c.case_no == lease.case_no, CASE.c.epoch == lease.epoch)
-                    .values(
-                        state=case.state.value, facts=canonical(case.facts), lease_until=time.time() + LEASE_SECONDS
-                    )
+                    .values(**changed, lease_until=time.time() + LEASE_SECONDS)
                 )
                 return case
         raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
@@ -420,6 +434,10 @@ class Store:
         if exists:
             raise BadInput("name", "there is such an officer already", "choose another name")
 
+    def has_officers(self) -> bool:
+        with self._read() as connection:
+            return connection.execute(select(OFFICER.c.name).limit(1)).scalar() is not None
+
     def officer(self, name: str) -> tuple[str, str] | None:
         """Role and secret's hash."""
         with self._read() as connection:
@@ -456,6 +474,21 @@ def _keep(connection: Connection, tree: Tree, last: int) -> None:
     values = {"last": last, "size": tree.size, "peaks": tree.peaks}
     if not connection.execute(update(TREE).values(**values)).rowcount:
         connection.execute(insert(TREE).values(log=TRAIL, **values))
+
+
+def _row_digest(row: Any) -> str:
+    """Of what a case's row says beside its lease: ids, codes, counts and days."""
+    told = "\0".join(str(row[name]) for name in ("case_no", "right", "state", "received_at", "law_version", "facts"))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _said_of_row(row: Any) -> str | None:
+    return json.loads(row["public"]).get("row", _row_digest(row)) if row["public"] else None
+
+
+def _sealed_with(act: Act, row: Any) -> Act:
+    """The act, with what it leaves of the case: the tree then proves the row too."""
+    return replace(act, public={**act.public, "row": _row_digest(row)})
 
 
 def _owe(connection: Connection, work: Work) -> None:

@@ -14,11 +14,13 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from connectors.draft import draft
 from dsr import request as shapes
-from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
+from dsr.engine import collecting, deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
@@ -70,7 +72,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     act: Callable[[Arguments], int | None] = arguments.act
     failure: Exception
     try:
-        return act(arguments) or 0
+        status = act(arguments) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read our output has what they wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except DsrError as error:
         failure, words, status = error, str(error), error.exit_status
     except OSError as error:
@@ -211,9 +218,31 @@ def _inventory_check(arguments: Arguments) -> int:
         lines = [
             f"{p['system']}{'.' + p['dataset'] if p['dataset'] else ''} {p['place']}: {p['problem']}" for p in problems
         ]
-        _print(arguments, {"problems": problems}, "\n".join(lines) or "OK")
+        gaps = [f"company.{name}" for name in desk.letter_gaps(office)]
+        _print(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
+        for name in gaps:
+            missing = "未記入です。通知書に必要です" if _japanese(arguments) else "is missing; every letter needs it"
+            print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
+
+
+def _inventory_draft(arguments: Arguments) -> None:
+    out = Path(arguments.out) if arguments.out else None
+    if out and out.exists():
+        raise BadInput("--out", "there is a file already", "a draft never overwrites one: name another")
+    made = draft(arguments.url, arguments.schema, out.parent if out else Path(), os.environ)
+    if out:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(made.text)
+    told: dict[str, Any] = {"datasets": made.datasets, "not_personal": made.excused}
+    told["problems"] = [{"dataset": d.dataset, "place": d.place, "problem": d.problem} for d in made.left]
+    document, words = ({"out": str(out)}, str(out)) if out else ({"inventory": made.text}, made.text.rstrip("\n"))
+    _print(arguments, {**document, **told}, words)
+    for problem in made.left:
+        print(f"{problem.dataset or ''} {problem.place}: {problem.problem}", file=sys.stderr)
+    asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not _japanese(arguments)]
+    print(f"{made.datasets} datasets, {made.excused} not_personal: {asks}", file=sys.stderr)
 
 
 def _open(arguments: Arguments) -> None:
@@ -234,6 +263,9 @@ def _open(arguments: Arguments) -> None:
             )
         else:
             _next(arguments, case.case_no, case.state, linked_to=None)
+        if case.facts.get("undrawn"):
+            by_hand = ("受付票は手書きで（印刷できない文字）", "write the acknowledgement by hand")
+            print(f"dsr: {by_hand[not _japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
 
 
 def _prove(arguments: Arguments) -> int:
@@ -255,6 +287,11 @@ def _answer(arguments: Arguments) -> None:
         _next(arguments, arguments.case, office.store.case(arguments.case).state)
 
 
+def _order(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        _print(arguments, intake.search_order(office, arguments.case, arguments.system))
+
+
 def _remote(arguments: Arguments, deployment: str) -> int:
     from flows.deployments import hand_over
 
@@ -267,6 +304,8 @@ def _collect(arguments: Arguments) -> int:
     if arguments.remote:
         return _remote(arguments, "collect")
     with _office(arguments) as office:
+        if arguments.again:
+            collecting.collect_again(office, arguments.case)
         state = process.collect(office, arguments.case)
         _next(arguments, arguments.case, state)
     return 3 if state is State.BLOCKED else 0
@@ -276,9 +315,21 @@ def _review(arguments: Arguments) -> None:
     with _office(arguments) as office:
         if arguments.file:
             state = reviewing.take_review(office, arguments.case, read_json(Path(arguments.file), "review"))
-            _next(arguments, arguments.case, state)
+            left = reviewing.left_over(office, arguments.case)
+            _next(arguments, arguments.case, state, **left)
+            _warn_of(arguments, left)
         else:
             _print(arguments, reviewing.worksheets(office, arguments.case))
+
+
+def _warn_of(arguments: Arguments, left: dict[str, Any]) -> None:
+    """What a hurried reader overlooks: places, never the text."""
+    japanese = _japanese(arguments)
+    if left["unread"]:
+        print(f"  {'未読の記載' if japanese else 'notes not read yet'}: {left['unread']}", file=sys.stderr)
+    for note in left["unstruck"]:
+        words = "提示された箇所が消されていません" if japanese else "proposed and not struck"
+        print(f"  {words}: {note['dataset']} {note['record']} {note['field']} {note['spans']}", file=sys.stderr)
 
 
 def _decide(arguments: Arguments) -> None:
@@ -339,15 +390,28 @@ def _list(arguments: Arguments) -> None:
         lines = []
         for row in rows:
             presuit, sla = row["clocks"]["presuit"], row["clocks"]["sla"]
-            first = row["due"][0] if row["due"] else None
             lines.append(
                 f"{row['case']}  {row['state']:<18} {row['owner']:<8} "
-                f"A {presuit['ends'] if presuit else '–'}  B {sla['due'] or '–'}  "
-                + (f"{first['what']} → {first['who']} {first['due']}" if first else "")
+                f"A {presuit['ends'] if presuit else '–'}{_late(arguments, presuit)}  B {sla['due'] or '–'}  "
+                + (f"= {row['linked_to']}" if row["linked_to"] and not row["due"] else _first(arguments, row, office))
             )
         _print(
             arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if _japanese(arguments) else "no cases")
         )
+
+
+def _late(arguments: Arguments, clock: dict[str, Any] | None) -> str:
+    over = -clock["left"] if clock and clock["left"] is not None else 0
+    return "" if over <= 0 else f"（{over}日超過）" if _japanese(arguments) else f" ({over} days over)"
+
+
+def _first(arguments: Arguments, row: dict[str, Any], office: Office) -> str:
+    """The most urgent work, and by how much it is late."""
+    if not row["due"]:
+        return ""
+    work = row["due"][0]
+    over = (office.today - date.fromisoformat(work["due"])).days
+    return f"{work['what']} → {work['who']} {work['due']}{_late(arguments, {'left': -over})}"
 
 
 def _show(arguments: Arguments) -> None:
@@ -371,11 +435,17 @@ def _watch(arguments: Arguments) -> int:
     status = 0
     with _office(arguments) as office:
         found = desk.watch(office)
-        for case_no in found["resume"]:
-            state = process.collect(office, case_no)
-            status = max(status, 3 if state is State.BLOCKED else 0)
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
-        _print(arguments, found, "\n".join([*lines, f"tree head {found['head']}"]))
+        failed: dict[str, str] = {}
+        for case_no in found["resume"]:
+            try:
+                state = process.collect(office, case_no)
+            except DsrError as error:  # one that cannot go on does not silence the others' reminders
+                failed[case_no], status = str(error), max(status, 1)
+            else:
+                status = max(status, 3 if state is State.BLOCKED else 0)
+        lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
+        _print(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
     return status
 
 
@@ -478,12 +548,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     officer.add_argument("--role", required=True)
     command("login", _login, "sign in on this machine", "name")
-    command(
-        "check",
-        _inventory_check,
-        "live schemas and files against the declaration",
-        under=group("inventory", "declared systems"),
-    )
+    declared = group("inventory", "declared systems")
+    command("check", _inventory_check, "live schemas and files against the declaration", under=declared)
+    drafting = command("draft", _inventory_draft, "propose a declaration of an SQL database", "url", under=declared)
+    drafting.add_argument("--out", metavar="FILE", help="a new file; standard output without it")
+    drafting.add_argument("--schema", help="only this schema of the database")
 
     command("open", _open, "open a case for a request", "request")
     for name, act, words in (
@@ -491,15 +560,17 @@ def _parser() -> argparse.ArgumentParser:
         ("dispatch", _dispatch, "record envelope check, sending or return"),
     ):
         command(name, act, words, "case").add_argument("--file", required=True)
+    command("order", _order, "the search order of a manual system: whom to look for, where, how", "case", "system")
     answer = command("answer", _answer, "enter the answer to a search order of a manual system", "case", "system")
     answer.add_argument("--file", required=True)
     for name, act, words in (
         ("collect", _collect, "find and fetch what is the subject's"),
         ("fulfil", _fulfil, "make letter, book and data"),
     ):
-        command(name, act, words, "case").add_argument(
-            "--remote", action="store_true", help="hand it to the deployment"
-        )
+        running = command(name, act, words, "case")
+        running.add_argument("--remote", action="store_true", help="hand it to the deployment")
+        if name == "collect":
+            running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
     command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")
     decide = command("decide", _decide, "decide on the proposal", "case").add_mutually_exclusive_group(required=True)
     decide.add_argument("--as-proposed", action="store_true")

@@ -19,7 +19,7 @@ from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
 from dsr.errors import BadInput, DsrError, NotAllowed
 from dsr.inventory import Inventory, read_inventory
-from dsr.rules.lifecycle import ROLES
+from dsr.rules.lifecycle import ROLES, allowed
 from dsr.shapes import read_json
 from dsr.store import Store
 from dsr.vault import Keys, Vault
@@ -177,9 +177,18 @@ def log_in(home: Path, name: str, secret: str) -> Officer:
 
 
 def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) -> None:
+    """The first officer of a home is a technician; every further one is added by a technician who is signed in."""
     settings = settings_of(home)
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     with closing(_store(home)) as store:
-        store.add_officer(_name(name, "name"), role_named(role, "--role"), secret_hash(secret))
+        actor = _name(name, "name")
+        if store.has_officers():
+            officer = _signed_in(home, store)
+            if not allowed(officer.role, "add_officer"):
+                raise NotAllowed(f"officer add: not open to the role {officer.role}; sign in as technician")
+            actor = officer.name
+        elif role_named(role, "--role") != "technician":
+            raise BadInput("--role", "the first officer must be a technician", "add one, who adds the others")
+        store.add_officer(name, role_named(role, "--role"), secret_hash(secret))
         public = {"role": role, **({"rehearsal": True} if rehearsal else {})}
-        store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), name)
+        store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), actor)

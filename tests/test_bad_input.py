@@ -462,8 +462,12 @@ def test_no_officer_approves_or_checks_what_the_same_officer_decided(
 
 
 def test_officers_are_added_once_and_with_a_role_that_exists(desk: Desk) -> None:
-    desk.refused("officer", "add", "shonin-1", "--role", "approver", status=2, words=("name", "choose another"))
-    desk.refused("officer", "add", "new-1", "--role", "boss", status=2, words=("--role", "no such role", "handler"))
+    for role in ("uketsuke-1", "shonin-1", "kansa-1", None):  # nobody makes their own second person
+        words = ("technician",) if role else ("signed in",)
+        desk.refused("officer", "add", "new-1", "--role", "approver", status=1, words=words, officer=role)
+    add = {"status": 2, "officer": "gijutsu-1"}
+    desk.refused("officer", "add", "shonin-1", "--role", "approver", words=("name", "choose another"), **add)
+    desk.refused("officer", "add", "new-1", "--role", "boss", words=("--role", "no such role", "handler"), **add)
 
 
 # -- no such case, no such home --------------------------------------------------------------------------------------

@@ -128,7 +128,9 @@ def test_edges_take_the_columns_own_type() -> None:
     assert edges(interval, at, pa.date32()) == (date(2026, 4, 1), date(2026, 4, 3))
     assert edges(interval, at, pa.timestamp("us")) == (datetime(2026, 4, 1, 9), datetime(2026, 4, 2, 9))
     assert edges(interval, at, pa.timestamp("us", "UTC")) == (interval.start, interval.end)
-    assert edges(interval, at, None) == ("2026-04-01 09:00:00", "2026-04-02 09:00:00")
+    # Text is compared as text, and 2026/04/01 is written too: whole years, and the rest is let fall afterwards.
+    assert edges(interval, at, None) == ("2026-01-01", "2027-01-01")
+    assert edges(interval, At(column="d", form="yyyymmdd"), None) == (20260401, 20260403)
     number = At(column="d", form="yyyymmdd")
     assert edges(interval, number, None) == (20260401, 20260403)
     assert edges(interval, number, pa.string()) == ("20260401", "20260403")

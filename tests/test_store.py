@@ -180,6 +180,8 @@ def _work_of_sqlite(path: Path, act: Act) -> int:
             assert isinstance(raw, sqlite3.Connection)
             raw.set_progress_handler(count, 1)
         store.head()
+        store.altered(CASE)
+        store.next_case_no(2026)
         store.log_alone("office", act, AT, "officer")
         raw.set_progress_handler(None, 1)
     return steps[0]
@@ -189,6 +191,7 @@ def test_a_head_and_an_act_cost_the_same_in_a_log_a_hundred_times_longer(tmp_pat
     path = tmp_path / "dsr.db"
     with closing(Store.connect(f"sqlite:///{path}")) as store:
         store.create()
+        open_case(store, CASE)
         _fill(store, 300)
         short = _work_of_sqlite(path, Act("short"))
         _fill(store, 30_000)

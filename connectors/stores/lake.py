@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from connectors.stores.faults import FILES, Guarded, places_of
 from connectors.stores.rows import LIMIT, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
-from dsr.connector import Ask, Drift, Located
+from dsr.connector import Ask, Drift, Located, in_tenure
 from dsr.errors import BadInput, ConnectorDrifted, ConnectorMisread, ConnectorUnavailable
 from dsr.inventory import Dataset
 
@@ -87,7 +87,7 @@ class LakeStore(Guarded):
                 at = live.field(dataset.at.column).type if dataset.at else None
                 sql, given = statement.render("$", values_of(dataset, ask, at))
                 for batch in _batches(_ask(connection, sql, given)):
-                    yield Located(ask, pa.Table.from_batches([batch]))
+                    yield Located(ask, in_tenure(dataset, ask, pa.Table.from_batches([batch])))
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         statement = fetching(dataset, "duckdb")
@@ -131,6 +131,9 @@ class LakeStore(Guarded):
             with self._open(statement) as connection:
                 try:
                     live = set(self._columns(connection, statement).names)
+                except duckdb.ParserException:
+                    places.append((name, "is not SQL to DuckDB → quote column names that are its own words, as \"at\""))
+                    continue
                 except duckdb.Error:
                     places.append((name, "cannot be read"))
                     continue

@@ -45,7 +45,8 @@ class UndrawableLetter(DsrError):
     def __init__(self, code_point: int, place: Place) -> None:
         self.code_point, self.place = code_point, place
         where = " ".join(str(part) for part in place)
-        super().__init__(f"{where}: no font has U+{code_point:04X} → correct the text, or add a font that has it")
+        fix = "correct it in its system and run dsr collect CASE --again, strike it (a note), or add a font that has it"
+        super().__init__(f"{where}: no font has U+{code_point:04X} → {fix}")
 
 
 class Face(TTFont):  # type: ignore[misc]
@@ -160,6 +161,16 @@ class Hand:
             return [known[char] for char in text]
         except KeyError:
             return [known.get(char) or self._plain(char, place) for char in text]
+
+    def ems(self, text: str, place: Place) -> float | None:
+        """The width of plain text on one line; ``None`` where a letter needs more than a look (see ``spell``)."""
+        if _ODD.search(text):
+            return None
+        known = self._known
+        try:
+            return sum([known[char].width for char in text])
+        except KeyError:
+            return sum([(known.get(char) or self._plain(char, place)).width for char in text])
 
     def _plain(self, char: str, place: Place) -> Glyph:
         for key in self.stack:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dsr.case import EVERYTHING, Act
+from dsr.case import EVERYTHING, Act, Case
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -80,6 +80,7 @@ def finish(hold: Hold) -> State:
             "documents": [*documents, dict(letter), dict(book)],
             "files": files,
             "outcome": hold.case.facts["decision_outcome"],
+            "issued_on": cited["issued_on"],
         }
         return manifest_file(hold, FOLDER, cited, files), Act("", to=State.DISPATCHING, facts=facts)
 
@@ -96,7 +97,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED)
         digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
-        return _taken(hold, FOLDER, {**digests, "manifest.json": None}, out)
+        return _taken(hold, "taken", FOLDER, {**digests, "manifest.json": None}, out)
 
 
 LETTERS = "documents/"
@@ -107,12 +108,12 @@ def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         made = [d for d in hold.case.facts.get("documents", []) if d["path"].startswith(LETTERS)]
-        return _taken(hold, LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
+        return _taken(hold, "letters", LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
 
 
-def _taken(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
-    ended = [step for step, phase in hold.ledger() if step.startswith("taken:") and phase == "result"]
-    step = f"taken:{len(ended) + 1}"
+def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
+    ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
+    step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)
     hold.record(Act(step, "result", {"files": len(digests)}))
@@ -189,6 +190,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
             raise BadInput(field, "is in the future", "record it when it is done, with the day it was done")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED) if act.returned_on else hold.require(State.DISPATCHING)
+        _not_before(act, case)
         number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1
         if act.envelope_check:
             return _check_envelope(hold, act, number)
@@ -220,11 +222,24 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 "result",
                 public,
                 to=to,
-                facts={"dispatched_on": office.today.isoformat(), "envelope_checked_by": None},
+                facts={
+                    "dispatched_on": office.today.isoformat(),
+                    "envelope_checked_by": None,
+                    "sent_on": public["sent_on"],
+                },
                 done=EVERYTHING if to is State.CLOSED else (),
             )
         )
     return to
+
+
+def _not_before(act: Dispatch, case: Case) -> None:
+    """Nothing was sent before it was issued, nor came back before it was sent."""
+    for field, day, first in (("sent_on", act.sent_on, case.facts.get("issued_on")),
+                              ("returned_on", act.returned_on, case.facts.get("sent_on"))):  # fmt: skip
+        if day and first and day.isoformat() < first:
+            before = "the package was issued" if field == "sent_on" else "it was sent"
+            raise BadInput(field, f"is before {before} ({first})", "give the day it was done")
 
 
 def _taken_out(hold: Hold) -> bool:
