@@ -124,7 +124,12 @@ def test_a_combining_mark_is_drawn_composed_and_read_as_stored() -> None:
     assert glyph.reading == "か\u3099" and glyph.width == pytest.approx(width(GOTHIC.spell("が", ())))
 
 
-@pytest.mark.parametrize("letter", ["😀", "한", "\ue000", "\ud800"])
+@pytest.mark.parametrize("text", ["김철수", "刘强", "😀 ☑ ★", "☎\ufe0f"])
+def test_names_and_signs_of_the_world_that_japan_holds_are_drawn(text: str) -> None:
+    assert text.replace("\ufe0f", "") in "".join(pages(drawn(book(table(("1", text)))))).replace("\ufe0f", "")
+
+
+@pytest.mark.parametrize("letter", ["م", "ก", "\ue000", "\ud800"])
 def test_a_letter_no_font_has_is_refused_by_code_point_and_place_and_nothing_is_written(letter: str) -> None:
     out = io.BytesIO()
     with pytest.raises(UndrawableLetter) as refused:
@@ -379,8 +384,9 @@ def test_no_compressed_stream_ends_in_a_lines_end() -> None:
     assert len(bodies) > 80
     assert not [body for body in bodies if b"<?xpacket" not in body and body[-1:] in (b"\n", b"\r")]
     assert packed(b"x" * 37, b" ")[0][-1:] not in (b"\n", b"\r")
-    ends = {packed(bytes([n]), b" ")[0][-1] for n in range(256)}
-    assert not ends & {10, 13} and len(ends) > 200
+    for padding in (b" ", b"\1"):  # of text, and of a font
+        ends = {packed(bytes([n]), padding)[0][-1] for n in range(256)}
+        assert not ends & {10, 13} and len(ends) > 200
 
 
 def test_the_vendored_fonts_are_the_ones_recorded() -> None:

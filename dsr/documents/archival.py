@@ -91,7 +91,7 @@ def _write_stream(file: File, number: int, found: Stream) -> None:
         return
     told.Filter = Name.FlateDecode
     is_font = "/Length1" in told
-    data, length = packed(found.read_bytes(), b"\0" if is_font else b" ")
+    data, length = packed(found.read_bytes(), b"\1" if is_font else b" ")
     if is_font:
         told.Length1 = length
     file.stream(number, told.unparse(resolved=True), data)

@@ -20,7 +20,8 @@ _ENDS = (b"\n", b"\r")
 def packed(data: bytes, padding: bytes) -> tuple[bytes, int]:
     """Deflated so that it does not end in a line's end, and the length of what was deflated.
 
-    The last byte is that of a checksum over the data, so ``padding``, which must mean nothing there, is added to them.
+    The last byte is that of the sum of the data, so ``padding``, which must mean nothing there, is added to them.
+    Zeros would change nothing.
     """
     while True:
         made = zlib.compress(data, 6)

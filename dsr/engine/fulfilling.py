@@ -17,7 +17,9 @@ from dsr.engine.assembling import (
     letter_file,
     listing,
     manifest_file,
+    readme_file,
     to_write,
+    volume_files,
 )
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
@@ -70,14 +72,18 @@ def finish(hold: Hold) -> State:
     cited, step = issued(hold), _issue(hold)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
-    listed = [listing(book), *data]
+    volumes = hold.once(f"volumes:{step}", lambda: ({"files": volume_files(hold, FOLDER, cited)}, None))["files"]
+    printed = [listing(book), *(listing(volume) for volume in volumes)]
+    names = [file["path"] for file in (*printed, *data)]
+    readme = hold.once(f"readme:{step}", lambda: (readme_file(hold, FOLDER, cited, names), None))
+    listed = [*printed, listing(readme), *data]
     letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited, listed), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
 
     def write_manifest() -> tuple[Mapping[str, Any], Act]:
         files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
         facts = {
-            "documents": [*documents, dict(letter), dict(book)],
+            "documents": [*documents, dict(letter), dict(book), *volumes],
             "files": files,
             "outcome": hold.case.facts["decision_outcome"],
             "issued_on": cited["issued_on"],
@@ -139,7 +145,10 @@ def _drawn(draft: Draft) -> dict[str, str | None]:
     office = draft.office
     cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
     data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
-    listed = [listing(book_file(draft, "preview/", cited), "preview/"), *data]
+    printed = [book_file(draft, "preview/", cited), *volume_files(draft, "preview/", cited)]
+    listed = [*(listing(file, "preview/") for file in printed), *data]
+    names = [file["path"] for file in listed]
+    listed.insert(len(printed), listing(readme_file(draft, "preview/", cited, names), "preview/"))
     letter = listing(letter_file(draft, "preview/", cited, listed), "preview/")
     manifest_file(draft, "preview/", cited, sorted([letter, *listed], key=lambda file: str(file["path"])))
     return {file["path"]: file["sha256"] for file in [letter, *listed]} | {"manifest.json": None}

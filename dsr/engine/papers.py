@@ -40,6 +40,7 @@ from dsr.inventory import Dataset, Inventory
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
 from dsr.rules.redaction import MASKING, shown_as
+from dsr.vault import CaseVault
 
 CHAPTERS: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("02", "ご契約", frozenset({1, 2, 3, 4, 32})),
@@ -280,12 +281,7 @@ def _officers_words(hold: Hold) -> Mapping[str, str]:
 
 
 def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
-    case, lang = hold.case, hold.request.answer.language
-    shown = [
-        d
-        for d in hold.office.inventory.datasets()
-        if case.facts["items"].get(d.id, {}).get("outcome") in ("full", "partial")
-    ]
+    case, lang, shown = hold.case, hold.request.answer.language, shown_datasets(hold)
     chapters = [*_chapters(hold, shown), *_about(hold, shown)]
     issued_on = date.fromisoformat(issued["issued_on"])
     return Book(
@@ -301,6 +297,11 @@ def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
         language=lang,
         holdings=holdings(hold, shown),
     )
+
+
+def shown_datasets(hold: Hold) -> list[Dataset]:
+    items = hold.case.facts["items"]
+    return [d for d in hold.office.inventory.datasets() if items.get(d.id, {}).get("outcome") in ("full", "partial")]
 
 
 def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
@@ -341,10 +342,16 @@ def _chapter_of(dataset: Dataset) -> str:
     return next((number for number, _, rows in CHAPTERS if dataset.row in rows), CHAPTERS[-1][0])
 
 
+def in_volumes(hold: Hold) -> list[Dataset]:
+    """Tables too long for the book of somebody who chose paper: every row is printed, apart (M-2)."""
+    if hold.request.answer.method != "paper":
+        return []
+    long = _too_long(hold, shown_datasets(hold))
+    return [d for d in shown_datasets(hold) if d.id in long]
+
+
 def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
-    """The longest tables, until the rest fits; on paper everything is printed (M-2)."""
-    if hold.request.answer.method == "paper":
-        return frozenset()
+    """The longest tables, until the rest fits."""
     rows = {d.id: int(hold.case.facts["drafts"][d.id]["rows"]) for d in shown}
     out: set[str] = set()
     for name in sorted(rows, key=lambda name: -rows[name]):
@@ -362,6 +369,10 @@ def _numeric(kind: str) -> bool:
 
 
 def _table(hold: Hold, dataset: Dataset) -> Table:
+    return table_of(dataset, lambda: cells_of(hold.vault, dataset), int(hold.case.facts["drafts"][dataset.id]["rows"]))
+
+
+def table_of(dataset: Dataset, rows: Callable[[], Iterator[Sequence[Cell]]], count: int) -> Table:
     columns = tuple(
         Column(
             name,
@@ -371,12 +382,12 @@ def _table(hold: Hold, dataset: Dataset) -> Table:
         )
         for name, rule in dataset.fields.items()
     )
-    count = int(hold.case.facts["drafts"][dataset.id]["rows"])
-    return Table(dataset.label, dataset.id, columns, lambda: _cells(hold, dataset), count)
+    return Table(dataset.label, dataset.id, columns, rows, count)
 
 
-def _cells(hold: Hold, dataset: Dataset) -> Iterator[Sequence[Cell]]:
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+def cells_of(vault: CaseVault, dataset: Dataset) -> Iterator[Sequence[Cell]]:
+    """Every row of a draft as the book shows it."""
+    with vault.reader(f"draft/{dataset.id}.arrow") as source:
         for batch in read_batches(source):
             for row in batch.to_pylist():
                 marks = dict(_mark(entry) for entry in reversed(row[MASKING].split(";"))) if row[MASKING] else {}
@@ -428,7 +439,8 @@ def _summary(hold: Hold, dataset: Dataset, in_csv: bool = False) -> Table:
     columns = (Column("month", "月"), Column("count", "件数", "right"),
                *(Column(name, f"{dataset.fields[name].label} 合計", "right") for name in sums))  # fmt: skip
     rows = [(_era_month(month), *(f"{n:,}" for n in row)) for month, row in sorted(months.items())]
-    note = f"行数が多いため月ごとに示します。全ての行は data/{dataset.id}.csv にあります。" if in_csv else ""
+    where = f"分冊と data/{dataset.id}.csv" if hold.request.answer.method == "paper" else f"data/{dataset.id}.csv"
+    note = f"行数が多いため月ごとに示します。全ての行は {where} にあります。" if in_csv else ""
     title = dataset.label if in_csv else f"{dataset.label}（月別）"
     return Table(title, dataset.id, columns, lambda: rows, len(rows), note)
 
