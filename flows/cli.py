@@ -190,6 +190,11 @@ def _init(arguments: Arguments) -> None:
     _print(arguments, {"home": str(home)}, f"{home}  OK")
 
 
+def _upgrade(arguments: Arguments) -> None:
+    before, now = homes.upgrade(_home(arguments))
+    _print(arguments, {"from": before, "to": now}, f"{before} → {now}  OK")
+
+
 def _officer_add(arguments: Arguments) -> None:
     secret = secrets.token_urlsafe(18)
     homes.add_officer(_home(arguments), arguments.name, arguments.role, secret, arguments.now)
@@ -537,6 +542,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--officers")
     init.add_argument("--keys", help="keep the keys in another folder")
     init.add_argument("--production", action="store_true", help="refuse --now in this home for ever")
+    command("upgrade", _upgrade, "bring the home's store to this release; safe to run twice")
     officer = command(
         "add", _officer_add, "add an officer; the secret is shown once", "name", under=group("officer", "officers")
     )

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.stores.faults import Guarded
-from dsr import store, vault
+from dsr import database, vault
 from sample_data.serve import Server, serve
 from tests.story import Office, oracle
 
@@ -853,7 +853,7 @@ def test_a_full_disk_under_the_store_opens_no_half_case(
 ) -> None:
     """SQLite's own "database or disk is full": no page may be added."""
     desk = Desk.at_work(tmp_path, sample, monkeypatch)
-    plain = store._sqlite_settings
+    plain = database._sqlite_settings
 
     def tight(connection: Any, record: object) -> None:
         plain(connection, record)
@@ -862,7 +862,7 @@ def test_a_full_disk_under_the_store_opens_no_half_case(
     people = ("hanako", "kenta", "kaoru", "susumu", "ryoko", "nana", "yutaka", "ryo", "rei", "saki")
     refused = []
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_sqlite_settings", tight)
+        patch.setattr(database, "_sqlite_settings", tight)
         for person in people:
             status, told, errors = desk.run("open", str(sample / f"requests/{person}.json"))
             if status:

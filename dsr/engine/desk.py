@@ -38,7 +38,8 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
     for work in office.store.work():
         works.setdefault(work.case_no, []).append(work)
     rows = []
-    for case in office.store.cases():
+    # A closed case owes nothing and has no clock.
+    for case in office.store.cases(set(State) - {State.CLOSED} if due_only else None):
         due = [] if waits_for_twin(office, case) else works.get(case.case_no, [])
         late = [work for work in due if work.due <= office.today]
         clock = standing(office, case)
@@ -125,7 +126,7 @@ def watch(office: Office) -> dict[str, Any]:
     """One round: remind once a day of what is due, by case number and role, never by name; name what may be resumed."""
     office.may("watch")
     reminders = []
-    waiting = {case.case_no for case in office.store.cases() if waits_for_twin(office, case)}
+    waiting = {case.case_no for case in office.store.cases({State.RECEIVED}) if waits_for_twin(office, case)}
     for work in office.store.work():
         if work.due <= office.today and work.reminded != office.today and work.case_no not in waiting:
             reminders.append(
@@ -138,7 +139,7 @@ def watch(office: Office) -> dict[str, Any]:
                 }
             )
             office.store.owe([Work(work.case_no, work.what, work.who, work.due, office.today)])
-    resumable = [case.case_no for case in office.store.cases() if case.state in (State.BLOCKED, State.COLLECTING)]
+    resumable = [case.case_no for case in office.store.cases({State.BLOCKED, State.COLLECTING})]
     head = office.store.head()
     day = office.today.isoformat()
     office.store.log_alone(
@@ -172,7 +173,7 @@ def verify_trail(office: Office, printed: Sequence[str] = ()) -> dict[str, Any]:
     kept, head = checkpoint_file(office), office.store.head()
     last = [log.open_checkpoint(kept.read_text(), ORIGIN, office.keys.public_key)] if kept.exists() else []
     events = itertools.islice(office.store.events(), head.size)
-    problems = log.verify_log(events, [*last, head], [log.TreeHead.parse(text) for text in printed])
+    problems = log.verify_log(events, last, [log.TreeHead.parse(text) for text in printed], kept=head)
     problems += [log.Problem(None, "altered", f"the row of case {name} is not what its last event left")
                  for name in office.store.altered()]  # fmt: skip
     sound = all(problem.level != "error" for problem in problems)

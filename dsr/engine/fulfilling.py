@@ -259,8 +259,8 @@ def _taken_out(hold: Hold) -> bool:
 
 def _close_twins(office: Office, case_no: str) -> None:
     """The same request, linked at its arrival, is answered by the same package (EN-05)."""
-    for twin in office.store.cases():
-        if twin.facts.get("linked_to") == case_no and twin.state is State.RECEIVED:
+    for twin in office.store.cases({State.RECEIVED}):
+        if twin.facts.get("linked_to") == case_no:
             with office.hold(twin.case_no) as hold:
                 facts = {"outcome": "duplicate"}
                 hold.record(

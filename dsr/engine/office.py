@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -102,10 +102,8 @@ class Office:
     def _beat(self, lease: Lease, ended: threading.Event) -> None:
         """A long step keeps its lease; a process that sleeps (SIGSTOP) does not, and finds out when it records."""
         while not ended.wait(store.LEASE_SECONDS / 3):
-            try:
+            with suppress(DsrError):  # lost: said by the next record. A store that is away may be back next time
                 self.store.keep(lease)
-            except DsrError:
-                return
 
 
 @dataclass(frozen=True)
