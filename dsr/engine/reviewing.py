@@ -194,16 +194,21 @@ def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
     return hold.once(f"redact:{_stage(hold)}:{dataset.id}", work)
 
 
+def whose(hold: Hold) -> Whose:
+    """The subject as redaction knows them: with the identifiers that matched records revealed."""
+    known = collecting.current(hold)
+    return Whose(hold.person, frozenset((i.kind, i.value) for i in known.identifiers if i.trusted))
+
+
 def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     withheld: dict[str, int] = {}
     rows = unread = masked = 0
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
-    known = collecting.current(hold)
-    whose = Whose(hold.person, frozenset((i.kind, i.value) for i in known.identifiers if i.trusted))
+    subject = whose(hold)
     with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
         for batch in fetched(hold, dataset):
-            shown = redact(dataset, batch, whose, marks)
+            shown = redact(dataset, batch, subject, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
             masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0

@@ -1,0 +1,175 @@
+"""The release gate at work: what is masked in a case against every file of its package, before the state lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from dsr.case import Act, Case
+from dsr.engine import reviewing
+from dsr.engine.assembling import to_write
+from dsr.engine.office import Hold
+from dsr.errors import CheckFailed
+from dsr.inventory import Dataset
+from dsr.release import rows
+from dsr.release.finding import Finding
+from dsr.release.forbidden import Column, Forbidden
+from dsr.release.judging import Batch, hidden, judge, lawful
+from dsr.release.pdf import look_through
+from dsr.release.search import Place, Search, Seen
+from dsr.rules.lifecycle import State
+
+TOLD = 50
+"""Findings that a case keeps; the rest is a number."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """``values``: distinct masked ones that were looked for."""
+
+    files: int
+    values: int
+    findings: tuple[Finding, ...]
+
+
+def release(hold: Hold, step: str, folder: str, digests: Mapping[str, str | None], facts: Mapping[str, Any]) -> State:
+    """The last step of fulfilling: what is clean may be dispatched, with ``facts``. Raises CheckFailed for what is not.
+
+    A package that is stopped stays in the vault: the case is fulfilling as before, and each run looks again.
+    """
+    gate = f"gate:{step}"
+    if hold.result(gate) is None:
+        hold.record(Act(gate, "intent"))
+        looked = look(hold, folder, digests)
+        if looked.findings:
+            _stop(hold, looked)
+        public = {"files": looked.files, "values": looked.values}
+        passed = {**facts, "release": {"passed": True, "findings": [], "more": 0}}
+        hold.record(Act(gate, "result", public, to=State.DISPATCHING, facts=passed, done=("release",)))
+    return hold.case.state
+
+
+def _stop(hold: Hold, looked: Looked) -> None:
+    number = 1 + sum(1 for name, _ in hold.ledger() if name.startswith("stopped:"))
+    kinds = [finding.kind for finding in looked.findings]
+    public = {"files": looked.files, "values": looked.values, "findings": {kind: kinds.count(kind) for kind in kinds}}
+    told = [_told(finding) for finding in looked.findings[:TOLD]]
+    facts = {"release": {"passed": False, "findings": told, "more": len(kinds) - len(told)}}
+    owed = ("release", "handler", hold.office.today)
+    hold.record(Act(f"stopped:{number}", "result", public, facts=facts, owes=(owed,)))
+    raise stopped(hold.case_no, looked.findings)
+
+
+def stopped(case_no: str, findings: Sequence[Finding]) -> CheckFailed:
+    more = f", and {len(findings) - 1} more" if len(findings) > 1 else ""
+    return CheckFailed(
+        f"{case_no}: nothing may leave: {findings[0]}{more}; see dsr show {case_no}. Mend what is named, "
+        f"then dsr review {case_no} --file REVIEW.json makes the drafts anew"
+    )
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {"file": finding.file, "place": finding.place, "kind": finding.kind,
+            "cell": str(finding.cell) if finding.cell else None}  # fmt: skip
+
+
+def is_stopped(case: Case) -> bool:
+    return case.state is State.FULFILLING and (case.facts.get("release") or {}).get("passed") is False
+
+
+# -- looking -------------------------------------------------------------------------------------------------------
+
+
+def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
+    """Every file of the package in ``folder`` of the vault; ``digests``: its name → SHA-256."""
+    forbidden = Forbidden(lambda: _hidden(hold))
+    known = {bytes.fromhex(digest) for digest in [*digests.values(), *_inputs(hold)] if digest}
+    search = Search(forbidden, known)
+    for name in digests:
+        with_suffix = _LOOKS.get(PurePosixPath(name).suffix, _nobody_reads)
+        with_suffix(hold, search, folder, name, known)
+    return Looked(len(digests), len(forbidden), tuple(search.findings(lambda: _lawful(hold))))
+
+
+def _inputs(hold: Hold) -> list[str]:
+    """Digests that papers print and that are no file's: the log's head."""
+    import base64
+
+    heads = {str(found["head"]) for (name, phase), found in hold.ledger().items() if name.startswith("issue:") and phase == "result"}
+    return [base64.b64decode(head.partition(":")[2]).hex() for head in [*heads, hold.office.store.head().text]]
+
+
+def _judged(hold: Hold, dataset: Dataset) -> Iterator[Batch]:
+    notes, whose = reviewing.read_marks(hold).notes.get(dataset.id, {}), reviewing.whose(hold)
+    first = 1
+    for batch in reviewing.fetched(hold, dataset):
+        yield judge(dataset, batch, first, whose, notes)
+        first += batch.num_rows
+
+
+def _hidden(hold: Hold) -> Iterator[Column]:
+    shown = to_write(hold)
+    for dataset in reviewing.found_datasets(hold):
+        for batch in _judged(hold, dataset):
+            yield from hidden(batch, dataset.id in shown)
+
+
+def _lawful(hold: Hold) -> Iterator[Seen]:
+    """What the rules show, what the person wrote, and what the company says of itself."""
+    for name in to_write(hold):
+        for batch in _judged(hold, hold.office.inventory.dataset(name)):
+            yield from lawful(batch)
+    own = [hold.request.model_dump(mode="json"), hold.office.inventory.model_dump(mode="json")]
+    yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
+
+
+def _leaves(document: Any) -> Iterator[str]:
+    if isinstance(document, dict | list):
+        for value in document.values() if isinstance(document, dict) else document:
+            yield from _leaves(value)
+    elif isinstance(document, str):
+        yield document
+
+
+# -- by kind of file ------------------------------------------------------------------------------------------------
+
+
+def _pdf(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+    look_through(search, name, hold.vault.read(folder + name), known)
+
+
+def _csv(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+    dataset = hold.office.inventory.dataset(PurePosixPath(name).stem)
+    with hold.vault.reader(folder + name) as source:
+        rows.check_csv(search, name, dataset, source, _judged(hold, dataset))
+
+
+def _json(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+    if not name.startswith("data/"):
+        _text(hold, search, folder, name, known)
+        return
+    dataset = hold.office.inventory.dataset(PurePosixPath(name).stem)
+    with hold.vault.reader(folder + name) as source:
+        rows.check_json(search, name, dataset, source, _judged(hold, dataset))
+
+
+def _text(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+    with hold.vault.reader(folder + name) as source:
+        while block := source.read(1 << 20):
+            search.octets(Place(name, "file", "its text"), block)
+
+
+def _nobody_reads(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+    search.unreadable(name, "a file of a kind that is not expected")
+
+
+_LOOKS: Mapping[str, Callable[[Hold, Search, str, str, set[bytes]], None]] = {
+    ".pdf": _pdf, ".csv": _csv, ".json": _json, ".txt": _text,
+}  # fmt: skip
+
+
+__all__ = ["Looked", "is_stopped", "look", "release", "stopped"]

@@ -1,0 +1,139 @@
+"""What text and bytes may read as: width, hyphens, encodings, escapes, hex, base64; and digits that are a digest.
+
+Everything is read towards one plain form, so that a value need be known in that form only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr.names.letters import spelled
+
+ENCODINGS = ("utf-8", "utf-16-be", "utf-16-le", "cp932", "euc_jp")
+HYPHENS = "[\u2010-\u2015\u2212\u30fc\uff0d\uff70]"
+"""As one class of Arrow's and Python's expressions; a long-vowel sign between digits is a clerk's hyphen."""
+_HYPHENS = re.compile(HYPHENS)
+_SPACE = re.compile(r"\s+")
+_PREFIX = r"^(?:\+|00|010)810?"
+_ABROAD = re.compile("(?:00|010)?810?")
+
+
+def level(text: str) -> str:
+    """One width, no invisible letters, one hyphen; spaces stay."""
+    return _HYPHENS.sub("-", spelled(text))
+
+
+def plain(text: str) -> str:
+    """``level``, in small letters and without spaces: what is broken over lines or cells is one again."""
+    return _SPACE.sub("", level(text).lower())
+
+
+def digits_of(written: pa.Array) -> pa.Array:
+    """The digits of levelled numbers, +81 as the national 0."""
+    signs = pc.replace_substring_regex(written, "[^0-9+]", "")
+    return pc.replace_substring(pc.replace_substring_regex(signs, _PREFIX, "0"), "+", "")
+
+
+def national(digits: str) -> str:
+    """Digits of a text: 81… as 0…; anything else unchanged."""
+    found = _ABROAD.match(digits)
+    return "0" + digits[found.end() :] if found else digits
+
+
+# -- bytes as text ---------------------------------------------------------------------------------------------------
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+
+
+def text_of(raw: bytes) -> str | None:
+    """Bytes that are a text, as that text; ``None`` for anything else."""
+    if raw.startswith((b"\xfe\xff", b"\xff\xfe")):
+        return raw.decode("utf-16", "replace")
+    for name in ("utf-8-sig", "cp932", "euc_jp"):
+        try:
+            text = raw.decode(name)
+        except UnicodeDecodeError:
+            continue
+        if not _CONTROL.search(text):
+            return text
+    return None
+
+
+def _digits_in(encoding: str) -> re.Pattern[bytes]:
+    signs = {sign.encode(encoding) for c in "0123456789-+()" for sign in (c, chr(ord(c) + 0xFEE0)) if _has(sign, encoding)}
+    return re.compile(b"(?:" + b"|".join(sorted(re.escape(sign) for sign in signs)) + b"){7,64}")
+
+
+def _has(sign: str, encoding: str) -> bool:
+    return sign.encode(encoding, "ignore") != b""
+
+
+_DIGITS = {name: _digits_in(name) for name in ENCODINGS}
+
+
+def numbers_in(raw: bytes) -> Iterator[str]:
+    """Runs of digits in bytes that are no text, in every encoding and width."""
+    for name, pattern in _DIGITS.items():
+        yield from (found[0].decode(name) for found in pattern.finditer(raw))
+
+
+# -- what stands in a text in another form ---------------------------------------------------------------------------
+
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
+_SIZES = (16, 20, 32)
+"""Bytes of an MD5, SHA-1 and SHA-256."""
+
+
+def unescaped(text: str) -> Iterator[str]:
+    """The text with its JSON, percent and XML escapes read, where it has any."""
+    if "\\" in text and _ESCAPED.search(text):
+        yield _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+    if "%" in text and re.search("%[0-9A-Fa-f]{2}", text):
+        yield unquote(text, "utf-8")
+        yield unquote(text, "cp932")
+    if "&" in text and re.search("&(?:#|[a-z]+;)", text):
+        yield html.unescape(text)
+
+
+def coded(text: str, seen: set[str]) -> Iterator[bytes]:
+    """Bytes that stand in the text as hex or base64, at every place where they may begin. A run is decoded once."""
+    for run in {found[0] for found in _HEX.finditer(text)} - seen:
+        seen.add(run)
+        yield from (bytes.fromhex(run[at : len(run) - at]) for at in (0, 1))
+    for run in {found[0] for found in _BASE64.finditer(text)} - seen:
+        seen.add(run)
+        signs = run.rstrip("=").replace("-", "+").replace("_", "/")
+        yield from (_from_base64(signs[at:]) for at in range(4))
+
+
+def _from_base64(run: str) -> bytes:
+    whole = run[: len(run) - 1] if len(run) % 4 == 1 else run
+    try:
+        return base64.b64decode(whole + "=" * (-len(whole) % 4))
+    except binascii.Error:  # pragma: no cover - the run holds nothing else
+        return b""
+
+
+def digests(text: str) -> Iterator[bytes]:
+    """What has the length and letters of a digest and stands alone."""
+    for found in re.finditer(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])", text):
+        yield bytes.fromhex(found[0])
+    for found in re.finditer(r"(?<![0-9A-Za-z+/_-])[A-Za-z0-9+/_-]{22,43}={0,2}(?![0-9A-Za-z+/_=-])", text):
+        run = found[0].rstrip("=").replace("-", "+").replace("_", "/")
+        # Nearly every digest has a digit in base64; names of fonts have none.
+        if len(run) % 4 != 1 and re.search("[0-9=]", found[0]) and len(raw := _from_base64(run)) in _SIZES:
+            yield raw
+
+
+__all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain",
+           "text_of", "unescaped"]  # fmt: skip
