@@ -67,7 +67,7 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 
 
 def finish(hold: Hold) -> State:
-    """Book, letter, manifest, gate. The letter lists the digests of everything before it; the manifest of everything."""
+    """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))

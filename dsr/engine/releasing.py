@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from base64 import b64decode
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,11 +20,12 @@ from dsr.inventory import Dataset
 from dsr.release import rows
 from dsr.release.finding import Finding
 from dsr.release.forbidden import Column, Forbidden
-from dsr.release.judging import Batch, hidden, judge, lawful
+from dsr.release.judging import Batch, hidden, judge, lawful, may_hide
 from dsr.release.pdf import look_through
 from dsr.release.search import Place, Search, Seen
 from dsr.rules.lifecycle import State
 
+DATA = "data/"
 TOLD = 50
 """Findings that a case keeps; the rest is a number."""
 
@@ -90,31 +93,37 @@ def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
     known = {bytes.fromhex(digest) for digest in [*digests.values(), *_inputs(hold)] if digest}
     search = Search(forbidden, known)
     for name in digests:
-        with_suffix = _LOOKS.get(PurePosixPath(name).suffix, _nobody_reads)
-        with_suffix(hold, search, folder, name, known)
+        kind = PurePosixPath(name).suffix
+        if kind == ".pdf":
+            look_through(search, name, hold.vault.read(folder + name), known)
+        elif kind in (".json", ".txt") and not name.startswith(DATA):
+            _text(hold, search, folder, name)
+        elif not name.startswith(DATA):
+            search.unreadable(name, "a file of a kind that is not expected")
+    for stem, names in _by_dataset(digests).items():
+        _rows(hold, search, folder, hold.office.inventory.dataset(stem), names)
     return Looked(len(digests), len(forbidden), tuple(search.findings(lambda: _lawful(hold))))
 
 
 def _inputs(hold: Hold) -> list[str]:
     """Digests that papers print and that are no file's: the log's head."""
-    import base64
-
-    heads = {str(found["head"]) for (name, phase), found in hold.ledger().items() if name.startswith("issue:") and phase == "result"}
-    return [base64.b64decode(head.partition(":")[2]).hex() for head in [*heads, hold.office.store.head().text]]
+    heads = [found["head"] for _, found in hold.ledger().items() if "head" in found]
+    return [b64decode(head.partition(":")[2]).hex() for head in [*heads, hold.office.store.head().text]]
 
 
-def _judged(hold: Hold, dataset: Dataset) -> Iterator[Batch]:
+def _judged(hold: Hold, dataset: Dataset, only: Collection[str] | None = None) -> Iterator[Batch]:
     notes, whose = reviewing.read_marks(hold).notes.get(dataset.id, {}), reviewing.whose(hold)
     first = 1
     for batch in reviewing.fetched(hold, dataset):
-        yield judge(dataset, batch, first, whose, notes)
+        yield judge(dataset, batch, first, whose, notes, only)
         first += batch.num_rows
 
 
 def _hidden(hold: Hold) -> Iterator[Column]:
     shown = to_write(hold)
     for dataset in reviewing.found_datasets(hold):
-        for batch in _judged(hold, dataset):
+        fields = may_hide(dataset, dataset.id in shown)
+        for batch in _judged(hold, dataset, fields) if fields else ():
             yield from hidden(batch, dataset.id in shown)
 
 
@@ -138,38 +147,24 @@ def _leaves(document: Any) -> Iterator[str]:
 # -- by kind of file ------------------------------------------------------------------------------------------------
 
 
-def _pdf(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
-    look_through(search, name, hold.vault.read(folder + name), known)
+def _by_dataset(names: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if name.startswith(DATA):
+            found.setdefault(PurePosixPath(name).stem, []).append(name)
+    return found
 
 
-def _csv(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
-    dataset = hold.office.inventory.dataset(PurePosixPath(name).stem)
-    with hold.vault.reader(folder + name) as source:
-        rows.check_csv(search, name, dataset, source, _judged(hold, dataset))
+def _rows(hold: Hold, search: Search, folder: str, dataset: Dataset, names: Sequence[str]) -> None:
+    with ExitStack() as opened:
+        files = [rows.File(name, opened.enter_context(hold.vault.reader(folder + name))) for name in names]
+        rows.check_rows(search, dataset, files, _judged(hold, dataset))
 
 
-def _json(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
-    if not name.startswith("data/"):
-        _text(hold, search, folder, name, known)
-        return
-    dataset = hold.office.inventory.dataset(PurePosixPath(name).stem)
-    with hold.vault.reader(folder + name) as source:
-        rows.check_json(search, name, dataset, source, _judged(hold, dataset))
-
-
-def _text(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
+def _text(hold: Hold, search: Search, folder: str, name: str) -> None:
     with hold.vault.reader(folder + name) as source:
         while block := source.read(1 << 20):
             search.octets(Place(name, "file", "its text"), block)
-
-
-def _nobody_reads(hold: Hold, search: Search, folder: str, name: str, known: set[bytes]) -> None:
-    search.unreadable(name, "a file of a kind that is not expected")
-
-
-_LOOKS: Mapping[str, Callable[[Hold, Search, str, str, set[bytes]], None]] = {
-    ".pdf": _pdf, ".csv": _csv, ".json": _json, ".txt": _text,
-}  # fmt: skip
 
 
 __all__ = ["Looked", "is_stopped", "look", "release", "stopped"]

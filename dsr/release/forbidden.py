@@ -43,7 +43,7 @@ class Column:
     """Stored text of one field, in the order of the rows from ``first``; null where the cell is not masked."""
 
     dataset: str
-    field: str
+    name: str
     first: int
     values: pa.Array = field(repr=False)
 
@@ -111,7 +111,7 @@ class Forbidden:
         return Cell(dataset, name, owner & ((1 << _ROW) - 1))
 
     def _add(self, column: Column) -> None:
-        number = self._fields.setdefault((column.dataset, column.field), len(self._fields))
+        number = self._fields.setdefault((column.dataset, column.name), len(self._fields))
         filled = np.flatnonzero(pc.is_valid(column.values).to_numpy(zero_copy_only=False))
         stored = column.values.drop_null()
         coded = stored.dictionary_encode()
@@ -142,12 +142,13 @@ class Forbidden:
 
     def digested(self, found: Mapping[bytes, Any]) -> Iterator[tuple[Any, Cell]]:
         """What stands in the package as a bare MD5, SHA-1 or SHA-256 of a masked value, in any of its written forms."""
+        makes = [make for make in (_md5, hashlib.sha1, hashlib.sha256) if make().digest_size in map(len, found)]
         for column in self._source() if found else ():
             for text in pc.unique(column.values.drop_null()).to_pylist():
-                for digest in _digests(text):
+                for digest in (make(form.encode()).digest() for form in _forms(text) for make in makes):
                     if digest in found:
                         row = column.first + pc.index(column.values, text).as_py()
-                        yield found[digest], Cell(column.dataset, column.field, row)
+                        yield found[digest], Cell(column.dataset, column.name, row)
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,8 @@ def keys_of(digits: pa.Array) -> Keys:
 
 
 def _lengths(keys: Keys) -> frozenset[int]:
-    return frozenset(int(n) for n in np.unique(np.floor(np.log10(keys.astype(np.float64))).astype(int))) if len(keys) else frozenset()
+    """How many digits the numbers have."""
+    return frozenset(np.floor(np.log10(keys.astype(np.float64))).astype(int).tolist())
 
 
 def _flat(parts: list[pa.Array]) -> pa.Array:
@@ -235,17 +237,17 @@ def _flat(parts: list[pa.Array]) -> pa.Array:
 _WIDE = {ord(c): ord(c) + 0xFEE0 for c in "0123456789-+()"}
 
 
-def _digests(text: str) -> list[bytes]:
-    """Digests of every form in which somebody may have digested the value."""
+def _forms(text: str) -> set[str]:
+    """Every form in which somebody may have digested the value."""
+    forms = {text, plain(text)} | (set() if text.isascii() else {spelled(text)})
     digits = national(re.sub("[^0-9]", "", level(text)))
-    forms = {text, spelled(text), plain(text)}
     if len(digits) >= ALONE:
         forms |= {digits, digits[-8:], f"+81{digits[1:]}", f"81{digits[1:]}"}
         forms |= {text.translate(_WIDE), digits.translate(_WIDE)}
-    return [make(form.encode()).digest() for form in forms for make in (_md5, hashlib.sha1, hashlib.sha256)]  # noqa: S324
+    return forms
 
 
-def _md5(raw: bytes) -> Any:
+def _md5(raw: bytes = b"") -> Any:
     return hashlib.md5(raw, usedforsecurity=False)
 
 

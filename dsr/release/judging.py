@@ -7,7 +7,7 @@ stops the case.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -28,6 +28,7 @@ Codes = npt.NDArray[np.int8]
 
 COMMON = ("day", "instant", "amount", "code", "count", "number", "duration")
 """Kinds whose values many share: a masked day is not looked for in the text, only its own cell is."""
+_NUMBER = re.compile(r"[0-9０-９][0-9０-９()（）+‐－ー–-]{6,}")
 SENTENCE = 8
 """Characters of a part of an unread note that is looked for by itself."""
 _KEPT: Mapping[str, tuple[str, int]] = {"account_tail": ("end", 3), "card_tail": ("end", 4), "last4": ("start", 4)}
@@ -58,7 +59,15 @@ class Batch:
     fields: tuple[Judged, ...] = field(repr=False)
 
 
-def judge(dataset: Dataset, rows: pa.RecordBatch, first: int, whose: Whose, notes: Mapping[str, NoteReview]) -> Batch:
+def judge(
+    dataset: Dataset,
+    rows: pa.RecordBatch,
+    first: int,
+    whose: Whose,
+    notes: Mapping[str, NoteReview],
+    only: Collection[str] | None = None,
+) -> Batch:
+    """``only``: the fields that are asked for; all where ``None``."""
     numbers = record_nos(rows, dataset.key)
     out = np.zeros(rows.num_rows, np.bool_)
     for rule in dataset.withhold_when:
@@ -66,6 +75,7 @@ def judge(dataset: Dataset, rows: pa.RecordBatch, first: int, whose: Whose, note
     fields = tuple(
         _note(name, rule, rows, numbers, notes) if rule.free_text else _field(name, rule, rows, whose)
         for name, rule in dataset.fields.items()
+        if only is None or name in only
     )
     return Batch(dataset, first, numbers, out, fields)
 
@@ -99,13 +109,15 @@ def _holds(condition: Condition, rows: pa.RecordBatch) -> Bools:
     return np.array([condition.holds(row) for row in sample], np.bool_)[back] if len(distinct) else code.astype(bool)
 
 
-def _each(stored: pa.Array, holds: object) -> Bools:
+def _each(stored: pa.Array, holds: Callable[[str], bool]) -> Bools:
     coded = stored.dictionary_encode()
-    answers = pa.array([value is not None and holds(value) for value in coded.dictionary.to_pylist()], pa.bool_())  # type: ignore[operator]
-    return np.asarray(pc.fill_null(answers.take(coded.indices), False))
+    answers = pa.array([value is not None and holds(value) for value in coded.dictionary.to_pylist()], pa.bool_())
+    return np.asarray(pc.fill_null(answers.take(coded.indices), False), np.bool_)
 
 
-def _note(name: str, rule: FieldRule, rows: pa.RecordBatch, numbers: pa.Array, notes: Mapping[str, NoteReview]) -> Judged:
+def _note(
+    name: str, rule: FieldRule, rows: pa.RecordBatch, numbers: pa.Array, notes: Mapping[str, NoteReview]
+) -> Judged:
     """Unread: nothing of it; read: all but what was struck."""
     stored = written(rows.column(name), rule)
     verdict, spans = np.zeros(rows.num_rows, np.int8), {}
@@ -121,8 +133,17 @@ def _note(name: str, rule: FieldRule, rows: pa.RecordBatch, numbers: pa.Array, n
 # -- what may not be seen --------------------------------------------------------------------------------------------
 
 
+def may_hide(dataset: Dataset, shown: bool) -> list[str]:
+    """Fields of which a value may be masked, or withheld with its row, and is looked for."""
+    whole = bool(dataset.withhold_when) or not shown
+    return [
+        name for name, rule in dataset.fields.items()
+        if rule.kind.split(".")[0] not in COMMON and (whole or rule.mask or rule.third_party or rule.free_text)
+    ]  # fmt: skip
+
+
 def hidden(batch: Batch, shown: bool) -> Iterator[Column]:
-    """The values that this batch masks; of rows withheld whole, or of a dataset that is not ``shown``, what is theirs."""
+    """The values that this batch masks; of rows withheld whole and of datasets that are not ``shown``, all."""
     whole = batch.out if shown else np.ones(len(batch.out), np.bool_)
     for one in batch.fields:
         if one.rule.free_text:
@@ -150,7 +171,7 @@ def _parts(batch: Batch, note: Judged, whole: Bools) -> Iterator[Column]:
 
 def _split(text: str) -> list[str]:
     sentences = [part.strip() for part in re.split("[。、\n]", text)]
-    return [text, *(part for part in sentences if len(part) >= SENTENCE), *re.findall(r"[0-9０-９][0-9０-９()（）+‐－ー–-]{6,}", text)]
+    return [text, *(part for part in sentences if len(part) >= SENTENCE), *_NUMBER.findall(text)]
 
 
 # -- what may be seen ------------------------------------------------------------------------------------------------
@@ -160,8 +181,8 @@ def lawful(batch: Batch) -> Iterator[Seen]:
     """The values that a shown dataset shows by its rules: open cells, and notes as the officer left them."""
     for one in batch.fields:
         if one.rule.free_text:
-            keep = [text for at, text in enumerate(one.stored.to_pylist()) if text and not one.verdict[at] | batch.out[at]]
-            yield Seen(pa.array([part for text in keep for part in _split(text)], pa.string()), whole=True)
+            read = _only(one.stored, (one.verdict == 0) & ~batch.out).drop_null().to_pylist()
+            yield Seen(pa.array([part for text in read for part in _split(text)], pa.string()), whole=True)
         else:
             yield Seen(_only(one.stored, (one.verdict == 0) & ~batch.out))
             yield Seen(pa.array(sorted(one.rule.codes.values()), pa.string()))
@@ -180,8 +201,9 @@ def wrong(one: Judged, cells: pa.Array, keep: Bools) -> Bools:
     open_text = pc.fill_null(stored, "")
     if one.rule.codes:
         coded = open_text.dictionary_encode()
-        open_text = pa.array([one.rule.codes.get(v, v) for v in coded.dictionary.to_pylist()], pa.string()).take(coded.indices)
-    bad = np.asarray(pc.not_equal(cells, open_text)) & (verdict == 0)
+        words = [one.rule.codes.get(code, code) for code in coded.dictionary.to_pylist()]
+        open_text = pa.array(words, pa.string()).take(coded.indices)
+    bad: Bools = np.asarray(pc.not_equal(cells, open_text)) & (verdict == 0)
     for number, (mark, ground) in enumerate(one.marks, start=1):
         masked = verdict == number
         if masked.any():
@@ -194,21 +216,22 @@ def _only_mark(cells: pa.Array, stored: pa.Array, mark: str, ground: str) -> Boo
     row = law.mark(mark)
     before, dots, after = (row.shown_for(law.ground(ground)) if ground else row.shown).partition("…")
     if not dots:
-        return np.asarray(pc.equal(cells, before))
+        return np.asarray(pc.equal(cells, before), np.bool_)
     pairs = pc.binary_join_element_wise(cells, stored, "\0").dictionary_encode()
     pattern = re.compile(re.escape(before) + "(.*)" + re.escape(after), re.DOTALL)
-    good = [_stays(pattern, *pair.split("\0", 1), *_KEPT[mark]) for pair in pairs.dictionary.to_pylist()]
-    return np.array(good, np.bool_)[pairs.indices.to_numpy()]
+    good = [_stays(pattern, mark, *pair.split("\0", 1)) for pair in pairs.dictionary.to_pylist()]
+    answers: Bools = np.array(good, np.bool_)[pairs.indices.to_numpy()]
+    return answers
 
 
-def _stays(pattern: re.Pattern[str], cell: str, stored: str, where: str, count: int) -> bool:
+def _stays(pattern: re.Pattern[str], mark: str, cell: str, stored: str) -> bool:
     found = pattern.fullmatch(cell)
     if not found:
         return False
-    rest = found[1]
+    rest, (where, count) = found[1], _KEPT[mark]
     if where == "end":
         return len(rest) <= count and len(rest) < len(stored) and stored.endswith(rest)
-    return stored.startswith(rest) and sum(c.isdigit() for c in stored[len(rest) :]) >= min(count, len(stored))
+    return stored.startswith(rest) and sum(map(str.isdigit, stored[len(rest) :])) >= min(count, len(stored))
 
 
 def _note_agrees(cell: str, text: str, unread: bool, spans: Sequence[tuple[int, int, str]]) -> bool:
@@ -222,4 +245,4 @@ def _note_agrees(cell: str, text: str, unread: bool, spans: Sequence[tuple[int, 
     return cell == kept
 
 
-__all__ = ["Batch", "Judged", "hidden", "judge", "lawful", "wrong"]
+__all__ = ["Batch", "Judged", "hidden", "judge", "lawful", "may_hide", "wrong"]

@@ -1,7 +1,7 @@
 """The text of pages, read from their operators by their own fonts' maps, exactly; and which letters were used.
 
-The second reader beside PDFium: it sees what is under a box, white, outside the page, in a hidden layer or in a form that
-is never drawn, in the order of the operators, so that a value broken over lines of a cell is one again.
+The second reader beside PDFium: it sees what is under a box, white, outside the page, in a hidden layer or in a form
+that is never drawn, in the order of the operators, so that a value broken over lines of a cell is one again.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def _to_unicode(raw: bytes) -> dict[int, str]:
     for kind, body in _SECTION.findall(raw):
         if kind == b"bfchar":
             codes = [bytes.fromhex(token[0].decode()) for token in _TOKEN.findall(body)]
-            found |= {int.from_bytes(code, "big"): _utf16(text) for code, text in zip(codes[::2], codes[1::2], strict=True)}
+            pairs = zip(codes[::2], codes[1::2], strict=True)
+            found |= {int.from_bytes(code, "big"): _utf16(text) for code, text in pairs}
         elif kind == b"bfrange":
             found |= _ranges(_TOKEN.findall(body))
     return found

@@ -1,4 +1,4 @@
-"""A PDF as somebody would who wants to find what was struck: text twice, every object, attachment and earlier revision."""
+"""A PDF as one would read it to find what was struck: text twice, each object, attachment and earlier revision."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ _ROLES: tuple[tuple[str, str], ...] = (
     ("/EmbeddedFile", "attachment"), ("/OCG", "layer"), ("/Font", "font"), ("/FontDescriptor", "font"),
     ("/Page", "page"), ("/Catalog", "catalogue"), ("/Form", "form"),
 )  # fmt: skip
-_KEYS = frozenset("""/Title /Author /Subject /Keywords /Creator /Producer /ActualText /Alt /E /T /TU /TM /V /DV /Contents
-    /Dest /Dests /Names /Limits /Nums /ID /Lang /URI /JS /F /UF /Desc /Name /RC /Subj /Label /BaseFont /Info""".split())
+_KEYS = frozenset({
+    "/Title", "/Author", "/Subject", "/Keywords", "/Creator", "/Producer", "/ActualText", "/Alt", "/E", "/T", "/TU",
+    "/TM", "/V", "/DV", "/Contents", "/Dest", "/Dests", "/D", "/Names", "/Limits", "/Nums", "/ID", "/Lang", "/URI",
+    "/JS", "/F", "/UF", "/Desc", "/Name", "/RC", "/Subj",
+})  # fmt: skip
 """Keys that may be named; any other may itself be a value."""
 
 
@@ -165,24 +168,25 @@ class _Document:
 
     def _by_fonts(self, pdf: pikepdf.Pdf) -> None:
         for number, page in enumerate(pdf.pages, start=1):
-            self._drawn(self.reader.page(page.obj), self.scan.place("page", f"page {number}"))
+            self._drawn(self.reader.page(page.obj), f"page {number}")
         shown = {page.obj.objgen for page in pdf.pages}
         for thing in pdf.objects:
             if isinstance(thing, pikepdf.Dictionary) and thing.get("/Type") == "/Page" and thing.objgen not in shown:
-                self._drawn(self.reader.page(thing), self.scan.place("page", f"object {thing.objgen[0]} (page out of sight)"))
+                self._drawn(self.reader.page(thing), f"object {thing.objgen[0]} (page out of sight)")
             elif isinstance(thing, pikepdf.Stream) and (thing.get("/Subtype") == "/Form" or "/PatternType" in thing):
-                self._drawn(self.reader.form(thing), self.scan.place("page", f"object {thing.objgen[0]} (form)"))
+                self._drawn(self.reader.form(thing), f"object {thing.objgen[0]} (form)")
 
-    def _drawn(self, drawn: Iterable[Drawn], place: Place) -> None:
+    def _drawn(self, drawn: Iterable[Drawn], words: str) -> None:
         texts: list[str] = []
+        place, marked = self.scan.place("page", words), self.scan.place("string", f"{words} (marked content)")
         try:
             for text, strings in drawn:
                 self.scan.search.alone(place, text)
                 texts.append(text)
                 for string in strings:
-                    self._string(string, self.scan.place("string", place.words.removeprefix(self.scan.where) + " (marked content)"))
+                    self._string(string, marked)
         except Unreadable as error:
-            self.scan.unreadable(f"{place.words.removeprefix(self.scan.where)}: {error}")
+            self.scan.unreadable(f"{words}: {error}")
         self.scan.search.text(place, "\n".join(texts))
 
     def _letters(self) -> None:
@@ -190,7 +194,8 @@ class _Document:
         for (number, _), font in self.reader.fonts.items():
             try:
                 if font.unused():
-                    self.scan.search.found.append(Finding(self.scan.file, f"{self.scan.where}object {number} (font)", "letters"))
+                    words = f"{self.scan.where}object {number} (font)"
+                    self.scan.search.found.append(Finding(self.scan.file, words, "letters"))
             except Unreadable as error:
                 self.scan.unreadable(f"object {number}: {error}")
 

@@ -68,12 +68,8 @@ def text_of(raw: bytes) -> str | None:
 
 
 def _digits_in(encoding: str) -> re.Pattern[bytes]:
-    signs = {sign.encode(encoding) for c in "0123456789-+()" for sign in (c, chr(ord(c) + 0xFEE0)) if _has(sign, encoding)}
-    return re.compile(b"(?:" + b"|".join(sorted(re.escape(sign) for sign in signs)) + b"){7,64}")
-
-
-def _has(sign: str, encoding: str) -> bool:
-    return sign.encode(encoding, "ignore") != b""
+    signs = {sign.encode(encoding, "ignore") for c in "0123456789-+()" for sign in (c, chr(ord(c) + 0xFEE0))}
+    return re.compile(b"(?:" + b"|".join(sorted(re.escape(sign) for sign in signs if sign)) + b"){7,64}")
 
 
 _DIGITS = {name: _digits_in(name) for name in ENCODINGS}
@@ -124,15 +120,20 @@ def _from_base64(run: str) -> bytes:
         return b""
 
 
-def digests(text: str) -> Iterator[bytes]:
-    """What has the length and letters of a digest and stands alone."""
-    for found in re.finditer(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])", text):
-        yield bytes.fromhex(found[0])
-    for found in re.finditer(r"(?<![0-9A-Za-z+/_-])[A-Za-z0-9+/_-]{22,43}={0,2}(?![0-9A-Za-z+/_=-])", text):
+_HEX_DIGEST = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])"
+)
+_BASE64_DIGEST = re.compile(r"(?<![0-9A-Za-z+/_-])[A-Za-z0-9+/_-]{22,43}={0,2}(?![0-9A-Za-z+/_=-])")
+
+
+def digests(text: str) -> Iterator[tuple[str, bytes]]:
+    """What has the length and letters of a digest and stands alone: as it is written, and its bytes."""
+    yield from ((found[0], bytes.fromhex(found[0])) for found in _HEX_DIGEST.finditer(text))
+    for found in _BASE64_DIGEST.finditer(text):
         run = found[0].rstrip("=").replace("-", "+").replace("_", "/")
         # Nearly every digest has a digit in base64; names of fonts have none.
         if len(run) % 4 != 1 and re.search("[0-9=]", found[0]) and len(raw := _from_base64(run)) in _SIZES:
-            yield raw
+            yield found[0], raw
 
 
 __all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain",

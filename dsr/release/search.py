@@ -1,8 +1,8 @@
 """Texts and bytes of one package against the forbidden values: what stands there, where, and whether it may.
 
 A value is no leak where the package shows it lawfully: the rules of the inventory show it in another cell (a number
-masked as incoming and shown as outgoing), or it stands in the person's own letter. Nor is a number that only arises from
-two cells side by side, each of which is shown.
+masked as incoming and shown as outgoing), or it stands in the person's own letter. Nor is a number that only arises
+from two cells side by side, each of which is shown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DEEPEST = 3
 _BUFFER = 4 << 20
 _SLICE, _OVERLAP = 1 << 20, 512
 _LOOSE = re.compile(r"\+?[0-9](?:[\s\-().+/]{0,3}[0-9]){6,}")
-_STRICT = re.compile(r"(?<![0-9.])\+?[0-9](?:[\-()]{0,2}[0-9]){6,}(?![0-9]*\.[0-9])")
+_STRICT = re.compile(r"(?<![0-9])(?<![0-9]\.)\+?[0-9](?:[\-()]{0,2}[0-9]){6,}(?![0-9]*\.[0-9])")
 _PIECE = re.compile("[0-9]+")
 _TAIL = re.compile(r"(?<![\w.+\-])([0-9]{4})-?([0-9]{4})(?![\w.\-])")
 _STAMP = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
@@ -77,10 +77,10 @@ class _Number:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        start = max((found.end() for found in re.finditer(r"\s", self.text[max(0, self.start - 80) : self.start])), default=0)
-        start += max(0, self.start - 80)
-        end = re.search(r"\s", self.text[self.end : self.end + 80])
-        return tuple(self.text[start : self.end + end.start() if end else self.end + 80].split())
+        before = re.search(r"\S*$", self.text[max(0, self.start - 80) : self.start])
+        after = re.match(r"\S*", self.text[self.end : self.end + 80])
+        assert before and after
+        return tuple((before[0] + self.text[self.start : self.end] + after[0]).split())
 
 
 class Search:
@@ -95,7 +95,7 @@ class Search:
         self._size = 0
         self._runs: set[str] = set()
         self._hits: dict[tuple[Place, int], Hit] = {}
-        self._digests: dict[bytes, Place] = {}
+        self._digests: dict[bytes, Hit] = {}
         self.found: list[Finding] = []
         """What needs no value to be wrong: what cannot be read, letters left in a font, …"""
 
@@ -112,9 +112,10 @@ class Search:
             self._take_numbers(place, levelled, loose)
             self._take_words(place, plain(reading).encode("utf-8", "replace"))
             self.alone(place, reading)
-            for digest in digests(levelled):
+            for written, digest in digests(levelled):
                 if digest not in self._known:
-                    self._digests.setdefault(digest, place)
+                    where = Place(place.file, "digest", place.words)
+                    self._digests.setdefault(digest, Hit(where, NOBODY, plain(written)))
             if depth < DEEPEST:
                 for raw in coded(levelled, self._runs):
                     self.octets(place, raw, depth + 1)
@@ -187,8 +188,8 @@ class Search:
             if candidates and len(lookup):
                 owners: Owners = lookup.find(keys_of(pa.array([one.digits for one in candidates])))
                 for at in np.flatnonzero(owners >= 0).tolist():
-                    one = candidates[at]
-                    self._hits.setdefault((one.place, int(owners[at])), Hit(one.place, int(owners[at]), one.digits, one.tokens))
+                    one, owner = candidates[at], int(owners[at])
+                    self._hits.setdefault((one.place, owner), Hit(one.place, owner, one.digits, one.tokens))
         for words in self._forbidden.words() if self._texts else ():
             for place, raw in self._texts:
                 for form, owner in words.within(raw):
@@ -196,15 +197,18 @@ class Search:
         self._numbers, self._tails, self._texts, self._size = [], [], [], 0
 
     def findings(self, shown: Shown) -> list[Finding]:
-        """All that is wrong, when everything was taken in. ``shown``: what the package shows lawfully, column by column."""
+        """All that is wrong, when everything was taken in. ``shown``: what the package shows lawfully."""
         self._look()
-        found = list(self.found)
-        for hit in _not_shown(list(self._hits.values()), shown):
-            cell = self._forbidden.cell(hit.owner) if hit.owner != NOBODY else None
-            found.append(Finding(hit.place.file, hit.place.words, hit.place.kind, cell))
-        for place, cell in self._forbidden.digested(self._digests):
-            found.append(Finding(place.file, place.words, "digest", cell))
+        left = _not_shown([*self._hits.values(), *self._digests.values()], shown)
+        found = [*self.found, *(self._told(hit) for hit in left if hit.place.kind != "digest")]
+        unknown = {digest: hit.place for digest, hit in self._digests.items() if hit in left}
+        for place, cell in self._forbidden.digested(unknown):
+            found.append(Finding(place.file, place.words, place.kind, cell))
         return sorted(set(found), key=str)
+
+    def _told(self, hit: Hit) -> Finding:
+        cell = self._forbidden.cell(hit.owner) if hit.owner != NOBODY else None
+        return Finding(hit.place.file, hit.place.words, hit.place.kind, cell)
 
 
 def my_numbers(text: str) -> list[str]:
@@ -224,13 +228,13 @@ def _check_digit(eleven: str) -> str:
 # -- what may stand there --------------------------------------------------------------------------------------------
 
 
-def _not_shown(hits: list[Hit], shown: Shown) -> list[Hit]:
+def _not_shown(hits: Sequence[Hit], shown: Shown) -> set[Hit]:
     if not hits:
-        return []
+        return set()
     lawful = _Lawful(hits)
     for seen in shown():
         lawful.take(seen)
-    return [hit for hit in hits if not lawful.explains(hit)]
+    return {hit for hit in hits if not lawful.explains(hit)}
 
 
 class _Lawful:
