@@ -692,7 +692,7 @@ def test_a_file_that_is_not_of_its_form_is_a_finding() -> None:
         ("csv", csv + b"lone\n", "unreadable"),
         ("csv", b"", "unreadable"),
         ("csv", csv + b"\xff\xff", "unreadable"),
-        ("json", coded.replace(b'"to":"', b'"to":"' + NUMBER.encode(), 1), "file"),
+        ("json", coded.replace(b'"to":"', b'"to":"03-1234-5678', 1), "file"),
         ("json", coded.replace(b'{"_record_no"', b'{"more":"x","_record_no"', 1), "unreadable"),
         ("json", coded.replace(b'{"_record_no"', b'{"to":"x","_record_no"', 1), "unreadable"),
         ("json", coded[:-5], "unreadable"),

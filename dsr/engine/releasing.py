@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dsr.case import Act, Case
+from dsr.case import Act
 from dsr.engine import reviewing
 from dsr.engine.assembling import to_write
 from dsr.engine.office import Hold
@@ -78,10 +78,6 @@ def stopped(case_no: str, findings: Sequence[Finding]) -> CheckFailed:
 def _told(finding: Finding) -> dict[str, Any]:
     return {"file": finding.file, "place": finding.place, "kind": finding.kind,
             "cell": str(finding.cell) if finding.cell else None}  # fmt: skip
-
-
-def is_stopped(case: Case) -> bool:
-    return case.state is State.FULFILLING and (case.facts.get("release") or {}).get("passed") is False
 
 
 # -- looking -------------------------------------------------------------------------------------------------------
@@ -167,4 +163,4 @@ def _text(hold: Hold, search: Search, folder: str, name: str) -> None:
             search.octets(Place(name, "file", "its text"), block)
 
 
-__all__ = ["Looked", "is_stopped", "look", "release", "stopped"]
+__all__ = ["Looked", "look", "release", "stopped"]

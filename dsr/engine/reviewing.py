@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.engine import collecting
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
@@ -62,6 +62,11 @@ def read_marks(hold: Hold) -> Review:
     return Review.model_validate(hold.read_json(name)) if hold.vault.exists(name) else Review()
 
 
+def is_stopped(case: Case) -> bool:
+    """By the release gate (``dsr.engine.releasing``)."""
+    return case.state is State.FULFILLING and (case.facts.get("release") or {}).get("passed") is False
+
+
 def worksheets(office: Office, case_no: str) -> dict[str, Any]:
     """What an officer must look at, with proposed spans; shown to the officer and stored nowhere."""
     office.may("review")
@@ -100,10 +105,16 @@ def worksheets(office: Office, case_no: str) -> dict[str, Any]:
 
 
 def take_review(office: Office, case_no: str, document: object) -> State:
-    """Take an officer's marks. A candidate marked the same reopens the collection; otherwise the drafts are made."""
+    """Take an officer's marks. A candidate marked the same reopens the collection; otherwise the drafts are made.
+
+    A case that the release gate stopped comes back here: its drafts are made anew and decided upon again.
+    """
     office.may("review")
     review = shaped(Review, document, "review")
     with office.hold(case_no) as hold:
+        if is_stopped(hold.case):
+            number = 1 + sum(1 for step, _ in hold.ledger() if step.startswith("reopen:"))
+            hold.record(Act(f"reopen:{number}", "result", {}, to=State.AWAITING_DECISION, facts={"release": None}))
         hold.require(State.REVIEW, State.AWAITING_DECISION)
         _check_marks(hold, review)
         known = collecting.current(hold)

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.release.finding import Finding
+from dsr.release.finding import KINDS, Finding
 from dsr.release.forbidden import Forbidden, Owners, keys_of
 from dsr.release.readings import coded, digests, digits_of, level, national, numbers_in, plain, text_of, unescaped
 
@@ -204,7 +204,7 @@ class Search:
         unknown = {digest: hit.place for digest, hit in self._digests.items() if hit in left}
         for place, cell in self._forbidden.digested(unknown):
             found.append(Finding(place.file, place.words, place.kind, cell))
-        return sorted(set(found), key=str)
+        return sorted(set(found), key=lambda one: ([*KINDS].index(one.kind), str(one)))
 
     def _told(self, hit: Hit) -> Finding:
         cell = self._forbidden.cell(hit.owner) if hit.owner != NOBODY else None
