@@ -14,7 +14,6 @@ import re
 import zipfile
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pikepdf

@@ -1,8 +1,9 @@
-"""The masked values, made ready to be looked for: a million numbers in sorted arrays, words in Aho-Corasick automata.
+"""The masked values, made ready to be looked for, a million at a time, in sorted arrays.
 
 The *text* is unfolded, not the values: a number is read out of whatever form it stands in (hyphens, width, +81, UTF-16,
-hex, base64) and looked up. Forms, encodings and digests of a million numbers would be gigabytes (measured: 55 bytes a
-number this way, 7 kB the other). Digests are made only when a package holds one that nobody can account for.
+hex, base64) and looked up. All forms, encodings and digests of a million numbers in one Aho-Corasick automaton would be
+gigabytes (32 bytes a node; about 60 forms of 10 to 64 bytes a number); this way a value costs 32 bytes. Digests are
+made only when a package holds one that nobody can account for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import ahocorasick  # type: ignore[import-not-found, unused-ignore]
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from dsr.names.letters import spelled
 from dsr.release.finding import Cell
-from dsr.release.readings import ENCODINGS, HYPHENS, digits_of, level, national, plain
+from dsr.release.readings import HYPHENS, digits_of, level, national, plain, squeezed
 
 SHORTEST = 4
 """Characters of a value that is looked for (documents.md DC-2); shorter ones stand in any text by chance."""
@@ -29,8 +29,8 @@ ALONE = 7
 """Latin letters and digits below which a value is found only as a text of its own: 2026 stands in many places."""
 LONGEST = 18
 """Digits that fit 64 bits with a leading 1; longer ones are looked for as words."""
-WORDS = 5_000
-"""Words of one automaton: with their encodings about 40 MB; more words are looked for in turns."""
+FIRST, CUT = 6, 32
+"""Bytes of a word by which it is looked for, and of it that are compared: who sees these has seen it."""
 _NUMBER = rf"^[0-9+() \-]{{{ALONE},40}}$"
 _ROW = 40
 
@@ -91,26 +91,28 @@ class Forbidden:
         self._source = source
         self._fields: dict[tuple[str, str], int] = {}
         self.numbers, self.tails = Lookup(), Lookup()
-        self._words = _Words()
+        self.words = Words()
         for column in source():
             self._add(column)
         self.numbers.settle()
         self.tails.settle()
-        self._words.settle()
+        self.words.settle()
         self.lengths = _lengths(self.numbers.keys)
 
     def __repr__(self) -> str:
         return f"Forbidden({len(self)})"
 
     def __len__(self) -> int:
-        """Distinct values."""
-        return len(self.numbers) + len(self._words)
+        """Distinct values; a word whose stored form is not its plain one counts for two."""
+        return len(self.numbers) + len(self.words)
 
     def cell(self, owner: int) -> Cell:
         dataset, name = list(self._fields)[owner >> _ROW]
         return Cell(dataset, name, owner & ((1 << _ROW) - 1))
 
     def _add(self, column: Column) -> None:
+        if column.values.null_count == len(column.values):
+            return
         number = self._fields.setdefault((column.dataset, column.name), len(self._fields))
         filled = np.flatnonzero(pc.is_valid(column.values).to_numpy(zero_copy_only=False))
         stored = column.values.drop_null()
@@ -125,7 +127,7 @@ class Forbidden:
                             pc.and_(pc.greater_equal(length, ALONE), pc.less_equal(length, LONGEST)))  # fmt: skip
         chosen = is_number.to_numpy(zero_copy_only=False)
         self._add_numbers(digits.filter(is_number), owners[chosen])
-        self._words.add(stored.filter(pc.invert(is_number)), owners[~chosen])
+        self.words.add(stored.filter(pc.invert(is_number)), owners[~chosen])
 
     def _add_numbers(self, digits: pa.Array, owners: Owners) -> None:
         self.numbers.add(keys_of(digits), owners)
@@ -133,12 +135,9 @@ class Forbidden:
         tails = pc.utf8_slice_codeunits(digits.filter(phones), -8)
         self.tails.add(keys_of(tails), owners[phones.to_numpy(zero_copy_only=False)])
 
-    def words(self) -> Iterator[Words]:
-        yield from self._words.automata()
-
     def alone(self, text: str) -> int | None:
         """The owner of a short value that is the whole of ``text``."""
-        return self._words.short.get(plain(text)) if self._words.short else None
+        return self.words.short.get(plain(text)) if self.words.short else None
 
     def digested(self, found: Mapping[bytes, Any]) -> Iterator[tuple[Any, Cell]]:
         """What stands in the package as a bare MD5, SHA-1 or SHA-256 of a masked value, in any of its written forms."""
@@ -151,73 +150,66 @@ class Forbidden:
                         yield found[digest], Cell(column.dataset, column.name, row)
 
 
-@dataclass(frozen=True)
 class Words:
-    """``automaton`` says owner and length for a word in UTF-8 read as Latin-1, plain and in each encoding."""
-
-    automaton: Any = field(repr=False)
-    plains: pa.Array = field(repr=False)
-    owners: Owners = field(repr=False)
-
-    def within(self, raw: bytes) -> Iterator[tuple[str, int]]:
-        """(the word, its owner) for each that stands in ``raw``, once."""
-        for at in {at for _, at in self.automaton.iter(raw.decode("latin-1"))}:
-            yield self.plains[at].as_py(), int(self.owners[at])
-
-
-class _Words:
-    """Masked texts that are no numbers."""
+    """Masked texts that are no numbers, by the first bytes of their plain form and a hash of up to CUT of them."""
 
     def __init__(self) -> None:
         self.short: dict[str, int] = {}
-        self._stored: list[pa.Array] = []
-        self._owners: list[Owners] = []
-        self._one: Words | None = None
-
-    def add(self, stored: pa.Array, owners: Owners) -> None:
-        long = pc.greater_equal(pc.utf8_length(stored), SHORTEST).to_numpy(zero_copy_only=False)
-        stored, owners = stored.filter(pa.array(long)), owners[long]
-        if len(stored):
-            self._stored.append(stored)
-            self._owners.append(owners)
-
-    def settle(self) -> None:
-        kept, owners = [], []
-        for text, owner in zip(_flat(self._stored).to_pylist(), np.concatenate([*self._owners, []]), strict=True):
-            word = plain(text)
-            if word.isascii() and len(word) < ALONE:
-                self.short.setdefault(word, int(owner))
-            elif len(word) >= SHORTEST - 1:  # 平野 泉 is four as it is stored
-                kept.append(text)
-                owners.append(int(owner))
-        stored = pa.array(kept, pa.string())
-        first = np.unique(stored.dictionary_encode().indices.to_numpy(), return_index=True)[1]
-        self._stored, self._owners = [stored.take(pa.array(first))], [np.array(owners, np.int64)[first]]
+        self._whole = Lookup()
+        self._first: Keys = np.zeros(0, np.uint64)
+        self._begins = np.zeros(0, np.bool_)
+        self._sizes: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self.short) + len(self._stored[0])
+        return len(self.short) + len(self._whole)
 
-    def automata(self) -> Iterator[Words]:
-        stored, owners = self._stored[0], self._owners[0]
-        if self._one:
-            yield self._one
+    def add(self, stored: pa.Array, owners: Owners) -> None:
+        hashes, holders, firsts = [], [], []
+        for text, owner in zip(stored.to_pylist(), owners.tolist(), strict=True):
+            word = plain(text)
+            if len(text) < SHORTEST or len(word) < SHORTEST - 1:  # 平野 泉 is four as it is stored
+                continue
+            if word.isascii() and len(word) < ALONE:
+                self.short.setdefault(word, owner)
+                continue
+            for form in {word, squeezed(text)}:
+                coded = form.encode("utf-8", "replace")[:CUT]
+                self._sizes.add(len(coded))
+                firsts.append(int.from_bytes(coded[:FIRST], "little"))
+                hashes.append(hash(coded))
+                holders.append(owner)
+        self._whole.add(np.array(hashes, np.int64).view(np.uint64), np.array(holders, np.int64))
+        self._first = np.union1d(self._first, np.array(firsts, np.uint64))
+
+    def settle(self) -> None:
+        self._whole.settle()
+        if len(self._first):
+            self._begins = np.zeros(1 << 24, np.bool_)
+            self._begins[(self._first & np.uint64(0xFFFFFF)).astype(np.int64)] = True
+
+    def within(self, raw: bytes) -> Iterator[tuple[int, str, int]]:
+        """(place, the word or its beginning, owner) of each that stands in ``raw``, which is squeezed UTF-8."""
+        if not len(self._first) or len(raw) < FIRST:
             return
-        for start in range(0, len(stored), WORDS):
-            words = _automaton(stored.slice(start, WORDS), owners[start : start + WORDS])
-            self._one = words if len(stored) <= WORDS else None
-            yield words
+        at = self._begun(np.frombuffer(raw + bytes(FIRST), np.uint8))
+        places = [(place, size) for place in at.tolist() for size in self._sizes]
+        hashes = np.array([hash(raw[place : place + size]) for place, size in places], np.int64).view(np.uint64)
+        owners = self._whole.find(hashes)
+        for found in np.flatnonzero(owners >= 0).tolist():
+            place, size = places[found]
+            yield place, raw[place : place + size].decode("utf-8", "ignore"), int(owners[found])
 
-
-def _automaton(stored: pa.Array, owners: Owners) -> Words:
-    made = ahocorasick.Automaton()
-    plains = [plain(text) for text in stored.to_pylist()]
-    for at, (text, word) in enumerate(zip(stored.to_pylist(), plains, strict=True)):
-        for form in {text, word}:
-            for coded in {form.encode(name, "ignore") for name in ENCODINGS}:
-                if len(coded) >= ALONE - 1:
-                    made.add_word(coded.decode("latin-1"), at)
-    made.make_automaton()
-    return Words(made, pa.array(plains, pa.string()), owners)
+    def _begun(self, octets: npt.NDArray[np.uint8]) -> Owners:
+        """Where the first bytes of a word stand: by three of them, which is quick and lets little through; by all."""
+        wide = octets.astype(np.uint32)
+        at = np.flatnonzero(self._begins[wide[:-2] | wide[1:-1] << 8 | wide[2:] << 16])
+        at = at[at < len(octets) - FIRST]
+        keys = np.zeros(len(at), np.uint64)
+        for number in range(FIRST):
+            keys |= octets[at + number].astype(np.uint64) << np.uint64(8 * number)
+        found = np.minimum(np.searchsorted(self._first, keys), len(self._first) - 1)
+        begun: Owners = at[self._first[found] == keys]
+        return begun
 
 
 def keys_of(digits: pa.Array) -> Keys:
@@ -228,10 +220,6 @@ def keys_of(digits: pa.Array) -> Keys:
 def _lengths(keys: Keys) -> frozenset[int]:
     """How many digits the numbers have."""
     return frozenset(np.floor(np.log10(keys.astype(np.float64))).astype(int).tolist())
-
-
-def _flat(parts: list[pa.Array]) -> pa.Array:
-    return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
 
 
 _WIDE = {ord(c): ord(c) + 0xFEE0 for c in "0123456789-+()"}

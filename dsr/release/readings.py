@@ -21,7 +21,6 @@ ENCODINGS = ("utf-8", "utf-16-be", "utf-16-le", "cp932", "euc_jp")
 HYPHENS = "[\u2010-\u2015\u2212\u30fc\uff0d\uff70]"
 """As one class of Arrow's and Python's expressions; a long-vowel sign between digits is a clerk's hyphen."""
 _HYPHENS = re.compile(HYPHENS)
-_SPACE = re.compile(r"\s+")
 _PREFIX = r"^(?:\+|00|010)810?"
 _ABROAD = re.compile("(?:00|010)?810?")
 
@@ -31,9 +30,13 @@ def level(text: str) -> str:
     return _HYPHENS.sub("-", spelled(text))
 
 
+def squeezed(text: str) -> str:
+    """In small letters and without spaces: what is broken over lines or cells is one again."""
+    return "".join(text.lower().split())
+
+
 def plain(text: str) -> str:
-    """``level``, in small letters and without spaces: what is broken over lines or cells is one again."""
-    return _SPACE.sub("", level(text).lower())
+    return squeezed(level(text))
 
 
 def digits_of(written: pa.Array) -> pa.Array:
@@ -73,6 +76,13 @@ def _digits_in(encoding: str) -> re.Pattern[bytes]:
 
 
 _DIGITS = {name: _digits_in(name) for name in ENCODINGS}
+
+
+def texts_in(raw: bytes) -> Iterator[str]:
+    """Bytes that are no text, read as if they were, in each encoding; what stands there from an odd byte too."""
+    for name in ENCODINGS:
+        for start in (0, 1) if name.startswith("utf-16") else (0,):
+            yield raw[start:].decode(name, "replace")
 
 
 def numbers_in(raw: bytes) -> Iterator[str]:
@@ -137,4 +147,4 @@ def digests(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 __all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain",
-           "text_of", "unescaped"]  # fmt: skip
+           "squeezed", "text_of", "texts_in", "unescaped"]  # fmt: skip

@@ -8,6 +8,7 @@ from two cells side by side, each of which is shown.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +20,23 @@ import pyarrow.compute as pc
 
 from dsr.release.finding import KINDS, Finding
 from dsr.release.forbidden import Forbidden, Owners, keys_of
-from dsr.release.readings import coded, digests, digits_of, level, national, numbers_in, plain, text_of, unescaped
+from dsr.release.readings import (
+    coded,
+    digests,
+    digits_of,
+    level,
+    national,
+    numbers_in,
+    plain,
+    squeezed,
+    text_of,
+    texts_in,
+    unescaped,
+)
 
 DEEPEST = 3
 """Base64 of hex of base64."""
-_BUFFER = 4 << 20
+_BUFFER, _CANDIDATES = 4 << 20, 1 << 16
 _SLICE, _OVERLAP = 1 << 20, 512
 _LOOSE = re.compile(r"\+?[0-9](?:[\s\-().+/]{0,3}[0-9]){6,}")
 _STRICT = re.compile(r"(?<![0-9])(?<![0-9]\.)\+?[0-9](?:[\-()]{0,2}[0-9]){6,}(?![0-9]*\.[0-9])")
@@ -91,10 +104,11 @@ class Search:
         self._most = max([*forbidden.lengths, 8], default=0) + 4
         self._numbers: list[_Number] = []
         self._tails: list[_Number] = []
-        self._texts: list[tuple[Place, bytes]] = []
-        self._size = 0
+        self._texts: list[bytes] = []
+        self._starts: list[int] = [0]
+        self._places: list[Place] = []
         self._runs: set[str] = set()
-        self._hits: dict[tuple[Place, int], Hit] = {}
+        self._hits: set[Hit] = set()
         self._digests: dict[bytes, Hit] = {}
         self.found: list[Finding] = []
         """What needs no value to be wrong: what cannot be read, letters left in a font, …"""
@@ -110,7 +124,7 @@ class Search:
         for reading in (text, *unescaped(text)):
             levelled = level(reading)
             self._take_numbers(place, levelled, loose)
-            self._take_words(place, plain(reading).encode("utf-8", "replace"))
+            self._take_words(place, squeezed(levelled))
             self.alone(place, reading)
             for written, digest in digests(levelled):
                 if digest not in self._known:
@@ -123,14 +137,13 @@ class Search:
     def alone(self, place: Place, text: str) -> None:
         """Whether the whole of ``text`` is a value too short to be looked for inside others."""
         if (owner := self._forbidden.alone(text)) is not None:
-            self._hits.setdefault((place, owner), Hit(place, owner, plain(text)))
+            self._hits.add(Hit(place, owner, plain(text)))
 
     def note(self, file: str, words: str, text: str) -> None:
         """A cell of free text: also what reads as a My Number, of which only a person can say whether it is one."""
         self.text(Place(file, "file", words), text)
         for number in my_numbers(level(text)):
-            place = Place(file, "my_number", words)
-            self._hits.setdefault((place, NOBODY), Hit(place, NOBODY, number))
+            self._hits.add(Hit(Place(file, "my_number", words), NOBODY, number))
 
     def octets(self, place: Place, raw: bytes, depth: int = 0) -> None:
         """Bytes: as a text where they are one, and as they stand in any case."""
@@ -140,15 +153,18 @@ class Search:
         if text is None:
             for number in numbers_in(raw):
                 self._take_numbers(place, level(number), False)
-            self._take_words(place, raw)
+            for reading in texts_in(raw):
+                self._take_words(place, squeezed(reading))
 
     def unreadable(self, file: str, words: str) -> None:
         self.found.append(Finding(file, words, "unreadable"))
 
-    def _take_words(self, place: Place, raw: bytes) -> None:
-        self._texts.append((place, raw))
-        self._size += len(raw)
-        if self._size > _BUFFER or len(self._numbers) > _BUFFER >> 6:
+    def _take_words(self, place: Place, text: str) -> None:
+        coded = text.encode("utf-8", "replace")
+        self._texts.append(coded)
+        self._places.append(place)
+        self._starts.append(self._starts[-1] + len(coded) + 1)
+        if self._starts[-1] > _BUFFER or len(self._numbers) > _CANDIDATES:
             self._look()
 
     def _take_numbers(self, place: Place, text: str, loose: bool) -> None:
@@ -189,17 +205,17 @@ class Search:
                 owners: Owners = lookup.find(keys_of(pa.array([one.digits for one in candidates])))
                 for at in np.flatnonzero(owners >= 0).tolist():
                     one, owner = candidates[at], int(owners[at])
-                    self._hits.setdefault((one.place, owner), Hit(one.place, owner, one.digits, one.tokens))
-        for words in self._forbidden.words() if self._texts else ():
-            for place, raw in self._texts:
-                for form, owner in words.within(raw):
-                    self._hits.setdefault((place, owner), Hit(place, owner, form))
-        self._numbers, self._tails, self._texts, self._size = [], [], [], 0
+                    self._hits.add(Hit(one.place, owner, one.digits, one.tokens))
+        for at, form, owner in self._forbidden.words.within(b"\n".join(self._texts)):
+            self._hits.add(Hit(self._places[bisect_right(self._starts, at) - 1], owner, form))
+        self._numbers, self._tails, self._texts, self._places, self._starts = [], [], [], [], [0]
+        if len(self._runs) > _CANDIDATES:
+            self._runs.clear()
 
     def findings(self, shown: Shown) -> list[Finding]:
         """All that is wrong, when everything was taken in. ``shown``: what the package shows lawfully."""
         self._look()
-        left = _not_shown([*self._hits.values(), *self._digests.values()], shown)
+        left = _not_shown([*self._hits, *self._digests.values()], shown)
         found = [*self.found, *(self._told(hit) for hit in left if hit.place.kind != "digest")]
         unknown = {digest: hit.place for digest, hit in self._digests.items() if hit in left}
         for place, cell in self._forbidden.digested(unknown):
