@@ -85,7 +85,8 @@ def _told(finding: Finding) -> dict[str, Any]:
 
 def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
     """Every file of the package in ``folder`` of the vault; ``digests``: its name → SHA-256."""
-    forbidden = Forbidden(lambda: _hidden(hold))
+    case = _Case(hold)
+    forbidden = Forbidden(case.hidden)
     known = {bytes.fromhex(digest) for digest in [*digests.values(), *_inputs(hold)] if digest}
     search = Search(forbidden, known)
     for name in digests:
@@ -97,8 +98,8 @@ def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
         elif not name.startswith(DATA):
             search.unreadable(name, "a file of a kind that is not expected")
     for stem, names in _by_dataset(digests).items():
-        _rows(hold, search, folder, hold.office.inventory.dataset(stem), names)
-    return Looked(len(digests), len(forbidden), tuple(search.findings(lambda: _lawful(hold))))
+        _rows(case, search, folder, hold.office.inventory.dataset(stem), names)
+    return Looked(len(digests), len(forbidden), tuple(search.findings(case.lawful)))
 
 
 def _inputs(hold: Hold) -> list[str]:
@@ -107,29 +108,33 @@ def _inputs(hold: Hold) -> list[str]:
     return [b64decode(head.partition(":")[2]).hex() for head in [*heads, hold.office.store.head().text]]
 
 
-def _judged(hold: Hold, dataset: Dataset, only: Collection[str] | None = None) -> Iterator[Batch]:
-    notes, whose = reviewing.read_marks(hold).notes.get(dataset.id, {}), reviewing.whose(hold)
-    first = 1
-    for batch in reviewing.fetched(hold, dataset):
-        yield judge(dataset, batch, first, whose, notes, only)
-        first += batch.num_rows
+class _Case:
+    """What the gate works out of a case, as often as it is asked, from the rows as they were fetched."""
 
+    def __init__(self, hold: Hold) -> None:
+        self.hold, self.shown = hold, to_write(hold)
+        self._notes, self._whose = reviewing.read_marks(hold).notes, reviewing.whose(hold)
 
-def _hidden(hold: Hold) -> Iterator[Column]:
-    shown = to_write(hold)
-    for dataset in reviewing.found_datasets(hold):
-        fields = may_hide(dataset, dataset.id in shown)
-        for batch in _judged(hold, dataset, fields) if fields else ():
-            yield from hidden(batch, dataset.id in shown)
+    def judged(self, dataset: Dataset, only: Collection[str] | None = None) -> Iterator[Batch]:
+        first = 1
+        for batch in reviewing.fetched(self.hold, dataset):
+            yield judge(dataset, batch, first, self._whose, self._notes.get(dataset.id, {}), only)
+            first += batch.num_rows
 
+    def hidden(self) -> Iterator[Column]:
+        for dataset in reviewing.found_datasets(self.hold):
+            shown = dataset.id in self.shown
+            fields = may_hide(dataset, shown)
+            for batch in self.judged(dataset, fields) if fields else ():
+                yield from hidden(batch, shown)
 
-def _lawful(hold: Hold) -> Iterator[Seen]:
-    """What the rules show, what the person wrote, and what the company says of itself."""
-    for name in to_write(hold):
-        for batch in _judged(hold, hold.office.inventory.dataset(name)):
-            yield from lawful(batch)
-    own = [hold.request.model_dump(mode="json"), hold.office.inventory.model_dump(mode="json")]
-    yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
+    def lawful(self) -> Iterator[Seen]:
+        """What the rules show, what the person wrote, and what the company says of itself."""
+        for name in self.shown:
+            for batch in self.judged(self.hold.office.inventory.dataset(name)):
+                yield from lawful(batch)
+        own = [self.hold.request.model_dump(mode="json"), self.hold.office.inventory.model_dump(mode="json")]
+        yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
 
 
 def _leaves(document: Any) -> Iterator[str]:
@@ -151,10 +156,10 @@ def _by_dataset(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def _rows(hold: Hold, search: Search, folder: str, dataset: Dataset, names: Sequence[str]) -> None:
+def _rows(case: _Case, search: Search, folder: str, dataset: Dataset, names: Sequence[str]) -> None:
     with ExitStack() as opened:
-        files = [rows.File(name, opened.enter_context(hold.vault.reader(folder + name))) for name in names]
-        rows.check_rows(search, dataset, files, _judged(hold, dataset))
+        files = [rows.File(name, opened.enter_context(case.hold.vault.reader(folder + name))) for name in names]
+        rows.check_rows(search, dataset, files, case.judged(dataset))
 
 
 def _text(hold: Hold, search: Search, folder: str, name: str) -> None:

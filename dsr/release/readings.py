@@ -70,14 +70,6 @@ def text_of(raw: bytes) -> str | None:
     return None
 
 
-def _digits_in(encoding: str) -> re.Pattern[bytes]:
-    signs = {sign.encode(encoding, "ignore") for c in "0123456789-+()" for sign in (c, chr(ord(c) + 0xFEE0))}
-    return re.compile(b"(?:" + b"|".join(sorted(re.escape(sign) for sign in signs if sign)) + b"){7,64}")
-
-
-_DIGITS = {name: _digits_in(name) for name in ENCODINGS}
-
-
 def texts_in(raw: bytes) -> Iterator[str]:
     """Bytes that are no text, read as if they were, in each encoding; what stands there from an odd byte too."""
     for name in ENCODINGS:
@@ -85,16 +77,20 @@ def texts_in(raw: bytes) -> Iterator[str]:
             yield raw[start:].decode(name, "replace")
 
 
-def numbers_in(raw: bytes) -> Iterator[str]:
-    """Runs of digits in bytes that are no text, in every encoding and width."""
-    for name, pattern in _DIGITS.items():
-        yield from (found[0].decode(name) for found in pattern.finditer(raw))
+_DIGITS = re.compile("[0-9０-９()（）+＋－-]{7,64}")
+
+
+def numbers_in(text: str) -> Iterator[str]:
+    """Runs of digits in a text that is none; the rest is not worth levelling."""
+    yield from (level(found[0]) for found in _DIGITS.finditer(text))
 
 
 # -- what stands in a text in another form ---------------------------------------------------------------------------
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+_WORD = re.compile("[a-z+/_-]+|[A-Z]?[a-z]+|[A-Z+/_-]+|[0-9+/_-]+")
+"""No base64: ten signs and more of one kind, which is a word or a number."""
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
 _SIZES = (16, 20, 32)
 """Bytes of an MD5, SHA-1 and SHA-256."""
@@ -118,6 +114,8 @@ def coded(text: str, seen: set[str]) -> Iterator[bytes]:
         yield from (bytes.fromhex(run[at : len(run) - at]) for at in (0, 1))
     for run in {found[0] for found in _BASE64.finditer(text)} - seen:
         seen.add(run)
+        if _WORD.fullmatch(run):
+            continue
         signs = run.rstrip("=").replace("-", "+").replace("_", "/")
         yield from (_from_base64(signs[at:]) for at in range(4))
 

@@ -151,10 +151,10 @@ class Search:
         for start in range(0, len(text or ""), _SLICE):
             self.text(place, (text or "")[start : start + _SLICE + _OVERLAP], loose=False, depth=depth)
         if text is None:
-            for number in numbers_in(raw):
-                self._take_numbers(place, level(number), False)
             for reading in texts_in(raw):
                 self._take_words(place, squeezed(reading))
+                for number in numbers_in(reading):
+                    self._take_numbers(place, number, False)
 
     def unreadable(self, file: str, words: str) -> None:
         self.found.append(Finding(file, words, "unreadable"))
