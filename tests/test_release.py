@@ -296,6 +296,13 @@ def stream_without_an_object(pdf: bytes, value: str) -> bytes:
     return re.sub(rb"startxref\n(\d+)", lambda found: b"startxref\n%d" % (int(found[1]) + len(extra)), moved)
 
 
+def plain_stream_without_an_object(pdf: bytes, value: str) -> bytes:
+    at = pdf.rindex(b"xref\n", 0, pdf.rindex(b"startxref"))
+    extra = b"stream\n" + value.encode("utf-16-le") + b"\nendstream\n"
+    moved = pdf[:at] + extra + pdf[at:]
+    return re.sub(rb"startxref\n(\d+)", lambda found: b"startxref\n%d" % (int(found[1]) + len(extra)), moved)
+
+
 def full_width(sheet: Any, value: str) -> None:
     sheet.paragraph("".join(chr(ord(c) + 0xFEE0) if c.isascii() else c for c in value), BODY, ("t",))
 
@@ -355,6 +362,7 @@ CANARIES: dict[str, tuple[Plant, str, str]] = {
     "after the end": (after_the_end, "stream", "after the end"),
     "comment between objects": (comment_between_objects, "stream", "between the objects"),
     "stream without an object": (stream_without_an_object, "stream", "bytes from"),
+    "plain stream without an object": (plain_stream_without_an_object, "stream", "bytes from"),
     "stream in UTF-16-BE": (edited(private_stream(lambda v: b"\0\1" + v.encode("utf-16-be"))), "stream", "object"),
     "stream in UTF-16-LE": (edited(private_stream(lambda v: b"\1" + v.encode("utf-16-le"))), "stream", "object"),
     "stream in hex": (edited(private_stream(lambda v: v.encode().hex().encode())), "stream", "object"),

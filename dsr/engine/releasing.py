@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from dsr.case import Act
-from dsr.engine import reviewing
+from dsr.engine import collecting, reviewing
 from dsr.engine.assembling import to_write
 from dsr.engine.office import Hold
 from dsr.errors import CheckFailed
@@ -23,11 +23,16 @@ from dsr.release.forbidden import Column, Forbidden
 from dsr.release.judging import Batch, hidden, judge, lawful, may_hide
 from dsr.release.pdf import look_through
 from dsr.release.search import Place, Search, Seen
+from dsr.release.standards import standards
 from dsr.rules.lifecycle import State
 
 DATA = "data/"
-TOLD = 50
-"""Findings that a case keeps; the rest is a number."""
+CLAIMED: tuple[str, ...] = ()
+"""Profiles of ``dsr.release.standards`` that our papers claim to keep; their syntax is looked at in any case."""
+OTHERS = ("name", "kana", "address", "phone", "mail")
+"""Of a candidate who is another person, what may stand nowhere."""
+TOLD = 5
+"""Findings of one kind in one file that a case keeps; the rest is a number."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,18 @@ def _stop(hold: Hold, looked: Looked) -> None:
     number = 1 + sum(1 for name, _ in hold.ledger() if name.startswith("stopped:"))
     kinds = [finding.kind for finding in looked.findings]
     public = {"files": looked.files, "values": looked.values, "findings": {kind: kinds.count(kind) for kind in kinds}}
-    told = [_told(finding) for finding in looked.findings[:TOLD]]
+    told = [_told(finding) for finding in _first(looked.findings)]
     facts = {"release": {"passed": False, "findings": told, "more": len(kinds) - len(told)}}
     owed = ("release", "handler", hold.office.today)
     hold.record(Act(f"stopped:{number}", "result", public, facts=facts, owes=(owed,)))
     raise stopped(hold.case_no, looked.findings)
+
+
+def _first(findings: Iterable[Finding]) -> list[Finding]:
+    grouped: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        grouped.setdefault((finding.kind, finding.file), []).append(finding)
+    return [finding for group in grouped.values() for finding in group[:TOLD]]
 
 
 def stopped(case_no: str, findings: Sequence[Finding]) -> CheckFailed:
@@ -92,9 +104,11 @@ def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
     for name in digests:
         kind = PurePosixPath(name).suffix
         if kind == ".pdf":
-            look_through(search, name, hold.vault.read(folder + name), known)
+            paper = hold.vault.read(folder + name)
+            look_through(search, name, paper, known)
+            search.found += standards(name, paper, CLAIMED)
         elif kind in (".json", ".txt") and not name.startswith(DATA):
-            _text(hold, search, folder, name)
+            search.octets(Place(name, "file", "its text"), hold.vault.read(folder + name))
         elif not name.startswith(DATA):
             search.unreadable(name, "a file of a kind that is not expected")
     for stem, names in _by_dataset(digests).items():
@@ -127,6 +141,14 @@ class _Case:
             fields = may_hide(dataset, shown)
             for batch in self.judged(dataset, fields) if fields else ():
                 yield from hidden(batch, shown)
+        yield from self._others()
+
+    def _others(self) -> Iterator[Column]:
+        """People who were found beside the subject and are not the subject."""
+        known = collecting.current(self.hold)
+        for name, one in known.doubtful.items():
+            for word in OTHERS if known.marks.get(name) != "same" else ():
+                yield Column(name.split("/")[0], word, 0, pa.array([one.evidence.get(word)], pa.string()))
 
     def lawful(self) -> Iterator[Seen]:
         """What the rules show, what the person wrote, and what the company says of itself."""
@@ -160,12 +182,6 @@ def _rows(case: _Case, search: Search, folder: str, dataset: Dataset, names: Seq
     with ExitStack() as opened:
         files = [rows.File(name, opened.enter_context(case.hold.vault.reader(folder + name))) for name in names]
         rows.check_rows(search, dataset, files, case.judged(dataset))
-
-
-def _text(hold: Hold, search: Search, folder: str, name: str) -> None:
-    with hold.vault.reader(folder + name) as source:
-        while block := source.read(1 << 20):
-            search.octets(Place(name, "file", "its text"), block)
 
 
 __all__ = ["Looked", "look", "release", "stopped"]

@@ -10,6 +10,7 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +27,7 @@ LARGEST = 1 << 28
 """Bytes that one stream or member may become."""
 _PDFIUM = threading.RLock()  # it keeps state of its own and is not for two threads
 _END = re.compile(rb"%%EOF[\r\n]*")
-_STREAM = re.compile(rb"(?<!end)stream\r?\n")
-_BODY = re.compile(rb"(?<!end)stream\r?\n.*?endstream", re.DOTALL)
+_BODY = re.compile(rb"(?<!end)stream\r?\n(.*?)endstream", re.DOTALL)
 _ROLES: tuple[tuple[str, str], ...] = (
     ("/StructElem", "structure"), ("/Annot", "annotation"), ("/Metadata", "metadata"), ("/Filespec", "attachment"),
     ("/EmbeddedFile", "attachment"), ("/OCG", "layer"), ("/Font", "font"), ("/FontDescriptor", "font"),
@@ -222,7 +222,7 @@ class _Document:
             self._once(raw, lambda: self.scan.search.octets(self.scan.place("stream", words), raw))
 
     def _once(self, raw: bytes, look: Callable[[], None]) -> None:
-        digest = hashlib.sha256(raw).digest()
+        digest = hashlib.sha256(raw.rstrip(b"\r\n")).digest()
         if digest not in self._seen:
             self._seen.add(digest)
             look()
@@ -263,12 +263,10 @@ class _Document:
     def _between(self) -> None:
         """Bytes between the streams, and streams that nothing points to."""
         self.scan.search.octets(self.scan.place("stream", "between the objects"), _BODY.sub(b"\n", self.raw))
-        for found in _STREAM.finditer(self.raw):
-            try:
-                raw = zlib.decompressobj().decompress(self.raw[found.end() : found.end() + LARGEST], LARGEST)
-            except zlib.error:
-                continue  # not deflated: met by its object
-            place = self.scan.place("stream", f"bytes from {found.end()}")
+        for found in _BODY.finditer(self.raw):
+            place, raw = self.scan.place("stream", f"bytes from {found.start(1)}"), found[1]
+            with suppress(zlib.error):
+                raw = zlib.decompressobj().decompress(raw, LARGEST)
             self._once(raw, lambda raw=raw, place=place: self.scan.search.octets(place, raw))  # type: ignore[misc]
 
 

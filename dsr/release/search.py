@@ -170,7 +170,8 @@ class Search:
     def _take_numbers(self, place: Place, text: str, loose: bool) -> None:
         for area in (_LOOSE if loose else _STRICT).finditer(text):
             self._numbers += self._candidates(place, text, area.start(), area[0])
-        for found in _TAIL.finditer(text):
+        # A length or an offset of a PDF may have eight digits; a text for people says what it counts.
+        for found in _TAIL.finditer(text) if place.kind != "stream" else ():
             self._tails.append(_Number(place, text, *found.span(), found[1] + found[2]))
 
     def _candidates(self, place: Place, text: str, start: int, area: str) -> Iterator[_Number]:
