@@ -348,7 +348,7 @@ CANARIES: dict[str, tuple[Plant, str, str]] = {
     "appearance of an annotation": (edited(appearance), "page", "(form)"),
     "form": (edited(form_drawn), "page", "page 1"),
     "form that nothing draws": (edited(form_never_drawn), "page", "(form)"),
-    "page out of sight": (edited(page_out_of_sight), "page", "(page out of sight)"),
+    "page out of sight": (edited(page_out_of_sight), "page", "(page) out of sight"),
     "XMP, spelled as entities": (edited(xmp), "stream", "(metadata)"),
     "CSV attached": (edited(attached("a.csv", lambda v: f"no\n{v}\n".encode())), "attachment", "(attachment)"),
     "JSON attached": (edited(attached("a.json", lambda v: json.dumps({"a": v}).encode())), "attachment", "(attachment)"),

@@ -26,6 +26,8 @@ DEEPEST = 5
 LARGEST = 1 << 28
 """Bytes that one stream or member may become."""
 _PDFIUM = threading.RLock()  # it keeps state of its own and is not for two threads
+_STRING = re.compile(rb"\(|(?<!<)<[0-9A-Fa-f]")
+_NAME = re.compile(rb"/[^\s/<>\[\]()]+")
 _END = re.compile(rb"%%EOF[\r\n]*")
 _BODY = re.compile(rb"(?<!end)stream\r?\n(.*?)endstream", re.DOTALL)
 _ROLES: tuple[tuple[str, str], ...] = (
@@ -136,9 +138,11 @@ class _Document:
                 for part in pdf.trailer.get("/ID", []):
                     self.scan.search.account_for(bytes(part))
                 self._by_pdfium(len(pdf.pages))
-                self._by_fonts(pdf)
+                for number, page in enumerate(pdf.pages, start=1):
+                    self._drawn(self.reader.page(page.obj), f"page {number}")
+                shown = {page.obj.objgen for page in pdf.pages}
                 for thing in pdf.objects:
-                    self._object(thing)
+                    self._object(thing, thing.objgen in shown)
                 self._thing(pdf.trailer, "trailer", "/Info")
                 self._letters()
         except (pikepdf.PdfError, pikepdf.PasswordError):
@@ -166,16 +170,6 @@ class _Document:
             finally:
                 document.close()
 
-    def _by_fonts(self, pdf: pikepdf.Pdf) -> None:
-        for number, page in enumerate(pdf.pages, start=1):
-            self._drawn(self.reader.page(page.obj), f"page {number}")
-        shown = {page.obj.objgen for page in pdf.pages}
-        for thing in pdf.objects:
-            if isinstance(thing, pikepdf.Dictionary) and thing.get("/Type") == "/Page" and thing.objgen not in shown:
-                self._drawn(self.reader.page(thing), f"object {thing.objgen[0]} (page out of sight)")
-            elif isinstance(thing, pikepdf.Stream) and (thing.get("/Subtype") == "/Form" or "/PatternType" in thing):
-                self._drawn(self.reader.form(thing), f"object {thing.objgen[0]} (form)")
-
     def _drawn(self, drawn: Iterable[Drawn], words: str) -> None:
         texts: list[str] = []
         place, marked = self.scan.place("page", words), self.scan.place("string", f"{words} (marked content)")
@@ -201,11 +195,21 @@ class _Document:
 
     # -- objects --------------------------------------------------------------------------------------------------
 
-    def _object(self, thing: Any) -> None:
-        words = f"object {thing.objgen[0]}{_role(thing)}"
+    def _object(self, thing: Any, shown: bool) -> None:
         if isinstance(thing, pikepdf.Stream):
+            words = f"object {thing.objgen[0]}{_role(thing)}"
             self._stream(thing, words)
-        self._thing(thing, words, "")
+            self._thing(thing, words, "")
+        elif self._may_say(thing.unparse(resolved=True)):
+            words = f"object {thing.objgen[0]}{_role(thing)}"
+            self._thing(thing, words, "")
+            if not shown and isinstance(thing, pikepdf.Dictionary) and thing.get("/Type") == "/Page":
+                self._drawn(self.reader.page(thing), f"{words} out of sight")
+
+    def _may_say(self, written: bytes) -> bool:
+        """A string, or a name that was not met yet. A book has an object for each cell of its tables, most without."""
+        says = _STRING.search(written) or b"/Page " in written
+        return bool(says) or not self._seen.issuperset(_NAME.findall(written))
 
     def _stream(self, stream: pikepdf.Stream, words: str) -> None:
         if stream.get("/Subtype") == "/Image" or "/F" in stream:
@@ -218,8 +222,10 @@ class _Document:
             return
         if stream.get("/Type") == "/EmbeddedFile":
             self._once(raw, lambda: self.scan.attached(raw, words))
-        else:
-            self._once(raw, lambda: self.scan.search.octets(self.scan.place("stream", words), raw))
+            return
+        self._once(raw, lambda: self.scan.search.octets(self.scan.place("stream", words), raw))
+        if stream.get("/Subtype") == "/Form" or "/PatternType" in stream:
+            self._drawn(self.reader.form(stream), words)
 
     def _once(self, raw: bytes, look: Callable[[], None]) -> None:
         digest = hashlib.sha256(raw.rstrip(b"\r\n")).digest()

@@ -21,12 +21,15 @@ ENCODINGS = ("utf-8", "utf-16-be", "utf-16-le", "cp932", "euc_jp")
 HYPHENS = "[\u2010-\u2015\u2212\u30fc\uff0d\uff70]"
 """As one class of Arrow's and Python's expressions; a long-vowel sign between digits is a clerk's hyphen."""
 _HYPHENS = re.compile(HYPHENS)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _PREFIX = r"^(?:\+|00|010)810?"
 _ABROAD = re.compile("(?:00|010)?810?")
 
 
 def level(text: str) -> str:
     """One width, no invisible letters, one hyphen; spaces stay."""
+    if text.isascii() and not _CONTROL.search(text):
+        return text
     return _HYPHENS.sub("-", spelled(text))
 
 
@@ -53,7 +56,6 @@ def national(digits: str) -> str:
 
 # -- bytes as text ---------------------------------------------------------------------------------------------------
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def text_of(raw: bytes) -> str | None:
@@ -88,7 +90,8 @@ def numbers_in(text: str) -> Iterator[str]:
 # -- what stands in a text in another form ---------------------------------------------------------------------------
 
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}){8,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+_RUN = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+_HEX_DIGEST = re.compile("(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])")
 _WORD = re.compile("[a-z+/_-]+|[A-Z]?[a-z]+|[A-Z+/_-]+|[0-9+/_-]+")
 """No base64: ten signs and more of one kind, which is a word or a number."""
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
@@ -107,15 +110,16 @@ def unescaped(text: str) -> Iterator[str]:
         yield html.unescape(text)
 
 
-def coded(text: str, seen: set[str]) -> Iterator[bytes]:
-    """Bytes that stand in the text as hex or base64, at every place where they may begin. A run is decoded once."""
-    for run in {found[0] for found in _HEX.finditer(text)} - seen:
-        seen.add(run)
-        yield from (bytes.fromhex(run[at : len(run) - at]) for at in (0, 1))
-    for run in {found[0] for found in _BASE64.finditer(text)} - seen:
-        seen.add(run)
-        if _WORD.fullmatch(run):
-            continue
+def runs(text: str) -> set[str]:
+    """Signs without a break that may be hex, base64 or a digest."""
+    return set(_RUN.findall(text))
+
+
+def coded(run: str) -> Iterator[bytes]:
+    """Bytes that stand in a run as hex or base64, at every place where they may begin."""
+    for found in _HEX.findall(run):
+        yield from (bytes.fromhex(found[at : len(found) - at]) for at in (0, 1))
+    if not _WORD.fullmatch(run):
         signs = run.rstrip("=").replace("-", "+").replace("_", "/")
         yield from (_from_base64(signs[at:]) for at in range(4))
 
@@ -128,21 +132,15 @@ def _from_base64(run: str) -> bytes:
         return b""
 
 
-_HEX_DIGEST = re.compile(
-    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})(?![0-9A-Za-z])"
-)
-_BASE64_DIGEST = re.compile(r"(?<![0-9A-Za-z+/_-])[A-Za-z0-9+/_-]{22,43}={0,2}(?![0-9A-Za-z+/_=-])")
+def digests(run: str) -> Iterator[bytes]:
+    """What has the length and letters of a digest and stands alone."""
+    yield from map(bytes.fromhex, _HEX_DIGEST.findall(run))
+    bare = run.rstrip("=")
+    # Nearly every digest has a digit in base64; names of fonts have none.
+    if 22 <= len(bare) <= 43 and len(bare) % 4 != 1 and re.search("[0-9=]", run):
+        raw = _from_base64(bare.replace("-", "+").replace("_", "/"))
+        yield from [raw] if len(raw) in _SIZES else []
 
 
-def digests(text: str) -> Iterator[tuple[str, bytes]]:
-    """What has the length and letters of a digest and stands alone: as it is written, and its bytes."""
-    yield from ((found[0], bytes.fromhex(found[0])) for found in _HEX_DIGEST.finditer(text))
-    for found in _BASE64_DIGEST.finditer(text):
-        run = found[0].rstrip("=").replace("-", "+").replace("_", "/")
-        # Nearly every digest has a digit in base64; names of fonts have none.
-        if len(run) % 4 != 1 and re.search("[0-9=]", found[0]) and len(raw := _from_base64(run)) in _SIZES:
-            yield found[0], raw
-
-
-__all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain",
+__all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain", "runs",
            "squeezed", "text_of", "texts_in", "unescaped"]  # fmt: skip

@@ -28,6 +28,7 @@ from dsr.release.readings import (
     national,
     numbers_in,
     plain,
+    runs,
     squeezed,
     text_of,
     texts_in,
@@ -36,7 +37,7 @@ from dsr.release.readings import (
 
 DEEPEST = 3
 """Base64 of hex of base64."""
-_BUFFER, _CANDIDATES = 4 << 20, 1 << 16
+_BUFFER, _CANDIDATES = 1 << 20, 1 << 16
 _SLICE, _OVERLAP = 1 << 20, 512
 _LOOSE = re.compile(r"\+?[0-9](?:[\s\-().+/]{0,3}[0-9]){6,}")
 _STRICT = re.compile(r"(?<![0-9])(?<![0-9]\.)\+?[0-9](?:[\-()]{0,2}[0-9]){6,}(?![0-9]*\.[0-9])")
@@ -126,13 +127,18 @@ class Search:
             self._take_numbers(place, levelled, loose)
             self._take_words(place, squeezed(levelled))
             self.alone(place, reading)
-            for written, digest in digests(levelled):
-                if digest not in self._known:
-                    where = Place(place.file, "digest", place.words)
-                    self._digests.setdefault(digest, Hit(where, NOBODY, plain(written)))
-            if depth < DEEPEST:
-                for raw in coded(levelled, self._runs):
-                    self.octets(place, raw, depth + 1)
+            for run in runs(levelled) - self._runs:
+                self._take_run(place, run, depth)
+
+    def _take_run(self, place: Place, run: str, depth: int) -> None:
+        """What may be coded, once: the same names stand in a PDF a thousand times."""
+        self._runs.add(run)
+        for digest in digests(run):
+            if digest not in self._known:
+                where = Place(place.file, "digest", place.words)
+                self._digests.setdefault(digest, Hit(where, NOBODY, plain(run)))
+        for raw in coded(run) if depth < DEEPEST else ():
+            self.octets(place, raw, depth + 1)
 
     def alone(self, place: Place, text: str) -> None:
         """Whether the whole of ``text`` is a value too short to be looked for inside others."""
