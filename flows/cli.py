@@ -24,6 +24,7 @@ from dsr.engine import collecting, deciding, desk, fulfilling, intake, process, 
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
+from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json
 from flows import home as homes
@@ -425,6 +426,8 @@ def _show(arguments: Arguments) -> None:
             f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''} {d['detail'] or ''}"
             for d in shown["datasets"]
         ]
+        stopped = (shown["release"] or {}).get("findings", [])
+        lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         _print(arguments, shown, "\n".join(lines))

@@ -114,6 +114,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "orders": [],
         "documents": facts.get("documents", []),
         "findings": [],
+        "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],
         "trail": {"events": sum(1 for _ in office.store.events(case_no)), "head": head.text},
     }

@@ -1,4 +1,4 @@
-"""Fulfil a disclosure: data, book, letter, manifest into the vault; out of it whole or not at all; dispatch."""
+"""Fulfil a disclosure: data, book, letter, manifest into the vault; through the gate and out, whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import EVERYTHING, Act, Case
+from dsr.engine import releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -68,7 +69,7 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 
 
 def finish(hold: Hold) -> State:
-    """Book, letter, manifest. The letter lists the digests of everything before it; the manifest of everything."""
+    """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
@@ -80,18 +81,16 @@ def finish(hold: Hold) -> State:
     letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited, listed), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
 
-    def write_manifest() -> tuple[Mapping[str, Any], Act]:
-        files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
-        facts = {
-            "documents": [*documents, dict(letter), dict(book), *volumes],
-            "files": files,
-            "outcome": hold.case.facts["decision_outcome"],
-            "issued_on": cited["issued_on"],
-        }
-        return manifest_file(hold, FOLDER, cited, files), Act("", to=State.DISPATCHING, facts=facts)
-
-    hold.once(f"manifest:{step}", write_manifest)
-    return hold.case.state
+    files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
+    hold.once(f"manifest:{step}", lambda: (manifest_file(hold, FOLDER, cited, files), None))
+    facts = {
+        "documents": [*documents, dict(letter), dict(book), *volumes],
+        "files": files,
+        "outcome": hold.case.facts["decision_outcome"],
+        "issued_on": cited["issued_on"],
+    }
+    digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
+    return releasing.release(hold, step, FOLDER, digests, facts)
 
 
 # -- out of the vault ----------------------------------------------------------------------------------------------
@@ -127,12 +126,18 @@ def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None]
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:
-    """Exactly what would be sent if the proposal, or the decision, stood as it is; nothing is recorded as sent."""
+    """Exactly what would be sent if the proposal, or the decision, stood as it is; nothing is recorded as sent.
+
+    Raises CheckFailed for what the gate would stop.
+    """
     office.may("preview")
     with office.hold(case_no) as hold:
         hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
         try:
-            digests = _drawn(Draft(hold.office, hold.lease, hold.vault))
+            draft = Draft(hold.office, hold.lease, hold.vault)
+            digests = _drawn(draft)
+            if found := releasing.look(draft, "preview/", digests).findings:
+                raise releasing.stopped(case_no, found)
             copy_out(hold, "preview/", digests, out)
         finally:
             for name in hold.vault.names("preview/"):

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.engine import collecting
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
@@ -90,6 +90,11 @@ def valid_marks(hold: Hold) -> dict[str, dict[str, NoteReview]]:
     }
 
 
+def is_stopped(case: Case) -> bool:
+    """By the release gate (``dsr.engine.releasing``)."""
+    return case.state is State.FULFILLING and (case.facts.get("release") or {}).get("passed") is False
+
+
 def worksheets(office: Office, case_no: str) -> dict[str, Any]:
     """What an officer must look at, with proposed spans; shown to the officer and stored nowhere."""
     office.may("review")
@@ -151,10 +156,14 @@ def left_over(office: Office, case_no: str) -> dict[str, Any]:
 
 def take_review(office: Office, case_no: str, document: object) -> State:
     """Take an officer's marks. A candidate marked the same, or no longer so, reopens the collection; otherwise the
-    drafts are made."""
+    drafts are made. A case that the release gate stopped comes back here, and is decided upon again.
+    """
     office.may("review")
     review = shaped(Review, document, "review")
     with office.hold(case_no) as hold:
+        if is_stopped(hold.case):
+            number = 1 + sum(1 for step, _ in hold.ledger() if step.startswith("reopen:"))
+            hold.record(Act(f"reopen:{number}", "result", {}, to=State.AWAITING_DECISION, facts={"release": None}))
         hold.require(State.REVIEW, State.AWAITING_DECISION)
         _check_marks(hold, review)
         known = collecting.current(hold)
@@ -256,15 +265,20 @@ def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
     return hold.once(f"redact:{_stage(hold)}:{dataset.id}", work)
 
 
+def whose(hold: Hold) -> Whose:
+    """The subject as redaction knows them: with the identifiers that matched records revealed."""
+    return Whose.of(hold.person, collecting.current(hold))
+
+
 def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     withheld: dict[str, int] = {}
     rows = unread = masked = 0
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
-    whose = Whose.of(hold.person, collecting.current(hold))
+    subject = whose(hold)
     with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
         for batch in fetched(hold, dataset):
-            shown = redact(dataset, batch, whose, marks)
+            shown = redact(dataset, batch, subject, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
             masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0

@@ -153,6 +153,12 @@ def _word(value: Any) -> str | None:
     return str(value)
 
 
+def written(column: Any, rule: FieldRule) -> pa.Array:
+    """A stored column as text, days and instants of a declared form as ISO; null where nothing is stored."""
+    stored = _text(column)
+    return _by_value(stored, lambda text: _iso(text, rule)) if rule.form else stored
+
+
 def _by_value(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
     coded = column.dictionary_encode()
     changed = pa.array([None if v is None else change(v) for v in coded.dictionary.to_pylist()], pa.string())
@@ -227,9 +233,7 @@ Marked = list[tuple[tuple[str, str], pa.Array]]
 def _field(
     name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose, numbers: pa.Array, notes: Mapping[str, NoteReview]
 ) -> tuple[pa.Array, Marked]:
-    stored = _text(rows.column(name))
-    if rule.form:
-        stored = _by_value(stored, lambda text: _iso(text, rule))
+    stored = written(rows.column(name), rule)
     if rule.free_text:
         return _notes(name, stored, numbers, notes)
     shown = _by_value(stored, lambda text: rule.codes.get(text, text)) if rule.codes else stored
