@@ -207,6 +207,8 @@ class Dataset(Shape):
     recipients: tuple[str, ...] = ()
     fields: dict[str, FieldRule]
     glob: str | None = None
+    index: bool = False
+    """Lake: may be found through the home's side index, once ``dsr index build`` has been run."""
     line: str | None = None
     encoding: str | None = None
     page: dict[str, Any] | None = None
