@@ -199,6 +199,9 @@ class LakeStore(Guarded):
 
     def reindex(self, dataset: Dataset) -> Indexing:
         """Bring the index up to the files as they are. Raises BadInput where there is nothing to index by."""
+        return next(self._guard(dataset, lambda: iter([self._reindex(dataset)])))
+
+    def _reindex(self, dataset: Dataset) -> Indexing:
         index, files = self.access.index, self._require_whole(dataset)
         abouts = [about for way in range(len(dataset.ways)) if (about := self._indexed(dataset, way, files))]
         if index is None or not abouts:

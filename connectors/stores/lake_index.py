@@ -156,6 +156,15 @@ class SideIndex:
                     dropped += base.execute("DELETE FROM bucket WHERE id = ?", (_id(part, number),)).rowcount
         return dropped
 
+    def keep(self, datasets: Iterable[str]) -> int:
+        """Drop what it knows of any other dataset; of how many file versions."""
+        kept = set(datasets)
+        with self._writing() as base, _transaction(base):
+            gone = [part for part, of in base.execute("SELECT id, dataset FROM part").fetchall() if of not in kept]
+            for part in gone:
+                _drop(base, part)
+        return len(gone)
+
     def _drop_others(self, base: sqlite3.Connection, dataset: str, kept: set[tuple[str, str]]) -> int:
         known = base.execute("SELECT id, kind, path FROM part WHERE dataset = ?", (dataset,)).fetchall()
         gone = [part for part, kind, path in known if (kind, path) not in kept]
