@@ -144,15 +144,16 @@ def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
 def _bucket(access: Access) -> tuple[Any, str]:
     """``s3://[key:secret@]bucket/prefix[?endpoint_override=…&scheme=…&region=…]``; what it leaves out is told by the
     usual AWS_… of the environment, and failing that by the machine's role. Nothing is asked before the first look."""
-    address = urlsplit(access.address())
-    field = f"system.{access.system.name}.url"
-    if address.scheme != "s3" or not address.hostname:
-        raise BadInput(field, "is no place of a lake", "write s3://bucket/prefix, or leave it out for files here")
-    said = dict(parse_qsl(address.query))
-    if strange := set(said) - {"endpoint_override", "scheme", "region"}:
-        raise BadInput(field, f"has the unknown part {min(strange)}", "use endpoint_override, scheme, region")
-    root = f"{address.netloc.rpartition('@')[2]}/{address.path.strip('/')}".rstrip("/")
-    return fs.S3FileSystem(**_reached(access, address, said)), root
+    try:
+        address = urlsplit(access.address())
+        said = dict(parse_qsl(address.query))
+        if address.scheme == "s3" and address.hostname and set(said) <= {"endpoint_override", "scheme", "region"}:
+            root = f"{address.netloc.rpartition('@')[2]}/{address.path.strip('/')}".rstrip("/")
+            return fs.S3FileSystem(**_reached(access, address, said)), root
+    except (ValueError, pa.ArrowException):  # their words quote it
+        pass
+    fix = "write s3://bucket/prefix (may end ?endpoint_override=…&scheme=…&region=…); for files here leave it out"
+    raise BadInput(f"system.{access.system.name}.url", "is no place of a lake", fix)
 
 
 def _reached(access: Access, address: SplitResult, said: dict[str, str]) -> dict[str, Any]:

@@ -167,11 +167,11 @@ class SideIndex:
 
     def _drop_others(self, base: sqlite3.Connection, dataset: str, kept: set[tuple[str, str]]) -> int:
         known = base.execute("SELECT id, kind, path FROM part WHERE dataset = ?", (dataset,)).fetchall()
-        gone = [part for part, kind, path in known if (kind, path) not in kept]
+        gone = {part: path for part, kind, path in known if (kind, path) not in kept}
         with _transaction(base):
             for part in gone:
                 _drop(base, part)
-        return len(gone)
+        return len(set(gone.values()))
 
     def _whole(self, base: sqlite3.Connection, about: Indexed, file: LakeFile) -> bool:
         """Whether every bucket is there and opens."""
@@ -241,7 +241,7 @@ class SideIndex:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the index, whatever is built meanwhile."""
         address = f"file:{quote(str(self._path))}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=5)) as base:
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=1)) as base:
             base.execute("BEGIN")
             yield base
 
