@@ -426,7 +426,8 @@ def fetch(
 
 
 def _digest(names: pa.Array) -> str:
-    digest = hashlib.sha256()
+    """In whatever order a store's threads brought them."""
+    digest, names = hashlib.sha256(), names.take(pc.sort_indices(names))
     for start in range(0, len(names), 65_536):
         digest.update("\n".join(names.slice(start, 65_536).to_pylist()).encode() + b"\n")
     return digest.hexdigest()

@@ -153,7 +153,7 @@ def _together(party: Party, case_nos: Sequence[str], ask: Pass[T], told: Told[T]
     except TooMuch:
         for half in (going[: len(going) // 2], going[len(going) // 2 :]):
             _together(party, half, ask, told)
-    except Exception:
+    except Exception:  # one case's key or number may have broken it: alone, it breaks nobody else
         party.each(lambda no, hold: told(no, hold, None), going)
     else:
         party.each(lambda no, hold: told(no, hold, found[no]), going)
@@ -287,11 +287,11 @@ class _Deal:
 
 def _words(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> pa.Array:
     """Each row's key as one text that no other key has: NULL is not blank, and no value can look like two."""
-    texts = []
+    plus, none, null, between = (pa.scalar(word, pa.large_string()) for word in ("+", "", "-", "\x1f|"))
+    texts: list[Any] = []
     for name in key:
         column = rows.column(name)
         column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         text = pc.replace_substring(column.cast(pa.large_string()), "\x1f", "\x1f_")
-        texts.append(pc.fill_null(pc.binary_join_element_wise(pa.scalar("+", text.type), text, ""), "-"))
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, "\x1f|")
-
+        texts.append(pc.fill_null(pc.binary_join_element_wise(plus, text, none), null))
+    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, between)
