@@ -53,7 +53,7 @@ class Desk:
         shutil.copytree(self.office.home, home)
         settings = json.loads((home / "settings.json").read_text())
         (home / "settings.json").write_text(json.dumps({**settings, "keys": str(home / "keys")}))
-        return Desk(replace(self.office, home=home), self.cases)
+        return Desk(replace(self.office, home=home), dict(self.cases))
 
     @property
     def engine(self) -> offices.Office:
