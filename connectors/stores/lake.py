@@ -151,7 +151,10 @@ class LakeStore(Guarded):
                 sql, bound = statement.render("$", values)
                 for batch in _batches(_ask(connection, sql, bound)):
                     yield Located(ask, pa.Table.from_batches([batch]))
-        opened_once = self._shelf.here and all(piece.groups is None for piece in pieces)
+        self._still(dataset, files, self._shelf.here and all(piece.groups is None for piece in pieces))
+
+    def _still(self, dataset: Dataset, files: Sequence[LakeFile], opened_once: bool) -> None:
+        """Whoever replaces a file leaves the old one to who has it open; not so where it is opened again and again."""
         if not opened_once and not self._shelf.unchanged(files):
             raise ConnectorUnavailable(dataset.system, dataset.name, "a file changed while it was read")
 
@@ -213,7 +216,8 @@ class LakeStore(Guarded):
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         statement = fetching(dataset, "duckdb")
-        pieces = [Piece(file) for file in self._require_whole(dataset)]
+        files = self._require_whole(dataset)
+        pieces = [Piece(file) for file in files]
         wanted = distinct_keys(keys, dataset)
         first = wanted.column(0).combine_chunks()
         only = None if first.null_count else (dataset.key[0], first)
@@ -229,6 +233,7 @@ class LakeStore(Guarded):
                 for batch in _batches(_ask(connection, sql, given)):
                     yield exactly.admit(batch).select(list(dataset.fields))
                 connection.unregister(_KEYS)
+        self._still(dataset, files, self._shelf.here)
 
     # -- drift -------------------------------------------------------------------------------------------------
 
