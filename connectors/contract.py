@@ -103,7 +103,7 @@ class ConnectorContract:
         assert record_nos(located_keys(connector, dataset, [stranger, ask]), dataset) == subject_nos
 
     def test_who_shares_keeps_cases_apart(self, connector: Connector, dataset: Dataset, ask: Ask) -> None:
-        """Equal asks of two cases are both answered in full; a key asked for among others brings what it brings alone."""
+        """Equal asks of two cases are both answered in full; a key among others brings what it brings alone."""
         if not (isinstance(connector, Shared) and connector.shares(dataset)):
             return
         alone = located_keys(connector, dataset, [ask])
