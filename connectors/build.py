@@ -15,6 +15,7 @@ from connectors.stores.access import ASKED, Access
 from connectors.stores.faults import Guarded
 from connectors.stores.http import HttpStore
 from connectors.stores.lake import LakeStore
+from connectors.stores.lake_index import SideIndex
 from connectors.stores.logs import LogStore
 from connectors.stores.manual import ManualStore
 from connectors.stores.sql import SqlStore
@@ -63,17 +64,19 @@ def connect(
     environment: Mapping[str, str] = os.environ,
     sleep: Callable[[float], None] = time.sleep,
     scratch: Path | None = None,
+    index: SideIndex | None = None,
 ) -> dict[str, Connector]:
     """A connector per system of nature own or joint. Nothing is opened before it is asked, so nothing fails here.
 
     ``answers`` gives the recorded answer to a manual system's search order, or None while it waits. ``scratch`` is a
-    folder in which a store may spill what does not fit in memory; it must be inside the vault.
+    folder in which a store may spill what does not fit in memory; it must be inside the vault. ``index`` is the
+    home's side index of its lakes.
     """
     stores: dict[str, Callable[[Access], Connector]] = {p.name: _loaded(p) for p in entry_points(group=GROUP)}
     stores.update(STORES)
     return {
         system.name: stores.get(system.store, Unconnected)(
-            Access(system, inventory, environment, sleep, answers, scratch)
+            Access(system, inventory, environment, sleep, answers, scratch, index)
         )
         for system in inventory.system.values() if system.nature in ASKED
     }

@@ -18,7 +18,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from dsr.connector import Ask, Connector
+from dsr.connector import Ask, Connector, Shared
 from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorUnavailable
 from dsr.inventory import Dataset
 
@@ -101,6 +101,20 @@ class ConnectorContract:
         found = {id(located.ask) for located in connector.locate(dataset, [stranger, ask]) if located.rows.num_rows}
         assert found == {id(ask)}
         assert record_nos(located_keys(connector, dataset, [stranger, ask]), dataset) == subject_nos
+
+    def test_who_shares_keeps_cases_apart(self, connector: Connector, dataset: Dataset, ask: Ask) -> None:
+        """Equal asks of two cases are both answered in full; a key among others brings what it brings alone."""
+        if not (isinstance(connector, Shared) and connector.shares(dataset)):
+            return
+        alone = located_keys(connector, dataset, [ask])
+        both = [ask, replace(ask)]
+        for one in both:
+            tables = [located.rows for located in connector.locate(dataset, both) if located.ask is one]
+            assert sum(table.num_rows for table in tables) == alone.num_rows
+        rows = [batch.to_pylist() for batch in connector.fetch(dataset, alone)]
+        for place in range(alone.num_rows):
+            (row,) = [row for batch in connector.fetch(dataset, alone.slice(place, 1)) for row in batch.to_pylist()]
+            assert [row] == [each for batch in rows for each in batch if each == row]
 
     def test_two_runs_give_the_same(self, connector: Connector, dataset: Dataset, ask: Ask) -> None:
         runs = []

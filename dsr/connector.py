@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -80,3 +80,12 @@ class Connector(Protocol):
 
         ``keys`` holds the dataset's key columns as ``locate`` returned them. A vanished row is simply absent.
         """
+
+
+@runtime_checkable
+class Shared(Connector, Protocol):
+    """A connector that may be asked for many cases at once, where one pass over its store serves them all."""
+
+    def shares(self, dataset: Dataset) -> bool:
+        """Whether each row follows from its own ask or key alone, whatever else is asked in the same call. Every
+        ``Located.ask`` is then the very object that was given: asks of two cases may be equal."""

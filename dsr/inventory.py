@@ -228,6 +228,8 @@ class Dataset(Shape):
     """Kinds of source, in the words that part 12 of the book prints: ご本人, ご利用の端末, 信用情報機関 …"""
     fields: dict[str, FieldRule]
     glob: str | None = None
+    index: bool = False
+    """Lake: may be found through the home's side index, once ``dsr index build`` has been run."""
     line: str | None = None
     encoding: str | None = None
     page: dict[str, Any] | None = None

@@ -12,8 +12,9 @@ import os
 import secrets
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json
 from flows import home as homes
+from flows import index
 
 Arguments = argparse.Namespace
 
@@ -71,7 +73,6 @@ WORDS: dict[str, tuple[str, str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     act: Callable[[Arguments], int | None] = arguments.act
-    failure: Exception
     try:
         status = act(arguments) or 0
         sys.stdout.flush()
@@ -79,14 +80,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has what they wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except DsrError as error:
-        failure, words, status = error, str(error), error.exit_status
-    except OSError as error:
-        failure = error
-        words, status = f"{type(error).__name__}: {os_words(error)}: free space or check permissions, then run again", 1
-    except Exception as error:  # its message may hold anything, a subject's value too: only its place is told
-        failure = error
-        words, status = f"defect: {type(error).__name__} at {_place(error)}; nothing was lost, tell the technician", 1
+    except Exception as error:
+        return _failed(arguments, error)
+
+
+def _failed(arguments: Arguments, failure: Exception) -> int:
+    """Says what stopped us; gives the exit status."""
+    if isinstance(failure, DsrError):
+        words, status = str(failure), failure.exit_status
+    elif isinstance(failure, OSError):
+        said = f"{type(failure).__name__}: {os_words(failure)}"
+        words, status = f"{said}: free space or check permissions, then run again", 1
+    else:  # its message may hold anything, a subject's value too: only its place is told
+        said = f"{type(failure).__name__} at {_place(failure)}"
+        words, status = f"defect: {said}; nothing was lost, tell the technician", 1
     japanese = next((said for kind, said in HEADLINES if isinstance(failure, kind)), "内部の不具合です")
     print(f"dsr: {japanese}: {words}" if _japanese(arguments) else f"dsr: {words}", file=sys.stderr)
     return status
@@ -293,23 +300,45 @@ def _order(arguments: Arguments) -> None:
         _print(arguments, intake.search_order(office, arguments.case, arguments.system))
 
 
-def _remote(arguments: Arguments, deployment: str) -> int:
+def _remote(arguments: Arguments, deployment: str, *cases: str) -> int:
     from flows.deployments import hand_over
 
-    run = hand_over(_home(arguments), deployment, arguments.case)
-    _print(arguments, {"case": arguments.case, "flow_run": run}, f"{arguments.case} → {run}")
+    runs = [{"case": case, "flow_run": hand_over(_home(arguments), deployment, case)} for case in cases]
+    words = "\n".join(f"{run['case']} → {run['flow_run']}" for run in runs)
+    _print(arguments, runs[0] if len(runs) == 1 else runs, words)
     return 0
 
 
 def _collect(arguments: Arguments) -> int:
+    """One case as one document; several as a list, each with its state or what stopped it."""
+    numbers = list(dict.fromkeys(arguments.case))
     if arguments.remote:
-        return _remote(arguments, "collect")
+        return _remote(arguments, "collect", *numbers)
     with _office(arguments) as office:
-        if arguments.again:
-            collecting.collect_again(office, arguments.case)
-        state = process.collect(office, arguments.case)
-        _next(arguments, arguments.case, state)
-    return 3 if state is State.BLOCKED else 0
+        for case_no in numbers if arguments.again else ():
+            collecting.collect_again(office, case_no)
+        if len(numbers) == 1:
+            ended: dict[str, State | Exception] = {numbers[0]: process.collect(office, numbers[0])}
+        else:
+            ended = process.collect_together(office, numbers)
+    return _collected(arguments, ended)
+
+
+def _collected(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
+    states = {case_no: state for case_no, state in ended.items() if isinstance(state, State)}
+    if arguments.json and len(ended) > 1:
+        print(json.dumps([{"case": no, "state": states[no].value if no in states else None} for no in ended], indent=2))
+    else:
+        for case_no, state in states.items():
+            _next(arguments, case_no, state)
+    failed = [_failed(arguments, error) for error in ended.values() if isinstance(error, Exception)]
+    return max(failed) if failed else 3 if State.BLOCKED in states.values() else 0
+
+
+def _index_build(arguments: Arguments) -> None:
+    built = index.build(_home(arguments), arguments.dataset, arguments.now)
+    lines = [f"{name}  {one.read} read, {one.known} known, {one.gone} gone" for name, one in built.items()]
+    _print(arguments, {name: asdict(one) for name, one in built.items()}, "\n".join(lines) or "–")
 
 
 def _review(arguments: Arguments) -> None:
@@ -346,7 +375,7 @@ def _approve(arguments: Arguments) -> None:
 
 def _fulfil(arguments: Arguments) -> int:
     if arguments.remote:
-        return _remote(arguments, "fulfil")
+        return _remote(arguments, "fulfil", arguments.case)
     with _office(arguments) as office:
         _next(arguments, arguments.case, fulfilling.fulfil(office, arguments.case))
     return 0
@@ -435,21 +464,18 @@ def _show(arguments: Arguments) -> None:
 
 def _watch(arguments: Arguments) -> int:
     """A round resumes what is open: asking again is safe, and only what did not answer is asked."""
-    status = 0
     with _office(arguments) as office:
         found = desk.watch(office)
+        ended = process.collect_together(office, found["resume"])
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
-        failed: dict[str, str] = {}
-        for case_no in found["resume"]:
-            try:
-                state = process.collect(office, case_no)
-            except DsrError as error:  # one that cannot go on does not silence the others' reminders
-                failed[case_no], status = str(error), max(status, 1)
-            else:
-                status = max(status, 3 if state is State.BLOCKED else 0)
-        lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
-        _print(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
-    return status
+        stopped = {no: str(error) for no, error in ended.items() if isinstance(error, DsrError)}
+        lines += [f"{case_no}: {words}" for case_no, words in stopped.items()]
+        _print(arguments, {**found, "failed": stopped}, "\n".join([*lines, f"tree head {found['head']}"]))
+    failed = [
+        _failed(arguments, error)
+        for error in ended.values() if isinstance(error, Exception) and not isinstance(error, Conflict)
+    ]
+    return max([3 if State.BLOCKED in ended.values() else 0, *failed])
 
 
 def _trail_verify(arguments: Arguments) -> int:
@@ -566,14 +592,11 @@ def _parser() -> argparse.ArgumentParser:
     command("order", _order, "the search order of a manual system: whom to look for, where, how", "case", "system")
     answer = command("answer", _answer, "enter the answer to a search order of a manual system", "case", "system")
     answer.add_argument("--file", required=True)
-    for name, act, words in (
-        ("collect", _collect, "find and fetch what is the subject's"),
-        ("fulfil", _fulfil, "make letter, book and data"),
-    ):
-        running = command(name, act, words, "case")
-        running.add_argument("--remote", action="store_true", help="hand it to the deployment")
-        if name == "collect":
-            running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
+    running = command("collect", _collect, "find and fetch what is the subject's; several cases share a scan")
+    running.add_argument("case", nargs="+")
+    running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
+    for each in (running, command("fulfil", _fulfil, "make letter, book and data", "case")):
+        each.add_argument("--remote", action="store_true", help="hand it to the deployment")
     command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")
     decide = command("decide", _decide, "decide on the proposal", "case").add_mutually_exclusive_group(required=True)
     decide.add_argument("--as-proposed", action="store_true")
@@ -590,6 +613,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("show", _show, "one case", "case")
     command("watch", _watch, "one round of clocks, reminders and resuming")
+    indexing = command(
+        "build",
+        _index_build,
+        "bring the side index up to the lake's files",
+        under=group("index", "in which row groups of a lake an identifier stands"),
+    )
+    indexing.add_argument("dataset", nargs="?", metavar="SYSTEM.DATASET")
     trail = group("trail", "the log that proves itself")
     command("verify", _trail_verify, "recompute the whole log", under=trail).add_argument(
         "--head", action="append", help="a tree head printed on a letter"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.build import connect
+from connectors.stores.lake_index import SideIndex
 from dsr.case import Act
 from dsr.connector import Connector
 from dsr.days import TOKYO
@@ -25,6 +26,7 @@ from dsr.store import Store
 from dsr.vault import Keys, Vault
 
 SETTINGS = "settings.json"
+INDEX, INDEX_KEY = "index.db", "index.key"
 SESSION = "session.json"
 
 
@@ -135,10 +137,10 @@ def office(
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     keys = Keys.load(Path(settings["keys"]))
     inventory = read_inventory(Path(settings["inventory"]))
-    store = _store(home)
+    store, index = _store(home), side_index(home, Path(settings["keys"]))
 
     def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
-        return connecting(inventory, answers) if connecting else connect(inventory, answers=answers)
+        return connecting(inventory, answers) if connecting else connect(inventory, answers=answers, index=index)
 
     try:
         actor = officer or _signed_in(home, store)
@@ -148,6 +150,16 @@ def office(
     return Office(
         home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep
     )
+
+
+def side_index(home: Path, keys: Path) -> SideIndex | None:
+    """None without its key, or with one that is no key or that others may read: then every file is scanned."""
+    try:
+        path = keys / INDEX_KEY
+        key = bytes.fromhex(path.read_text().strip()) if not path.stat().st_mode & 0o077 else b""
+    except (OSError, ValueError):
+        return None
+    return SideIndex(home / INDEX, key) if len(key) == 32 else None
 
 
 def engine_office(home: Path, now: str | None = None) -> Office:

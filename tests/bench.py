@@ -29,6 +29,7 @@ from typing import Any
 import dsr  # noqa: F401 - first: it says how pyarrow takes memory
 from sample_data import serve as tickets
 from sample_data.build import build
+from tests import bench_find
 from tests.bench_stores import CALL_LINE, CALL_SINCE, COUNTS, PERSON_NO, add_calls, customer_request, fill_postgres
 
 NOW = "2026-11-22T09:00+09:00"
@@ -419,7 +420,7 @@ def _postgres_by_hand(url: str, out: Path) -> int:
 JOBS: Mapping[str, Callable[..., Found]] = {
     job.__name__: job
     for job in (lake_engine, lake_plain, case_alone, case_at_once, case_deployed, case_plain_sample,
-                case_plain_postgres)
+                case_plain_postgres, *bench_find.JOBS.values())
 }  # fmt: skip
 
 
@@ -443,9 +444,11 @@ class Size:
     alone: int = 7
     deployed: int = 3
     at_once: int = 50
+    find: int = 30_000_000
+    find_cases: int = 100
 
 
-SMALL = Size(50_000, 100_000, 60, 3, 1, 4)
+SMALL = Size(50_000, 100_000, 60, 3, 1, 4, find=300_000, find_cases=5)
 
 
 def home_of(home: Path, company: Path, requests: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -540,7 +543,7 @@ def line_of(found: Found) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("lake", "case-direct", "case-deployed"))
+    parser.add_argument("--only", choices=("lake", "find", "case-direct", "case-deployed"))
     parser.add_argument("--small", action="store_true", help="a smoke check of a minute; its figures mean nothing")
     parser.add_argument("--out", type=Path, help="folder for bench.json")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
@@ -558,6 +561,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-stores-") as folder:
         root = Path(folder)
         runs = [bench_lake(root, size)] if given.only in (None, "lake") else []
+        if given.only in (None, "find"):
+            runs += [bench_find.bench_find(root, size.find), bench_find.bench_cases(root, size.find // 10, size.find_cases)]
         runs += [bench_case(root, size, name, parts) for name in ("sample", "postgres") if parts]
         for run in runs:
             for found in run:
@@ -568,7 +573,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     heavy = [found["what"] for found in results if found["what"] == LAKE and found["peak_mb"] >= LIMIT_MB]
     if heavy:
         print(f"bench: {heavy[0]}: more than {LIMIT_MB} MB", file=sys.stderr)
-    return 1 if heavy else 0
+    slow = [] if given.small else bench_find.too_slow(results)
+    for words in slow:
+        print(f"bench: {words}", file=sys.stderr)
+    return 1 if heavy or slow else 0
 
 
 if __name__ == "__main__":

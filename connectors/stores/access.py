@@ -6,10 +6,14 @@ import glob
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsr.errors import BadInput, ConnectorUnavailable
 from dsr.inventory import Dataset, Inventory, System, value_of
 from dsr.request import SearchAnswer
+
+if TYPE_CHECKING:
+    from connectors.stores.lake_index import SideIndex
 
 ASKED = frozenset({"own", "joint"})
 """Natures that get a connector; entrusted, neutral and excluded systems are never touched (law.md SC-6, U-2)."""
@@ -17,7 +21,10 @@ ASKED = frozenset({"own", "joint"})
 
 @dataclass(frozen=True)
 class Access:
-    """``scratch`` is a folder inside the vault where a store may spill; without one, nothing is ever spilt."""
+    """``scratch`` is a folder inside the vault where a store may spill; without one, nothing is ever spilt.
+
+    ``index`` is the home's side index of its lakes, if it has one.
+    """
 
     system: System
     inventory: Inventory = field(repr=False)
@@ -25,6 +32,7 @@ class Access:
     sleep: Callable[[float], None] = field(repr=False)
     answers: Callable[[str], SearchAnswer | None] = field(repr=False)
     scratch: Path | None = field(default=None, repr=False)
+    index: SideIndex | None = None
 
     def address(self) -> str:
         return self._value(self.system, "url")

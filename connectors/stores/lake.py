@@ -1,26 +1,36 @@
-"""A lake of Parquet files, read by DuckDB: one view per dataset over its glob, and no other file can be opened."""
+"""A lake of Parquet files, read by DuckDB: one table per dataset over its glob, and no other file can be opened.
+
+Many questions of one way are one scan: the declared SELECT stands beside a table of what is asked, which DuckDB makes
+one hash join (1,000 people among 30,000,000 calls: tests/bench.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
+from connectors.stores.access import Access
 from connectors.stores.faults import FILES, Guarded, places_of
+from connectors.stores.lake_files import Feed, LakeFile, Piece, Shelf, bucket_words
+from connectors.stores.lake_index import Indexed, Indexing, indexed
 from connectors.stores.rows import LIMIT, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
 from dsr.connector import Ask, Drift, Located, in_tenure
-from dsr.errors import BadInput, ConnectorDrifted, ConnectorMisread, ConnectorUnavailable
+from dsr.errors import BadInput, ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
 from dsr.inventory import Dataset
 
 MEMORY = "320MB"
 """Of DuckDB. 1,000,000 calls located, fetched and sorted: see tests/test_connectors_lake.py."""
-_KEYS = "dsr_keys"
+GATHERED = 8 * LIMIT
+"""Rows of a shared scan that wait to be handed out ask by ask: few large tables, bounded memory."""
+_KEYS, _ASKS, _NO, _ROWS, _ROW = "dsr_keys", "dsr_asks", "dsr_no", "dsr_rows", "file_row_number"
+Only = tuple[str, pa.Array]
 
 
 class LakeStore(Guarded):
@@ -36,23 +46,48 @@ class LakeStore(Guarded):
         *FILES,
     )
 
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self._shelf = Shelf(access)
+
+    def shares(self, dataset: Dataset) -> bool:
+        """Questions are always kept apart; keys only where no row of the fetch depends on another."""
+        with suppress(BadInput):
+            return fetching(dataset, "duckdb").plain
+        return False
+
+    def _coded(self, error: Exception) -> tuple[type[ConnectorError], str]:
+        told = bucket_words(error) if isinstance(error, OSError) else None
+        return told or super()._coded(error)
+
+    # -- what DuckDB sees --------------------------------------------------------------------------------------
+
     @contextmanager
-    def _open(self, statement: Statement) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _open(
+        self, statement: Statement, shown: Mapping[str, Sequence[Piece]] | None = None, only: Only | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """``shown``: of a table only these pieces. ``only``: values outside which no row of the one table is needed."""
+        feeds: list[Feed] = []
         with duckdb.connect(":memory:", config=self._settings()) as connection:
             connection.execute("SET enable_progress_bar = false")  # it writes to standard output
-            files = []
+            paths: set[str] = set()
             for name in sorted(statement.tables):
-                dataset = self._dataset(name, statement)
-                paths = [str(path) for path in self.access.files(dataset)]
-                listed = _listed(paths)
-                view = name.replace('"', '""')
-                connection.execute(
-                    f'CREATE VIEW "{view}" AS SELECT * FROM read_parquet({listed}, hive_partitioning = false)'  # noqa: S608
-                )
-                files += paths
-            connection.execute(f"SET allowed_paths = {_listed(files)}")
+                pieces = (shown or {}).get(name) or self._whole(name, statement)
+                if self._shelf.here:
+                    paths |= {piece.file.path for piece in pieces}
+                    connection.execute(f"CREATE VIEW {_quoted(name)} AS {_reading(pieces)}")
+                else:
+                    feeds.append(self._feed(statement, pieces, only))
+                    connection.register(name, feeds[-1])
+            connection.execute(f"SET allowed_paths = {_listed(sorted(paths))}")
             connection.execute("SET enable_external_access = false")
-            yield connection
+            try:
+                yield connection
+            except duckdb.Error:
+                for feed in feeds:
+                    if feed.failure:
+                        raise feed.failure from None
+                raise
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -63,6 +98,18 @@ class LakeStore(Guarded):
             "autoload_known_extensions": False,
             "preserve_insertion_order": False,
         }
+
+    def _whole(self, name: str, statement: Statement) -> list[Piece]:
+        return [Piece(file) for file in self._shelf.files(self._dataset(name, statement))]
+
+    def _feed(self, statement: Statement, pieces: Sequence[Piece], only: Only | None) -> Feed:
+        """Its filter is pyarrow's, which knows no cast: only for a column of the very type of the values."""
+        schema = pieces[0].file.schema
+        wanted = None
+        if only and statement.plain:
+            column = next((field for field in schema if field.name.lower() == only[0].lower()), None)
+            wanted = pc.field(column.name).isin(only[1]) if column and column.type == only[1].type else None
+        return Feed(self._shelf, pieces, [name for name in schema.names if statement.speaks_of(name)], wanted)
 
     def _dataset(self, name: str, statement: Statement) -> Dataset:
         for dataset in self.access.system.dataset.values():
@@ -76,24 +123,106 @@ class LakeStore(Guarded):
         probe: pa.Schema = _ask(connection, f"SELECT * FROM ({sql}\n) AS dsr_probe LIMIT 0", given).schema  # noqa: S608
         return probe
 
+    # -- locate ------------------------------------------------------------------------------------------------
+
     def _locate(self, dataset: Dataset, asks: Sequence[Ask]) -> Iterator[Located]:
+        files = self._require_whole(dataset) if asks else []
+        ways: dict[int, list[Ask]] = {}
         for ask in asks:
-            statement = locating(dataset, ask.way, "duckdb")
-            self._require_whole(dataset)
-            with self._open(statement) as connection:
-                live = self._columns(connection, statement)
-                if missing := needed(dataset) - set(live.names):
-                    raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
-                at = live.field(dataset.at.column).type if dataset.at else None
-                sql, given = statement.render("$", values_of(dataset, ask, at))
-                for batch in _batches(_ask(connection, sql, given)):
+            ways.setdefault(ask.way, []).append(ask)
+        for way, several in ways.items():
+            yield from self._by_way(dataset, way, several, files)
+
+    def _by_way(self, dataset: Dataset, way: int, asks: Sequence[Ask], files: Sequence[LakeFile]) -> Iterator[Located]:
+        statement = locating(dataset, way, "duckdb")
+        pieces = self._pieces(dataset, way, asks, files)
+        column = statement.equal.get(dataset.ways[way].by)
+        values = pa.array(sorted({ask.identifier.value for ask in asks if ask.identifier}), pa.string())
+        with self._open(statement, {dataset.name.lower(): pieces}, (column, values) if column else None) as connection:
+            live = self._columns(connection, statement)
+            if missing := needed(dataset) - set(live.names):
+                raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
+            at = live.field(dataset.at.column).type if dataset.at else None
+            given = [values_of(dataset, ask, at) for ask in asks]
+            together = self._beside(connection, statement, given, live) if len(asks) > 1 else None
+            if together:
+                yield from _handed_out(dataset, asks, _batches(_ask(connection, together, {})))
+            for ask, values in zip(asks, given, strict=True) if not together else ():
+                sql, bound = statement.render("$", values)
+                for batch in _batches(_ask(connection, sql, bound)):
                     yield Located(ask, in_tenure(dataset, ask, pa.Table.from_batches([batch])))
+        self._still(dataset, files, self._shelf.here and all(piece.groups is None for piece in pieces))
+
+    def _still(self, dataset: Dataset, files: Sequence[LakeFile], opened_once: bool) -> None:
+        """Whoever replaces a file leaves the old one to who has it open; not so where it is opened again and again."""
+        if not opened_once and not self._shelf.unchanged(files):
+            raise ConnectorUnavailable(dataset.system, dataset.name, "a file changed while it was read")
+
+    @staticmethod
+    def _beside(
+        connection: duckdb.DuckDBPyConnection, statement: Statement, given: Sequence[Mapping[str, Any]], live: pa.Schema
+    ) -> str | None:
+        """The statement beside a table of what is asked, the ask's number first; None where it cannot stand there, or
+        would not give the very columns that it gives alone."""
+        text = statement.beside(_ASKS)
+        if text is None:
+            return None
+        binds = {word: [values.get(word) for values in given] for word in sorted(statement.binds)}
+        binds |= {f"open_{side}": [side in values.get("open", ()) for values in given] for side in ("from", "to")}
+        connection.register(_ASKS, pa.table({_NO: pa.array(range(len(given)), pa.int32()), **binds}))
+        sql = f"SELECT {_ASKS}.{_NO}, {_ROWS}.* FROM {_ASKS}, LATERAL ({text}\n) AS {_ROWS}"  # noqa: S608
+        with suppress(duckdb.Error):
+            shown = _ask(connection, f"SELECT * FROM ({sql}) AS dsr_probe LIMIT 0", {}).schema  # noqa: S608
+            if list(shown)[1:] == list(live):
+                return sql
+        return None
+
+    # -- the side index ----------------------------------------------------------------------------------------
+
+    def _indexed(self, dataset: Dataset, way: int, files: Sequence[LakeFile]) -> Indexed | None:
+        """What the way looks up, where an index can know it: one column equal to the identifier, alike in all files."""
+        statement = locating(dataset, way, "duckdb")
+        word = statement.equal.get(dataset.ways[way].by, "").lower()
+        schema = files[0].schema
+        column = next((field for field in schema if field.name.lower() == word), None)
+        alike = all(file.schema == schema for file in files) and _ROW not in (name.lower() for name in schema.names)
+        if not (dataset.index and column and alike and statement.tables == {dataset.name.lower()}):
+            return None
+        return indexed(dataset.id, dataset.ways[way].by, column)
+
+    def _pieces(self, dataset: Dataset, way: int, asks: Sequence[Ask], files: Sequence[LakeFile]) -> list[Piece]:
+        """Without an index, or where it would not spare much, everything."""
+        whole = [Piece(file) for file in files]
+        index = self.access.index
+        about = self._indexed(dataset, way, files) if index and dataset.index else None
+        if index is None or about is None:
+            return whole
+        named = index.named(about, {ask.identifier.value for ask in asks if ask.identifier}, files)
+        pieces = [Piece(file, named.get(file.path)) for file in files if named.get(file.path) != ()]
+        return pieces or [Piece(files[0], tuple(range(files[0].groups))[:1])]  # something must still be asked
+
+    def reindex(self, dataset: Dataset) -> Indexing:
+        """Bring the index up to the files as they are. Raises BadInput where there is nothing to index by."""
+        return next(self._guard(dataset, lambda: iter([self._reindex(dataset)])))
+
+    def _reindex(self, dataset: Dataset) -> Indexing:
+        index, files = self.access.index, self._require_whole(dataset)
+        abouts = [about for way in range(len(dataset.ways)) if (about := self._indexed(dataset, way, files))]
+        if index is None or not abouts:
+            fix = "set index = true on a dataset whose locate is one plain SELECT with column = :kind"
+            raise BadInput(f"{dataset.id}.index", "has nothing that an index could be built of", fix)
+        return index.build(dataset.id, abouts, files, self._shelf.filesystem)
+
+    # -- fetch -------------------------------------------------------------------------------------------------
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         statement = fetching(dataset, "duckdb")
-        self._require_whole(dataset)
+        files = self._require_whole(dataset)
+        pieces = [Piece(file) for file in files]
         wanted = distinct_keys(keys, dataset)
-        with self._open(statement) as connection:
+        first = wanted.column(0).combine_chunks()
+        only = None if first.null_count else (dataset.key[0], first)
+        with self._open(statement, {dataset.name.lower(): pieces}, only) as connection:
             live = self._columns(connection, statement)
             require_fields(dataset, live.names)
             wanted = wanted.cast(pa.schema([(name, live.field(name).type) for name in dataset.key]))
@@ -105,13 +234,16 @@ class LakeStore(Guarded):
                 for batch in _batches(_ask(connection, sql, given)):
                     yield exactly.admit(batch).select(list(dataset.fields))
                 connection.unregister(_KEYS)
+        self._still(dataset, files, self._shelf.here)
 
     # -- drift -------------------------------------------------------------------------------------------------
 
-    def _require_whole(self, dataset: Dataset) -> None:
-        """A file without its column, or with one more, would read as NULL or be left out in silence."""
-        for place, problem in self._drift_of_files(dataset):
+    def _require_whole(self, dataset: Dataset) -> list[LakeFile]:
+        """The files. One without its column, or with one more, would read as NULL or be left out in silence."""
+        files = self._shelf.files(dataset)
+        for place, problem in self._drift_of_files(dataset, files):
             raise ConnectorDrifted(dataset.system, dataset.name, f"{place} is {problem}")
+        return files
 
     def _check(self) -> list[Drift]:
         return [
@@ -123,7 +255,7 @@ class LakeStore(Guarded):
     def _drift(self, dataset: Dataset) -> list[tuple[str, str]]:
         statements = {"fetch": fetching(dataset, "duckdb")}
         statements |= {f"ways.{way}": locating(dataset, way, "duckdb") for way in range(len(dataset.ways))}
-        places = self._drift_of_files(dataset)
+        places = self._drift_of_files(dataset, self._shelf.files(dataset))
         if places:
             return places
         for name, statement in statements.items():
@@ -141,12 +273,12 @@ class LakeStore(Guarded):
             places += [(column, "undeclared") for column in sorted(live - wanted) if name == "fetch"]
         return places
 
-    def _drift_of_files(self, dataset: Dataset) -> list[tuple[str, str]]:
+    def _drift_of_files(self, dataset: Dataset, files: Sequence[LakeFile]) -> list[tuple[str, str]]:
         """``column in file``: against the fields, and against what the statements read by name."""
         read = fetching(dataset, "duckdb").columns.union(*(
             locating(dataset, way, "duckdb").columns for way in range(len(dataset.ways))
         ))
-        schemas = {path.name: self._schema(dataset, path) for path in self.access.files(dataset)}
+        schemas = {file.name: set(file.schema.names) for file in files}
         somewhere = set().union(*schemas.values())
         # A field that no file has may be computed by the fetch; whether it is, the probe of the fetch says.
         expected = set(dataset.fields) & somewhere
@@ -157,17 +289,26 @@ class LakeStore(Guarded):
             places += [(f"{column} in {name}", "undeclared") for column in sorted(live) if column.lower() not in known]
         return places
 
-    def _schema(self, dataset: Dataset, path: Path) -> set[str]:
-        broken = ""
-        try:
-            return set(pq.read_schema(path).names)
-        except pa.ArrowException as error:
-            broken = type(error).__name__
-        raise ConnectorMisread(dataset.system, dataset.name, f"{path.name} is no whole Parquet file ({broken})")
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _listed(paths: Sequence[str]) -> str:
     return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+
+
+def _reading(pieces: Sequence[Piece]) -> str:
+    """All whole files as one; of the others the row groups named, which DuckDB finds by the numbers of their rows."""
+    whole = [piece.file.path for piece in pieces if piece.groups is None]
+    parts = [f"SELECT * FROM read_parquet({_listed(whole)}, hive_partitioning = false)"] if whole else []  # noqa: S608
+    for piece in pieces:
+        if piece.groups is not None:
+            edges = ((piece.file.starts[group], piece.file.starts[group + 1] - 1) for group in piece.groups)
+            rows = " OR ".join(f"{_ROW} BETWEEN {first} AND {last}" for first, last in edges) or "false"
+            source = f"read_parquet({_listed([piece.file.path])}, hive_partitioning = false, {_ROW} = true)"
+            parts.append(f"SELECT * EXCLUDE ({_ROW}) FROM {source} WHERE {rows}")  # noqa: S608
+    return " UNION ALL ".join(parts)
 
 
 def _ask(connection: duckdb.DuckDBPyConnection, sql: str, given: Mapping[str, Any]) -> Any:
@@ -180,6 +321,29 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         for start in range(0, batch.num_rows, LIMIT):
             yield batch.slice(start, LIMIT).cast(schema)
+
+
+def _handed_out(dataset: Dataset, asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Iterator[Located]:
+    """Rows whose first column is their ask's number, as tables of each ask."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= GATHERED:
+            yield from _by_ask(dataset, asks, pa.Table.from_batches(held))
+            held = []
+    if held:
+        yield from _by_ask(dataset, asks, pa.Table.from_batches(held))
+
+
+def _by_ask(dataset: Dataset, asks: Sequence[Ask], rows: pa.Table) -> Iterator[Located]:
+    numbers = rows.column(0).to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    rows = rows.drop_columns([rows.column_names[0]]).take(pa.array(order))
+    found, starts = np.unique(numbers[order], return_index=True)
+    for number, start, end in zip(found, starts, [*starts[1:], len(numbers)], strict=True):
+        for at in range(start, end, LIMIT):
+            ask = asks[number]
+            yield Located(ask, in_tenure(dataset, ask, rows.slice(at, min(LIMIT, end - at))))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

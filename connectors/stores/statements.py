@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NoReturn
@@ -50,12 +50,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Statement:
-    """``place`` is its field in the inventory; ``tables`` and ``columns`` are the lower-case names it speaks of."""
+    """``place`` is its field in the inventory; ``tables`` and ``columns`` are the lower-case names it speaks of.
+
+    ``plain``: one table, filtered row by row, nothing counted or cut; each row of its answer follows from that row
+    alone. ``equal``: of a plain one, the column that must equal a bind, as it is written there.
+    """
 
     place: str
     parts: tuple[Part, ...]
     tables: frozenset[str] = frozenset()
     columns: frozenset[str] = frozenset()
+    plain: bool = False
+    equal: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def binds(self) -> frozenset[str]:
@@ -96,6 +102,24 @@ class Statement:
             else:
                 text.append(_matching(part.columns, nulls, keys) if nulls else "1 = 0")
         return "".join(text), given
+
+    def beside(self, asks: str) -> str | None:
+        """Text whose binds are columns of the table ``asks``; None with a list of forms or keys, which is no column."""
+        if any(part.kind not in ("text", "bind", "edge") for part in self.parts):
+            return None
+        return "".join(_beside(part, asks) for part in self.parts)
+
+    def speaks_of(self, column: str) -> bool:
+        """Whether it may read the column: never a wrong no."""
+        text = "".join(" ".join((part.word, *part.columns)) for part in self.parts if part.kind != "bind").lower()
+        return "*" in text or "columns" in text or column.lower() in text
+
+
+def _beside(part: Part, asks: str) -> str:
+    if part.kind == "text":
+        return part.word
+    column = f'{asks}."{part.word}"'
+    return column if part.kind == "bind" else f'({asks}."open_{part.word}" OR {part.columns[0]}{column})'
 
 
 def _within(form: str) -> str:
@@ -147,7 +171,30 @@ def read_statement(text: str, place: str, dialect: str) -> Statement:
     if "" in tables:
         raise BadInput(place, "reads from a function", "name a declared table")
     columns = {column.name.lower() for column in tree.find_all(exp.Column)} - named - {"", "*"}
-    return Statement(place, statement.parts, frozenset(tables), frozenset(columns))
+    plain = _plain(tree)
+    equal = {word: column for word, column in _equal(tree) if column.lower() in columns} if plain else {}
+    return Statement(place, statement.parts, frozenset(tables), frozenset(columns), plain, equal)
+
+
+_CLAUSES = frozenset({"expressions", "from", "from_", "where", "order"})
+_MANY = (exp.AggFunc, exp.Window, exp.UDTF, exp.Subquery, exp.TableSample, exp.Anonymous)
+
+
+def _plain(tree: Any) -> bool:
+    """Whatever looks at more than one row makes it not plain, and so does what nobody listed here as harmless."""
+    if not isinstance(tree, exp.Select) or {clause for clause, said in tree.args.items() if said} - _CLAUSES:
+        return False
+    return len(list(tree.find_all(exp.Query, exp.Table))) == 2 and not any(tree.find_all(*_MANY))
+
+
+def _equal(tree: Any) -> Iterator[tuple[str, str]]:
+    """``(bind, column)`` of every ``column = :bind`` without which no row is taken."""
+    where = tree.args.get("where")
+    for term in (where.this.flatten() if isinstance(where.this, exp.And) else [where.this]) if where else ():
+        sides = (term.left, term.right) if isinstance(term, exp.EQ) else ()
+        for column, bind in (sides, sides[::-1]) if sides else ():
+            if isinstance(column, exp.Column) and isinstance(bind, exp.Placeholder):
+                yield str(bind.this).rpartition("_")[0], column.name
 
 
 def _table(table: exp.Table) -> str:

@@ -7,10 +7,11 @@ A wave's questions follow from what earlier waves taught, so a run that was kill
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.case import Act
-from dsr.connector import Ask, Connector, happened, in_tenure
+from dsr.connector import Ask, Connector, Located, happened, in_tenure
 from dsr.days import ALWAYS, Form, Interval, day_of, read_instant, within
 from dsr.engine.office import Hold, Office
 from dsr.errors import (
@@ -39,6 +40,7 @@ from dsr.rules.matching import Answer
 from dsr.rules.redaction import record_nos
 from dsr.rules.scope import Status
 
+T = TypeVar("T")
 AT, START, END = "_at", "_start", "_end"
 UTC = pa.timestamp("us", "UTC")
 
@@ -58,21 +60,21 @@ def collect(office: Office, case_no: str) -> State:
         check(hold)
         while wave := next_wave(hold):
             for dataset_id in wave.asks:
-                persist(hold, lambda last, ds=dataset_id, w=wave: locate(hold, w, ds, last))
+                persist(office, partial(locate, hold, wave, dataset_id))
             match(hold, wave)
         for dataset_id in to_fetch(hold):
-            persist(hold, lambda last, ds=dataset_id: fetch(hold, ds, last))
+            persist(office, partial(fetch, hold, dataset_id))
         return settle(hold)
 
 
-def persist(hold: Hold, step: Any) -> None:
+def persist(office: Office, step: Callable[[bool], T]) -> T:
     """Ask a system that does not answer a few times; the last time its silence is recorded instead of raised."""
-    for number in range(1, hold.office.tries + 1):
+    for number in range(1, office.tries):
         try:
-            step(number == hold.office.tries)
-            return
+            return step(False)
         except ConnectorUnavailable as error:
-            hold.office.sleep(min(error.retry_after or 0.2 * 2**number, 30.0))
+            office.sleep(min(error.retry_after or 0.2 * 2**number, 30.0))
+    return step(True)
 
 
 # -- begin -----------------------------------------------------------------------------------------------------
@@ -135,13 +137,14 @@ def keep(hold: Hold, known: Discovery) -> None:
 # -- check -----------------------------------------------------------------------------------------------------
 
 
-def check(hold: Hold) -> None:
-    """Live schemas against the declaration; what drifted is not asked, and says so."""
+def check(hold: Hold, look: Callable[[str, Connector], Mapping[str, Any]] | None = None) -> None:
+    """Live schemas against the declaration; what drifted is not asked, and says so. ``look`` may know it already."""
+    look = look or (lambda _system, connector: drifts(connector))
     for system, connector in hold.connectors.items():
-        hold.once(f"check:{attempt(hold)}:{system}", lambda c=connector: (_drifts(c), None))  # type: ignore[misc]
+        hold.once(f"check:{attempt(hold)}:{system}", lambda s=system, c=connector: (look(s, c), None))  # type: ignore[misc]
 
 
-def _drifts(connector: Connector) -> Mapping[str, Any]:
+def drifts(connector: Connector) -> Mapping[str, Any]:
     try:
         return {"drift": [[drift.system, drift.dataset, drift.place, drift.problem] for drift in connector.check()]}
     except ConnectorDrifted as error:
@@ -189,21 +192,31 @@ def _located_name(wave: Wave, dataset_id: str) -> str:
     return f"located/{wave.number}/{dataset_id}.arrow"
 
 
-def locate(hold: Hold, wave: Wave, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
-    """Ask one dataset. Raises ConnectorUnavailable unless ``last``: then its silence is the recorded result."""
+def locate_step(wave: Wave, dataset_id: str) -> Act:
+    """The step before it is done."""
+    return Act(f"locate:{wave.number}:{dataset_id}", "intent", {"asks": len(wave.asks[dataset_id])})
+
+
+def locate(
+    hold: Hold, wave: Wave, dataset_id: str, last: bool = True, answers: Iterable[Located] | None = None
+) -> Mapping[str, Any]:
+    """Ask one dataset. Raises ConnectorUnavailable unless ``last``: then its silence is the recorded result.
+
+    ``answers`` are what it said already, when several cases asked together; raising what it raised.
+    """
     dataset = hold.office.inventory.dataset(dataset_id)
-    asks = wave.asks[dataset_id]
+    asks, step = wave.asks[dataset_id], locate_step(wave, dataset_id)
 
     def work() -> tuple[Mapping[str, Any], None]:
         try:
-            rows = _write_located(hold, wave, dataset, asks)
+            rows = _write_located(hold, wave, dataset, asks, answers)
         except (ConnectorError, BadInput) as error:
             if isinstance(error, ConnectorUnavailable) and not last:
                 raise
             return _silence(error), None
         return {"answer": "answered", "rows": rows, "asks": len(asks)}, None
 
-    return hold.once(f"locate:{wave.number}:{dataset_id}", work, {"asks": len(asks)})
+    return hold.once(step.step_key, work, step.public)
 
 
 def _silence(error: ConnectorError | BadInput) -> dict[str, Any]:
@@ -215,12 +228,13 @@ def _silence(error: ConnectorError | BadInput) -> dict[str, Any]:
     return {"answer": "unreachable", "reason": reason, "detail": detail[:200]}
 
 
-def _write_located(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask]) -> int:
+def _write_located(
+    hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask], answers: Iterable[Located] | None
+) -> int:
     """Each located table as one IPC stream after the other, the ask's number in the schema's metadata."""
-    connector = hold.connectors[dataset.system]
     rows = 0
     with hold.vault.writer(_located_name(wave, dataset.id)) as out:
-        for located in connector.locate(dataset, asks):
+        for located in hold.connectors[dataset.system].locate(dataset, asks) if answers is None else answers:
             table = located.rows.replace_schema_metadata({"ask": str(list(asks).index(located.ask))})
             with pa.ipc.new_stream(out, table.schema) as stream:
                 stream.write_table(table)
@@ -437,46 +451,59 @@ def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
     return keys if len(first) == keys.num_rows else keys.take(pa.array(first))
 
 
-def fetch(hold: Hold, dataset_id: str, last: bool = True) -> Mapping[str, Any]:
-    """Bring the matched rows into the vault. What comes back must be ours by key and by time, or everything stops."""
+def fetch_step(hold: Hold, dataset: Dataset, keys: pa.Table) -> Act:
+    """The step before it is done. Named by what is fetched: the same keys never twice, others always."""
+    since = max(current(hold).since.get(name, 0) for name in (discovery.EVERY, dataset.id))
+    step = f"fetch:{dataset.id}:{hold.vault.commit('keys', _digest(record_nos(keys, dataset.key)))[:16]}"
+    step += f":{since}" if since else ""  # asked anew: brought anew
+    done = hold.result(step)
+    if done is not None and done["answer"] != "answered":
+        step += f":{attempt(hold)}"  # silence last time does not count as an answer now
+    return Act(step, "intent", {"keys": keys.num_rows})
+
+
+def fetch(
+    hold: Hold, dataset_id: str, last: bool = True, brought: Iterable[pa.RecordBatch] | None = None
+) -> Mapping[str, Any]:
+    """Bring the matched rows into the vault. What comes back must be ours by key and by time, or everything stops.
+
+    ``brought`` are this case's rows, when several cases fetched together; raising what that raised.
+    """
     dataset = hold.office.inventory.dataset(dataset_id)
     keys = matched_keys(hold, dataset)
-    # The step is named by what is fetched: the same keys are never fetched twice, other keys always are.
-    named = hold.vault.commit("keys", _digest(record_nos(keys, dataset.key)))[:16]
+    step = fetch_step(hold, dataset, keys)
 
     def work() -> tuple[Mapping[str, Any], None]:
         try:
-            return {"answer": "answered", "records": _fetch_rows(hold, dataset, keys), "keys": keys.num_rows}, None
+            records = _fetch_rows(hold, dataset, keys, brought)
+            return {"answer": "answered", "records": records, "keys": keys.num_rows}, None
         except (ConnectorError, BadInput) as error:
             if isinstance(error, ConnectorUnavailable) and not last:
                 raise
             return _silence(error), None
 
-    since = max(current(hold).since.get(name, 0) for name in (discovery.EVERY, dataset_id))
-    step = f"fetch:{dataset_id}:{named}" + (f":{since}" if since else "")
-    done = hold.result(step)
-    if done is not None and done["answer"] != "answered":
-        step += f":{attempt(hold)}"  # silence last time does not count as an answer now
-    found = hold.once(step, work, {"keys": keys.num_rows})
+    found = hold.once(step.step_key, work, step.public)
     hold.write_json(f"fetched/{dataset_id}.json", dict(found))
     return found
 
 
 def _digest(names: pa.Array) -> str:
-    digest = hashlib.sha256()
+    """In whatever order a store's threads brought them."""
+    digest, names = hashlib.sha256(), names.take(pc.sort_indices(names))
     for start in range(0, len(names), 65_536):
         digest.update("\n".join(names.slice(start, 65_536).to_pylist()).encode() + b"\n")
     return digest.hexdigest()
 
 
-def _fetch_rows(hold: Hold, dataset: Dataset, keys: pa.Table) -> int:
+def _fetch_rows(hold: Hold, dataset: Dataset, keys: pa.Table, brought: Iterable[pa.RecordBatch] | None) -> int:
     if not keys.num_rows:
         return 0
     edges = keys.select([START, END]).group_by([START, END]).aggregate([]).to_pylist()
     frames = [Interval(edge[START], edge[END]) for edge in edges]
     rows, stream = 0, None
     with hold.vault.writer(f"fetched/{dataset.id}.arrow") as out:
-        for batch in hold.connectors[dataset.system].fetch(dataset, keys.select(list(dataset.key))):
+        asked = hold.connectors[dataset.system].fetch
+        for batch in asked(dataset, keys.select(list(dataset.key))) if brought is None else brought:
             _refuse_strangers(dataset, batch, frames)
             stream = stream or pa.ipc.new_stream(out, batch.schema)
             stream.write_batch(batch)

@@ -85,9 +85,14 @@ class Office:
     @contextmanager
     def hold(self, case_no: str) -> Iterator[Hold]:
         """The case is this process's until the block ends. Raises Conflict while another process holds it."""
-        lease, ended = self.store.take(case_no), threading.Event()
-        beat = threading.Thread(target=self._beat, args=(lease, ended), daemon=True)
-        beat.start()
+        with self.beating() as kept, self.held(case_no, kept) as hold:
+            yield hold
+
+    @contextmanager
+    def held(self, case_no: str, kept: set[Lease]) -> Iterator[Hold]:
+        """As ``hold``, for one of many cases whose leases one ``beating`` keeps."""
+        lease = self.store.take(case_no)
+        kept.add(lease)
         try:
             if self.store.altered(case_no):
                 raise CheckFailed(f"{case_no}: its row in the store is not what the log left; run dsr trail verify")
@@ -95,15 +100,28 @@ class Office:
             vault.sweep()
             yield Hold(self, lease, vault)
         finally:
-            ended.set()
-            beat.join()
+            kept.discard(lease)
             self.store.release(lease)
 
-    def _beat(self, lease: Lease, ended: threading.Event) -> None:
+    @contextmanager
+    def beating(self) -> Iterator[set[Lease]]:
+        """Renews the leases that are put into the set, until the block ends."""
+        kept: set[Lease] = set()
+        ended = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(kept, ended), daemon=True)
+        beat.start()
+        try:
+            yield kept
+        finally:
+            ended.set()
+            beat.join()
+
+    def _beat(self, kept: set[Lease], ended: threading.Event) -> None:
         """A long step keeps its lease; a process that sleeps (SIGSTOP) does not, and finds out when it records."""
         while not ended.wait(store.LEASE_SECONDS / 3):
-            with suppress(DsrError):  # lost: said by the next record. A store that is away may be back next time
-                self.store.keep(lease)
+            for lease in tuple(kept):
+                with suppress(DsrError):  # lost: said by the next record. A store that is away may be back next time
+                    self.store.keep(lease)
 
 
 @dataclass(frozen=True)

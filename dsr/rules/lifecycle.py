@@ -105,6 +105,7 @@ ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "open": frozenset({"handler"}),
     "prove": frozenset({"handler"}),
     "collect": frozenset({"handler", "technician"}),  # a technician runs it and sees no value
+    "index": frozenset({"handler", "technician"}),
     "review": frozenset({"handler"}),
     "decide": frozenset({"handler"}),
     "approve": frozenset({"approver"}),
