@@ -12,7 +12,8 @@ from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from dsr.days import ALWAYS, Interval
+from dsr.days import ALWAYS, Interval, instants, within
+from dsr.errors import ConnectorMisread
 from dsr.identity import Identifier
 from dsr.inventory import Dataset
 
@@ -47,6 +48,24 @@ class Located:
 
     ask: Ask
     rows: pa.Table = field(repr=False)
+
+
+def happened(dataset: Dataset, rows: pa.Table | pa.RecordBatch) -> pa.Array:
+    """When each row happened, ``timestamp[us, UTC]``; NULLs without ``at``. Raises ConnectorMisread."""
+    if dataset.at is None:
+        return pa.nulls(rows.num_rows, pa.timestamp("us", "UTC"))
+    try:
+        return instants(rows.column(dataset.at.column), dataset.at.form, dataset.at.tz)
+    except (ValueError, pa.ArrowException):  # its words may quote the value
+        problem = f"column {dataset.at.column}: not of the form {dataset.at.form}"
+    raise ConnectorMisread(dataset.system, dataset.name, problem)
+
+
+def in_tenure(dataset: Dataset, ask: Ask, rows: pa.Table) -> pa.Table:
+    """The rows inside the ask's interval; a store's own comparison may bring more (law.md T-8)."""
+    if dataset.at is None or ask.interval == ALWAYS:
+        return rows
+    return rows.filter(within(happened(dataset, rows), ask.interval))
 
 
 class Connector(Protocol):

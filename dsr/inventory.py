@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from dsr.days import TOKYO, Form
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.shapes import Shape, shaped
 
 T = TypeVar("T")
@@ -51,8 +53,9 @@ class Condition(Shape):
         return {"text": value} if isinstance(value, str) else value
 
     @cached_property
-    def terms(self) -> tuple[tuple[str, str, tuple[str | None, ...]], ...]:
-        terms: list[tuple[str, str, tuple[str | None, ...]]] = []
+    def terms(self) -> tuple[tuple[str, str, tuple[str | int | None, ...]], ...]:
+        """Column, ``=`` or ``!=``, and the values: an int where it is written without quotes."""
+        terms: list[tuple[str, str, tuple[str | int | None, ...]]] = []
         for part in re.split(r"\band\b", self.text):
             found = self._TERM.fullmatch(part)
             if not found:
@@ -64,7 +67,7 @@ class Condition(Shape):
                 terms.append((column, "=" if null == "is null" else "!=", (None,)))
             else:
                 words = [literal] if literal is not None else several.split(",")
-                terms.append((column, operator or "=", tuple(word.strip().strip("'") for word in words)))
+                terms.append((column, operator or "=", tuple(_literal(word.strip()) for word in words)))
         return tuple(terms)
 
     @model_validator(mode="after")
@@ -77,15 +80,27 @@ class Condition(Shape):
         return frozenset(column for column, _, _ in self.terms)
 
     def holds(self, row: Mapping[str, Any]) -> bool:
-        """Values are compared as text, so 2, '2' and 2.0 written by different stores agree; NULL equals only null."""
-        for column, operator, words in self.terms:
-            value = row[column]
-            if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
-                value = int(value)
-            written = None if value is None else str(value)
-            if (written in words) != (operator == "="):
-                return False
-        return True
+        return all(any(is_value(row[c], word) for word in words) == (op == "=") for c, op, words in self.terms)
+
+
+def _literal(word: str) -> str | int:
+    return int(word) if re.fullmatch(r"-?[0-9]+", word) else word.strip("'")
+
+
+def is_value(value: Any, word: str | int | None) -> bool:
+    """2, 2.0, Decimal("2.00"), '2 ' and '02' are all 2: a mask must not depend on how a store writes a code.
+
+    A word in quotes is compared as text without the blanks around it; NULL equals only null.
+    """
+    if value is None or word is None:
+        return value is word
+    written = str(int(value)) if isinstance(value, bool) else str(value).strip()
+    if isinstance(word, str):
+        return written == word.strip()
+    try:
+        return Decimal(written) == word
+    except InvalidOperation:
+        return False
 
 
 class Mask(Shape):
@@ -173,6 +188,8 @@ class Reveal(Shape):
     form: Form = "text"
     zone: Zone = "Asia/Tokyo"
     when: Condition | None = None
+    reused: StrictBool = True
+    """Whether the number may be another's before or after these days; false for numbers that are given once."""
 
     @property
     def tz(self) -> ZoneInfo:
@@ -204,7 +221,11 @@ class Dataset(Shape):
     secrecy: bool | None = None
     purposes: tuple[str, ...] = ()
     retention: tuple[str, ...] = ()
+    """Rules of ``dsr.law.RETENTIONS``."""
     recipients: tuple[str, ...] = ()
+    """Keys of the inventory's ``recipients``."""
+    sources: tuple[str, ...] = ()
+    """Kinds of source, in the words that part 12 of the book prints: ご本人, ご利用の端末, 信用情報機関 …"""
     fields: dict[str, FieldRule]
     glob: str | None = None
     index: bool = False
@@ -255,6 +276,13 @@ class Dataset(Shape):
     @property
     def id(self) -> str:
         return f"{self.system}.{self.name}"
+
+    @cached_property
+    def declaration(self) -> str:
+        """Digest of all that decides which rows are found and whose they are."""
+        silent = {"label", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"}
+        told = self.model_dump(mode="json", by_alias=True, exclude=silent)
+        return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
     def is_hub(self) -> bool:
@@ -313,6 +341,8 @@ class Company(Shape):
     desk: str = ""
     complaint_desk: str = ""
     accredited_body: str = ""
+    document_sign: str = ""
+    """Stands before the number of a letter: み個情 → み個情第2026-000001号."""
     closing_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
     area_code: str = ""
 
@@ -321,6 +351,8 @@ class Inventory(Shape):
     company: Company = Company(name="当社")
     purposes: dict[str, str] = Field(default_factory=dict)
     """Published purposes: number → text."""
+    recipients: dict[str, str] = Field(default_factory=dict)
+    """Processors and others to whom data is given: key → who, and for what work."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)
@@ -333,9 +365,27 @@ class Inventory(Shape):
             value = {**value, "system": named}
         return value
 
+    @model_validator(mode="after")
+    def _known(self) -> Inventory:
+        """A purpose, rule or recipient that stands nowhere would be printed as a bare code."""
+        for dataset in self.datasets():
+            for words, known, where in (
+                (dataset.purposes, self.purposes, "[purposes]"),
+                (dataset.recipients, self.recipients, "[recipients]"),
+            ):
+                unknown = sorted(set(words) - set(known))
+                if unknown and known:
+                    raise ValueError(f"{dataset.id} names {as_id(unknown[0])!r}, which is not in {where}")
+        return self
+
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():
             yield from system.dataset.values()
+
+    @cached_property
+    def declaration(self) -> str:
+        """As ``Dataset.declaration``, of all; an address or a token may change and what was found still holds."""
+        return hashlib.sha256("".join(d.id + d.declaration for d in self.datasets()).encode()).hexdigest()
 
     def ordered(self, by_dataset: Mapping[str, T]) -> dict[str, T]:
         """Entries by dataset id in the order of the inventory; what nobody declared comes last."""

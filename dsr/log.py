@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from dsr.errors import BadInput, CheckFailed
 
 EMPTY = sha256(b"").digest()
+ANEW = "once a checkpoint or a letter proves the events whole, empty the table tree: it is made anew from them"
 _SHOWN = ("seq", "case_no", "step_key", "phase", "at", "actor_id", "public")
 
 
@@ -54,6 +55,20 @@ class Tree:
             one, size = node(self._peaks.pop(), one), size >> 1
         self._peaks.append(one)
         self.size += 1
+
+    @classmethod
+    def kept(cls, size: int, peaks: bytes) -> Tree:
+        """As ``peaks`` gave it. Raises CheckFailed for what no tree of this size is."""
+        if size < 0 or len(peaks) != 32 * size.bit_count():
+            raise CheckFailed(f"trail: the kept tree is damaged; {ANEW}")
+        tree = cls()
+        tree.size, tree._peaks = size, [peaks[at : at + 32] for at in range(0, len(peaks), 32)]
+        return tree
+
+    @property
+    def peaks(self) -> bytes:
+        """The roots of the full subtrees, largest first, 32 bytes each: with the size, all that growing needs."""
+        return b"".join(self._peaks)
 
     @property
     def root(self) -> bytes:
@@ -291,7 +306,7 @@ def open_checkpoint(note: str, origin: str, public_key: bytes) -> TreeHead:
 
 
 # -- proving the log --------------------------------------------------------------------------------------------
-What = Literal["gap", "order", "altered", "swapped", "cut", "fork", "clock"]
+What = Literal["gap", "order", "altered", "swapped", "cut", "fork", "tree", "clock"]
 
 
 @dataclass(frozen=True)
@@ -308,17 +323,21 @@ def verify_log(
     events: Iterable[tuple[Event, bytes]],
     checkpoints: Sequence[TreeHead] = (),
     heads: Sequence[TreeHead] = (),
+    kept: TreeHead | None = None,
 ) -> list[Problem]:
     """Every kind of fault once, at its first position, in order of position; empty when the log proves itself.
 
     ``events``: each with its stored leaf, by ascending seq, read as a stream. ``checkpoints`` are opened ones,
     ``heads`` those printed on letters. Cutting the tail, rolling back and forking show only against one of these.
+    ``kept``: the head of the tree that the store keeps of these events; no witness, for who rewrites can keep it too.
     """
     reading = _Reading({one.size for one in (*checkpoints, *heads)})
     for event, stored in events:
         reading.take(event, stored)
     reading.settle_altered()
     reading.compare([(one, "a signed checkpoint") for one in checkpoints] + [(one, "a printed head") for one in heads])
+    if kept:
+        reading.compare_kept(kept)
     return reading.problems
 
 
@@ -417,6 +436,11 @@ class _Reading:
                 self._report(Problem(agreed + 1, "fork", words))
             elif head.size in self._roots:
                 agreed = head.size
+
+    def compare_kept(self, kept: TreeHead) -> None:
+        if self._whole and kept != self._tree.head:
+            words = f"the kept tree, of {kept.size} events, is not that of the {self._tree.size} in the log: they were "
+            self._report(Problem(None, "tree", f"{words}cut or rewritten, or it is damaged; {ANEW}"))
 
 
 # -- evidence for a stranger ------------------------------------------------------------------------------------

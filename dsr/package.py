@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as pa_csv
 
-from dsr.inventory import Dataset
+from dsr.inventory import Dataset, FieldRule
 from dsr.rules.redaction import MASKING, RECORD_NO
 
 SCHEMA_VERSION = 1
@@ -102,19 +102,31 @@ def _harmless(column: pa.Array) -> pa.Array:
 
 
 def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], out: Sink) -> None:
-    """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list."""
+    """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list; ``types`` says what they are."""
     columns = {name: rule.label for name, rule in dataset.fields.items()}
-    head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns}
+    types = {name: _type(rule) for name, rule in dataset.fields.items()}
+    numbers = frozenset(name for name, kind in types.items() if kind == "integer")
+    head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns, "types": types}
     out.write(orjson.dumps(head)[:-1] + b',"rows":[')
     separator = b"\n"
     for batch in batches:
         for start in range(0, batch.num_rows, _LINES):
-            out.write(separator + _json_lines(batch.slice(start, _LINES)))
+            out.write(separator + _json_lines(batch.slice(start, _LINES), numbers))
             separator = b",\n"
     out.write(b"\n]}\n")
 
 
-def _json_lines(rows: pa.RecordBatch) -> bytes:
+def _type(rule: FieldRule) -> str:
+    """What a value is where it is not masked; instants without an offset are Japan's."""
+    return TYPES.get(rule.kind.split(".")[0], "date" if rule.kind == "user.born_on" else "text")
+
+
+TYPES = {"amount": "integer", "duration": "integer", "count": "integer", "number": "integer", "day": "date",
+         "instant": "datetime"}  # fmt: skip
+_INTEGER = r"^-?(0|[1-9][0-9]{0,14})$"  # what every reader of JSON keeps exact
+
+
+def _json_lines(rows: pa.RecordBatch, numbers: frozenset[str]) -> bytes:
     """An object a line, joined column by column: a row made a dict first took five times as long and 350 MB."""
     parts: list[Any] = []
     for name, column in zip(rows.schema.names, rows.columns, strict=True):
@@ -124,6 +136,10 @@ def _json_lines(rows: pa.RecordBatch) -> bytes:
             listed = pc.binary_join_element_wise('"', pc.replace_substring(text, ";", '","'), '"', "")
             text = pc.if_else(pc.equal(text, ""), "", listed)
             parts += [f"{lead}[", text, "]"]
+        elif name in numbers:
+            quoted = pc.binary_join_element_wise('"', text, '"', "")
+            empty = pc.if_else(pc.equal(text, ""), "null", quoted)
+            parts += [lead, pc.if_else(pc.match_substring_regex(text, _INTEGER), text, empty)]
         else:
             parts += [f'{lead}"', text, '"']
     lines = pc.binary_join_element_wise(*parts, "}", "")

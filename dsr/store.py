@@ -6,25 +6,27 @@ checks the caller's epoch, so that a process which lost its lease can write noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, UniqueConstraint, event, func, insert, select, text, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlmodel import Field, SQLModel, create_engine
+from sqlalchemy import Connection, UniqueConstraint, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Field, SQLModel
 
+from dsr import migrations
 from dsr.case import EVERYTHING, Act, Case
+from dsr.database import Database
 from dsr.errors import BadInput, Conflict, DsrError, as_id
-from dsr.log import Event, TreeHead, canonical, leaf, root
+from dsr.log import Event, Tree, TreeHead, canonical, leaf
 from dsr.rules.lifecycle import State
 
 LEASE_SECONDS = 60.0
@@ -56,6 +58,16 @@ class EventRow(SQLModel, table=True):
     public: str
     sealed: bytes
     leaf: bytes
+
+
+class TreeRow(SQLModel, table=True):
+    """The tree of the log up to the event ``last``, whose number is also its size unless events were lost."""
+
+    __tablename__ = "tree"
+    log: str = Field(primary_key=True)  # always TRAIL: one row
+    last: int
+    size: int
+    peaks: bytes
 
 
 class WorkRow(SQLModel, table=True):
@@ -93,12 +105,10 @@ class Lease:
     epoch: int
 
 
-def _tables() -> tuple[Any, Any, Any, Any]:
-    tables = SQLModel.metadata.tables
-    return tables["case"], tables["event"], tables["work"], tables["officer"]
-
-
-CASE, EVENT, WORK, OFFICER = _tables()
+TRAIL = "trail"
+CASE, EVENT, TREE, WORK, OFFICER = (
+    cast(Any, SQLModel.metadata.tables[name]) for name in ("case", "event", "tree", "work", "officer")
+)
 
 
 def this_process() -> str:
@@ -123,52 +133,65 @@ def _dead(holder: str) -> bool:
 
 
 class Store:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._reads = engine.execution_options(reads_only=True)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def connect(cls, url: str) -> Store:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "postgresql" and parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        sqlite = parsed.get_backend_name() == "sqlite"
-        engine = create_engine(parsed, connect_args={"timeout": 30} if sqlite else {})
-        if sqlite:
-            event.listen(engine, "connect", _sqlite_settings)
-            event.listen(engine, "begin", _begin_immediate)
-        return cls(engine)
+        return cls(Database(url))
+
+    def vacant(self) -> None:
+        """Raises BadInput where there is a store already: two homes in one database could not read each other's."""
+        if self._database.exists:
+            with self._read() as connection:
+                found = migrations.revision_of(connection)
+            if found:
+                raise BadInput("DSR_DATABASE_URL", "the database holds an office already", "name an empty one")
 
     def create(self) -> None:
-        SQLModel.metadata.create_all(self._engine, tables=list(_tables()))
+        with self._write() as connection:
+            migrations.upgrade(connection)
+
+    def upgrade(self) -> tuple[str, str]:
+        """From which revision to which. Safe to run twice, and by two processes at once."""
+        if not self._database.exists:
+            raise _no_store()
+        with self._write() as connection:
+            found = migrations.revision_of(connection)
+            if found in migrations.REVISIONS:
+                migrations.upgrade(connection)
+        if found not in migrations.REVISIONS:
+            raise _newer() if found else _no_store()
+        return found, migrations.NEWEST
+
+    def ready(self) -> Store:
+        """Itself. Raises DsrError where the tables are not those that this program reads."""
+        if not self._database.exists:
+            raise _no_store()
+        with self._read() as connection:
+            found = migrations.revision_of(connection)
+        if found == migrations.NEWEST:
+            return self
+        if found in migrations.REVISIONS:
+            raise DsrError("store: its tables are of an older release; stop dsr serve, take a backup, run dsr upgrade")
+        raise _newer() if found else _no_store()
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        """One writer at a time, so that ``seq`` has no gap and a tree head means one thing."""
-        try:
-            with self._engine.begin() as connection:
-                if self._engine.dialect.name == "postgresql":
-                    connection.execute(text("SELECT pg_advisory_xact_lock(44500)"))
-                yield connection
-            return
-        except OperationalError as error:
-            full = "full" in str(error.orig)
-        raise DsrError(
-            "store: the disk is full; free space and run the command again; nothing is half-written"
-            if full
-            else "store: the database does not answer; check DSR_DATABASE_URL or the home's disk"
-        )
+    def _read(self) -> AbstractContextManager[Connection]:
+        return self._database.read()
+
+    def _write(self) -> AbstractContextManager[Connection]:
+        return self._database.write()
 
     # -- cases ---------------------------------------------------------------------------------------------
 
     def next_case_no(self, year: int) -> str:
-        with self._reads.connect() as connection:
-            last = connection.execute(
-                select(func.max(CASE.c.case_no)).where(CASE.c.case_no.like(f"DSR-{year}-%"))
-            ).scalar()
+        with self._read() as connection:
+            # Numbers of one shape only: in their order under every collation, and found by the index.
+            of_year = CASE.c.case_no.between(f"DSR-{year}-000000", f"DSR-{year}-999999")
+            last = connection.execute(select(func.max(CASE.c.case_no)).where(of_year)).scalar()
         return f"DSR-{year}-{int(last.rpartition('-')[2]) + 1 if last else 1:06d}"
 
     def open_case(self, case: Case, twin: str, act: Act, sealed: bytes, at: datetime, actor: str) -> None:
@@ -191,24 +214,32 @@ class Store:
                 taken = True
             else:
                 connection.execute(insert(CASE).values(**row))
-                self._append(connection, case.case_no, act, sealed, at, actor)
+                self._append(connection, case.case_no, _sealed_with(act, row), sealed, at, actor)
                 _change_work(connection, case.case_no, act)
         if taken:
             raise Conflict(f"{case.case_no}: the number was taken while this case was being opened; run open again")
 
     def case(self, case_no: str) -> Case:
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             row = connection.execute(select(CASE).where(CASE.c.case_no == case_no)).mappings().first()
         if row is None:
             raise BadInput("case", f"no case '{as_id(case_no)}'", "see dsr list")
         return _case_of(row)
 
-    def cases(self) -> list[Case]:
-        with self._reads.connect() as connection:
-            return [_case_of(row) for row in connection.execute(select(CASE).order_by(CASE.c.case_no)).mappings()]
+    def holds(self, case_no: str) -> bool:
+        with self._read() as connection:
+            return connection.execute(select(CASE.c.case_no).where(CASE.c.case_no == case_no)).scalar() is not None
+
+    def cases(self, states: Collection[State] | None = None) -> list[Case]:
+        """By number; ``states``: only those, without reading the others."""
+        query = select(CASE).order_by(CASE.c.case_no)
+        if states is not None:
+            query = query.where(CASE.c.state.in_(sorted(states)))
+        with self._read() as connection:
+            return [_case_of(row) for row in connection.execute(query).mappings()]
 
     def twins(self, twin: str) -> list[Case]:
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             rows = connection.execute(select(CASE).where(CASE.c.twin == twin).order_by(CASE.c.case_no)).mappings()
             return [_case_of(row) for row in rows]
 
@@ -248,10 +279,24 @@ class Store:
 
     def check(self, lease: Lease) -> None:
         """Raises Conflict once somebody else took the case."""
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             epoch = connection.execute(select(CASE.c.epoch).where(CASE.c.case_no == lease.case_no)).scalar()
         if epoch != lease.epoch:
             raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
+
+    def altered(self, case_no: str | None = None) -> list[str]:
+        """Cases whose row is not what their last event left: somebody wrote past the log.
+
+        An event of the first release says nothing of the row: such a case is proved from its next event on.
+        """
+        its = EVENT.alias()
+        last = select(func.max(its.c.seq)).where(its.c.case_no == CASE.c.case_no).scalar_subquery()
+        query = select(CASE, EVENT.c.public).select_from(CASE.outerjoin(EVENT, EVENT.c.seq == last))
+        if case_no is not None:
+            query = query.where(CASE.c.case_no == case_no)
+        with self._read() as connection:
+            rows = list(connection.execute(query).mappings())
+        return [row["case_no"] for row in rows if _said_of_row(row) != _row_digest(row)]
 
     def release(self, lease: Lease) -> None:
         with self._write() as connection:
@@ -276,14 +321,13 @@ class Store:
                 if self._recorded(connection, lease.case_no, act):
                     return case
                 case = case.after(act)
-                self._append(connection, lease.case_no, act, sealed, at, actor)
+                changed = {"state": case.state.value, "facts": canonical(case.facts)}
+                self._append(connection, lease.case_no, _sealed_with(act, {**row, **changed}), sealed, at, actor)
                 _change_work(connection, lease.case_no, act)
                 connection.execute(
                     update(CASE)
                     .where(CASE.c.case_no == lease.case_no, CASE.c.epoch == lease.epoch)
-                    .values(
-                        state=case.state.value, facts=canonical(case.facts), lease_until=time.time() + LEASE_SECONDS
-                    )
+                    .values(**changed, lease_until=time.time() + LEASE_SECONDS)
                 )
                 return case
         raise Conflict(f"{lease.case_no}: another process took over this case; this one stops")
@@ -297,9 +341,11 @@ class Store:
         return found is not None
 
     def _append(self, connection: Connection, case_no: str, act: Act, sealed: bytes, at: datetime, actor: str) -> None:
-        seq = int(connection.execute(select(func.coalesce(func.max(EVENT.c.seq), 0))).scalar_one()) + 1
+        tree, last = _tree(connection)
+        seq = last + 1
         stamp = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
         line = Event(seq, case_no, act.step_key, act.phase, stamp, actor, canonical(act.public), sealed)
+        tree.append(leaf(line))
         connection.execute(
             insert(EVENT).values(
                 seq=seq,
@@ -313,6 +359,7 @@ class Store:
                 leaf=leaf(line),
             )
         )
+        _keep(connection, tree, seq)
 
     def log_alone(self, case_no: str, act: Act, at: datetime, actor: str) -> None:
         """An event that belongs to no case change (an officer added, the trail checked). Twice is once."""
@@ -323,13 +370,13 @@ class Store:
     def said(self, case_no: str, step_key: str, phase: str) -> dict[str, Any] | None:
         """The public part of one step, if it stands in the log."""
         one = (EVENT.c.case_no == case_no, EVENT.c.step_key == step_key, EVENT.c.phase == phase)
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             public = connection.execute(select(EVENT.c.public).where(*one)).scalar()
         return None if public is None else cast(dict[str, Any], json.loads(public))
 
     def ledger(self, case_no: str) -> dict[tuple[str, str], dict[str, Any]]:
         """``(step_key, phase)`` → public part: what was begun and what ended."""
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             rows = connection.execute(
                 select(EVENT.c.step_key, EVENT.c.phase, EVENT.c.public)
                 .where(EVENT.c.case_no == case_no)
@@ -342,20 +389,22 @@ class Store:
         query = select(EVENT).order_by(EVENT.c.seq)
         if case_no is not None:
             query = query.where(EVENT.c.case_no == case_no)
-        with self._reads.connect() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(query).mappings():
+        in_parts = {"yield_per": 1000}
+        with self._read() as connection, connection.execute(query, execution_options=in_parts) as rows:
+            for row in rows.mappings():
                 fields = {
                     name: row[name] for name in ("seq", "case_no", "step_key", "phase", "at", "actor_id", "public")
                 }
                 yield Event(**fields, sealed=bytes(row["sealed"])), bytes(row["leaf"])
 
     def leaves(self) -> list[bytes]:
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             return [bytes(found) for found in connection.execute(select(EVENT.c.leaf).order_by(EVENT.c.seq)).scalars()]
 
     def head(self) -> TreeHead:
-        leaves = self.leaves()
-        return TreeHead(len(leaves), root(leaves))
+        """Of the kept tree: costs the same however long the log is. Raises CheckFailed when it is damaged."""
+        with self._read() as connection:
+            return _tree(connection)[0].head
 
     # -- open work -------------------------------------------------------------------------------------------
 
@@ -366,20 +415,12 @@ class Store:
                 _owe(connection, work)
 
     def work(self, case_no: str | None = None) -> list[Work]:
-        query = select(WORK).order_by(WORK.c.due, WORK.c.case_no, WORK.c.what)
+        query = select(WORK)
         if case_no is not None:
             query = query.where(WORK.c.case_no == case_no)
-        with self._reads.connect() as connection:
-            return [
-                Work(
-                    row["case_no"],
-                    row["what"],
-                    row["who"],
-                    date.fromisoformat(row["due"]),
-                    date.fromisoformat(row["reminded"]) if row["reminded"] else None,
-                )
-                for row in connection.execute(query).mappings()
-            ]
+        with self._read() as connection:
+            found = [_work_of(row) for row in connection.execute(query).mappings()]
+        return sorted(found, key=lambda work: (work.due, work.case_no, work.what))  # no database's own order of letters
 
     # -- officers --------------------------------------------------------------------------------------------
 
@@ -393,13 +434,61 @@ class Store:
         if exists:
             raise BadInput("name", "there is such an officer already", "choose another name")
 
+    def has_officers(self) -> bool:
+        with self._read() as connection:
+            return connection.execute(select(OFFICER.c.name).limit(1)).scalar() is not None
+
     def officer(self, name: str) -> tuple[str, str] | None:
         """Role and secret's hash."""
-        with self._reads.connect() as connection:
+        with self._read() as connection:
             row = connection.execute(
                 select(OFFICER.c.role, OFFICER.c.secret_hash).where(OFFICER.c.name == name)
             ).first()
         return (str(row[0]), str(row[1])) if row else None
+
+
+def _no_store() -> BadInput:
+    fix = "set it to the database this home was made with, or leave it unset for SQLite in the home"
+    return BadInput("DSR_DATABASE_URL", "no office's store is there", fix)
+
+
+def _newer() -> DsrError:
+    return DsrError("store: its tables are of a newer release than this program; install that release")
+
+
+def _tree(connection: Connection) -> tuple[Tree, int]:
+    """The tree of the whole log, and the number of its last event: what is kept, and what was appended since.
+
+    Nothing was, unless by a program of an older release; where no tree is kept, everything.
+    """
+    kept = connection.execute(select(TREE)).mappings().first()
+    tree, last = (Tree.kept(kept["size"], bytes(kept["peaks"])), int(kept["last"])) if kept else (Tree(), 0)
+    since = select(EVENT.c.seq, EVENT.c.leaf).where(EVENT.c.seq > last).order_by(EVENT.c.seq)
+    for seq, one in connection.execute(since):
+        tree.append(bytes(one))
+        last = int(seq)
+    return tree, last
+
+
+def _keep(connection: Connection, tree: Tree, last: int) -> None:
+    values = {"last": last, "size": tree.size, "peaks": tree.peaks}
+    if not connection.execute(update(TREE).values(**values)).rowcount:
+        connection.execute(insert(TREE).values(log=TRAIL, **values))
+
+
+def _row_digest(row: Any) -> str:
+    """Of what a case's row says beside its lease: ids, codes, counts and days."""
+    told = "\0".join(str(row[name]) for name in ("case_no", "right", "state", "received_at", "law_version", "facts"))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _said_of_row(row: Any) -> str | None:
+    return json.loads(row["public"]).get("row", _row_digest(row)) if row["public"] else None
+
+
+def _sealed_with(act: Act, row: Any) -> Act:
+    """The act, with what it leaves of the case: the tree then proves the row too."""
+    return replace(act, public={**act.public, "row": _row_digest(row)})
 
 
 def _owe(connection: Connection, work: Work) -> None:
@@ -421,6 +510,11 @@ def _change_work(connection: Connection, case_no: str, act: Act) -> None:
         _owe(connection, Work(case_no, what, who, due))
 
 
+def _work_of(row: Any) -> Work:
+    reminded = date.fromisoformat(row["reminded"]) if row["reminded"] else None
+    return Work(row["case_no"], row["what"], row["who"], date.fromisoformat(row["due"]), reminded)
+
+
 def _case_of(row: Any) -> Case:
     return Case(
         row["case_no"],
@@ -431,15 +525,3 @@ def _case_of(row: Any) -> Case:
         int(row["epoch"]),
         json.loads(row["facts"]),
     )
-
-
-def _sqlite_settings(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A transaction that reads before it writes would otherwise fail at once with "database is locked".
-    reads = connection.get_execution_options().get("reads_only", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -165,6 +165,16 @@ class Vault:
     def __repr__(self) -> str:
         return "Vault()"
 
+    def handed_over(self) -> tuple[Path, bytes]:
+        """What a child process of ours needs to open the same folders (``taken_over``); given through its pipe only."""
+        return self._root, self._keys.master
+
+    @classmethod
+    def taken_over(cls, told: tuple[Path, bytes]) -> Vault:
+        """In the child. It cannot sign the log: the key for that is another."""
+        root, master = told
+        return cls(root, Keys(master, Ed25519PrivateKey.generate()))
+
     @contextmanager
     def opening(self) -> Iterator[None]:
         """One case is opened at a time: of two that drew one number, the later would replace the other's request."""

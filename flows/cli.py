@@ -15,14 +15,17 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from connectors.draft import draft
 from dsr import request as shapes
-from dsr.engine import deciding, desk, fulfilling, intake, process, reviewing
+from dsr.engine import collecting, deciding, desk, fulfilling, intake, process, reviewing
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
+from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json
 from flows import home as homes
@@ -71,21 +74,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     act: Callable[[Arguments], int | None] = arguments.act
     try:
-        return act(arguments) or 0
+        status = act(arguments) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read our output has what they wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Exception as error:
         return _failed(arguments, error)
 
 
-def _failed(arguments: Arguments, failure: Exception) -> int:
-    """Says what stopped us; gives the exit status."""
+def _told(failure: Exception) -> tuple[str, int]:
+    """What may be said of a failure, and the exit status."""
     if isinstance(failure, DsrError):
-        words, status = str(failure), failure.exit_status
-    elif isinstance(failure, OSError):
+        return str(failure), failure.exit_status
+    if isinstance(failure, OSError):
         said = f"{type(failure).__name__}: {os_words(failure)}"
-        words, status = f"{said}: free space or check permissions, then run again", 1
-    else:  # its message may hold anything, a subject's value too: only its place is told
-        said = f"{type(failure).__name__} at {_place(failure)}"
-        words, status = f"defect: {said}; nothing was lost, tell the technician", 1
+        return f"{said}: free space or check permissions, then run again", 1
+    # Its message may hold anything, a subject's value too: only its place is told.
+    return f"defect: {type(failure).__name__} at {_place(failure)}; nothing was lost, tell the technician", 1
+
+
+def _failed(arguments: Arguments, failure: Exception) -> int:
+    words, status = _told(failure)
     japanese = next((said for kind, said in HEADLINES if isinstance(failure, kind)), "内部の不具合です")
     print(f"dsr: {japanese}: {words}" if _japanese(arguments) else f"dsr: {words}", file=sys.stderr)
     return status
@@ -190,6 +201,11 @@ def _init(arguments: Arguments) -> None:
     _print(arguments, {"home": str(home)}, f"{home}  OK")
 
 
+def _upgrade(arguments: Arguments) -> None:
+    before, now = homes.upgrade(_home(arguments))
+    _print(arguments, {"from": before, "to": now}, f"{before} → {now}  OK")
+
+
 def _officer_add(arguments: Arguments) -> None:
     secret = secrets.token_urlsafe(18)
     homes.add_officer(_home(arguments), arguments.name, arguments.role, secret, arguments.now)
@@ -213,9 +229,31 @@ def _inventory_check(arguments: Arguments) -> int:
         lines = [
             f"{p['system']}{'.' + p['dataset'] if p['dataset'] else ''} {p['place']}: {p['problem']}" for p in problems
         ]
-        _print(arguments, {"problems": problems}, "\n".join(lines) or "OK")
+        gaps = [f"company.{name}" for name in desk.letter_gaps(office)]
+        _print(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
+        for name in gaps:
+            missing = "未記入です。通知書に必要です" if _japanese(arguments) else "is missing; every letter needs it"
+            print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
+
+
+def _inventory_draft(arguments: Arguments) -> None:
+    out = Path(arguments.out) if arguments.out else None
+    if out and out.exists():
+        raise BadInput("--out", "there is a file already", "a draft never overwrites one: name another")
+    made = draft(arguments.url, arguments.schema, out.parent if out else Path(), os.environ)
+    if out:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(made.text)
+    told: dict[str, Any] = {"datasets": made.datasets, "not_personal": made.excused}
+    told["problems"] = [{"dataset": d.dataset, "place": d.place, "problem": d.problem} for d in made.left]
+    document, words = ({"out": str(out)}, str(out)) if out else ({"inventory": made.text}, made.text.rstrip("\n"))
+    _print(arguments, {**document, **told}, words)
+    for problem in made.left:
+        print(f"{problem.dataset or ''} {problem.place}: {problem.problem}", file=sys.stderr)
+    asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not _japanese(arguments)]
+    print(f"{made.datasets} datasets, {made.excused} not_personal: {asks}", file=sys.stderr)
 
 
 def _open(arguments: Arguments) -> None:
@@ -236,6 +274,9 @@ def _open(arguments: Arguments) -> None:
             )
         else:
             _next(arguments, case.case_no, case.state, linked_to=None)
+        if case.facts.get("undrawn"):
+            by_hand = ("受付票は手書きで（印刷できない文字）", "write the acknowledgement by hand")
+            print(f"dsr: {by_hand[not _japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
 
 
 def _prove(arguments: Arguments) -> int:
@@ -257,6 +298,11 @@ def _answer(arguments: Arguments) -> None:
         _next(arguments, arguments.case, office.store.case(arguments.case).state)
 
 
+def _order(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        _print(arguments, intake.search_order(office, arguments.case, arguments.system))
+
+
 def _remote(arguments: Arguments, deployment: str, *cases: str) -> int:
     from flows.deployments import hand_over
 
@@ -272,6 +318,8 @@ def _collect(arguments: Arguments) -> int:
     if arguments.remote:
         return _remote(arguments, "collect", *numbers)
     with _office(arguments) as office:
+        for case_no in numbers if arguments.again else ():
+            collecting.collect_again(office, case_no)
         if len(numbers) == 1:
             ended: dict[str, State | Exception] = {numbers[0]: process.collect(office, numbers[0])}
         else:
@@ -300,9 +348,21 @@ def _review(arguments: Arguments) -> None:
     with _office(arguments) as office:
         if arguments.file:
             state = reviewing.take_review(office, arguments.case, read_json(Path(arguments.file), "review"))
-            _next(arguments, arguments.case, state)
+            left = reviewing.left_over(office, arguments.case)
+            _next(arguments, arguments.case, state, **left)
+            _warn_of(arguments, left)
         else:
             _print(arguments, reviewing.worksheets(office, arguments.case))
+
+
+def _warn_of(arguments: Arguments, left: dict[str, Any]) -> None:
+    """What a hurried reader overlooks: places, never the text."""
+    japanese = _japanese(arguments)
+    if left["unread"]:
+        print(f"  {'未読の記載' if japanese else 'notes not read yet'}: {left['unread']}", file=sys.stderr)
+    for note in left["unstruck"]:
+        words = "提示された箇所が消されていません" if japanese else "proposed and not struck"
+        print(f"  {words}: {note['dataset']} {note['record']} {note['field']} {note['spans']}", file=sys.stderr)
 
 
 def _decide(arguments: Arguments) -> None:
@@ -363,15 +423,28 @@ def _list(arguments: Arguments) -> None:
         lines = []
         for row in rows:
             presuit, sla = row["clocks"]["presuit"], row["clocks"]["sla"]
-            first = row["due"][0] if row["due"] else None
             lines.append(
                 f"{row['case']}  {row['state']:<18} {row['owner']:<8} "
-                f"A {presuit['ends'] if presuit else '–'}  B {sla['due'] or '–'}  "
-                + (f"{first['what']} → {first['who']} {first['due']}" if first else "")
+                f"A {presuit['ends'] if presuit else '–'}{_late(arguments, presuit)}  B {sla['due'] or '–'}  "
+                + (f"= {row['linked_to']}" if row["linked_to"] and not row["due"] else _first(arguments, row, office))
             )
         _print(
             arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if _japanese(arguments) else "no cases")
         )
+
+
+def _late(arguments: Arguments, clock: dict[str, Any] | None) -> str:
+    over = -clock["left"] if clock and clock["left"] is not None else 0
+    return "" if over <= 0 else f"（{over}日超過）" if _japanese(arguments) else f" ({over} days over)"
+
+
+def _first(arguments: Arguments, row: dict[str, Any], office: Office) -> str:
+    """The most urgent work, and by how much it is late."""
+    if not row["due"]:
+        return ""
+    work = row["due"][0]
+    over = (office.today - date.fromisoformat(work["due"])).days
+    return f"{work['what']} → {work['who']} {work['due']}{_late(arguments, {'left': -over})}"
 
 
 def _show(arguments: Arguments) -> None:
@@ -385,6 +458,8 @@ def _show(arguments: Arguments) -> None:
             f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''} {d['detail'] or ''}"
             for d in shown["datasets"]
         ]
+        stopped = (shown["release"] or {}).get("findings", [])
+        lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         _print(arguments, shown, "\n".join(lines))
@@ -395,13 +470,12 @@ def _watch(arguments: Arguments) -> int:
     with _office(arguments) as office:
         found = desk.watch(office)
         ended = process.collect_together(office, found["resume"])
+        told = {case_no: _told(error) for case_no, error in ended.items() if isinstance(error, Exception)}
+        failed = {case_no: words for case_no, (words, _) in told.items()}
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
-        _print(arguments, found, "\n".join([*lines, f"tree head {found['head']}"]))
-    failed = [
-        _failed(arguments, error)
-        for error in ended.values() if isinstance(error, Exception) and not isinstance(error, Conflict)
-    ]
-    return max([3 if State.BLOCKED in ended.values() else 0, *failed])
+        lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
+        _print(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
+    return 3 if State.BLOCKED in ended.values() else 1 if failed else 0
 
 
 def _trail_verify(arguments: Arguments) -> int:
@@ -497,17 +571,17 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--officers")
     init.add_argument("--keys", help="keep the keys in another folder")
     init.add_argument("--production", action="store_true", help="refuse --now in this home for ever")
+    command("upgrade", _upgrade, "bring the home's store to this release; safe to run twice")
     officer = command(
         "add", _officer_add, "add an officer; the secret is shown once", "name", under=group("officer", "officers")
     )
     officer.add_argument("--role", required=True)
     command("login", _login, "sign in on this machine", "name")
-    command(
-        "check",
-        _inventory_check,
-        "live schemas and files against the declaration",
-        under=group("inventory", "declared systems"),
-    )
+    declared = group("inventory", "declared systems")
+    command("check", _inventory_check, "live schemas and files against the declaration", under=declared)
+    drafting = command("draft", _inventory_draft, "propose a declaration of an SQL database", "url", under=declared)
+    drafting.add_argument("--out", metavar="FILE", help="a new file; standard output without it")
+    drafting.add_argument("--schema", help="only this schema of the database")
 
     command("open", _open, "open a case for a request", "request")
     for name, act, words in (
@@ -515,11 +589,13 @@ def _parser() -> argparse.ArgumentParser:
         ("dispatch", _dispatch, "record envelope check, sending or return"),
     ):
         command(name, act, words, "case").add_argument("--file", required=True)
+    command("order", _order, "the search order of a manual system: whom to look for, where, how", "case", "system")
     answer = command("answer", _answer, "enter the answer to a search order of a manual system", "case", "system")
     answer.add_argument("--file", required=True)
-    collecting = command("collect", _collect, "find and fetch what is the subject's; several cases share a scan")
-    collecting.add_argument("case", nargs="+")
-    for each in (collecting, command("fulfil", _fulfil, "make letter, book and data", "case")):
+    running = command("collect", _collect, "find and fetch what is the subject's; several cases share a scan")
+    running.add_argument("case", nargs="+")
+    running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
+    for each in (running, command("fulfil", _fulfil, "make letter, book and data", "case")):
         each.add_argument("--remote", action="store_true", help="hand it to the deployment")
     command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")
     decide = command("decide", _decide, "decide on the proposal", "case").add_mutually_exclusive_group(required=True)

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from dsr.connector import Connector
 from dsr.days import TOKYO
 from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
-from dsr.errors import BadInput, NotAllowed
+from dsr.errors import BadInput, DsrError, NotAllowed
 from dsr.inventory import Inventory, read_inventory
-from dsr.rules.lifecycle import ROLES
+from dsr.rules.lifecycle import ROLES, allowed
 from dsr.shapes import read_json
 from dsr.store import Store
 from dsr.vault import Keys, Vault
@@ -35,15 +36,15 @@ def init(home: Path, inventory: Path, officers: Path | None, keys: Path | None, 
         raise BadInput("--home", "there is a home already", "choose another folder")
     read_inventory(inventory)
     people = _officers(officers) if officers else []
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    home.chmod(0o700)
     key_folder = keys or home / "keys"
-    Keys.create(key_folder)
-    store = _store(home)
-    store.create()
-    for name, role, secret in people:
-        store.add_officer(name, role, secret_hash(secret))
-    store.close()
+    with closing(_connected(home)) as store:
+        store.vacant()
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        home.chmod(0o700)
+        Keys.create(key_folder)
+        store.create()
+        for name, role, secret in people:
+            store.add_officer(name, role, secret_hash(secret))
     (home / "prefect").mkdir(exist_ok=True, mode=0o700)
     settings = {"inventory": str(inventory.resolve()), "keys": str(key_folder.resolve()), "production": production}
     part = home / f"{SETTINGS}.part"
@@ -56,15 +57,23 @@ def _officers(path: Path) -> list[tuple[str, str, str]]:
     listed = read_json(path, "officers")
     if not isinstance(listed, list):
         raise BadInput("officers", "is not a list", '[{"name": …, "role": …, "secret": …}]')
-    made = []
+    made: list[tuple[str, str, str]] = []
     for at, entry in enumerate(listed):
         try:
-            made.append(
-                (str(entry["name"]), role_named(str(entry["role"]), f"officers.{at}.role"), str(entry["secret"]))
-            )
+            name, role, secret = (str(entry[part]) for part in ("name", "role", "secret"))
         except (TypeError, KeyError):
             raise BadInput(f"officers.{at}", "lacks name, role or secret", "give all three") from None
+        if name in {other for other, _, _ in made}:
+            raise BadInput(f"officers.{at}.name", "there is such an officer already", "choose another name")
+        made.append((_name(name, f"officers.{at}.name"), role_named(role, f"officers.{at}.role"), secret))
     return made
+
+
+def _name(name: str, field: str) -> str:
+    """As it can be printed on a letter; PostgreSQL could not even keep some of the rest."""
+    if not name.strip() or not name.isprintable():
+        raise BadInput(field, "is no name that can be printed", "use letters and digits")
+    return name
 
 
 def role_named(role: str, field: str) -> str:
@@ -74,8 +83,25 @@ def role_named(role: str, field: str) -> str:
     return role
 
 
-def _store(home: Path) -> Store:
+def _connected(home: Path) -> Store:
     return Store.connect(os.environ.get("DSR_DATABASE_URL") or f"sqlite:///{home / 'dsr.db'}")
+
+
+def _store(home: Path) -> Store:
+    """Raises DsrError, naming the cure, for a store of another release than this program."""
+    store = _connected(home)
+    try:
+        return store.ready()
+    except DsrError:
+        store.close()
+        raise
+
+
+def upgrade(home: Path) -> tuple[str, str]:
+    """The store's revision before and now. A technician's act on the machine, like ``init``: no officer signs in."""
+    settings_of(home)
+    with closing(_connected(home)) as store:
+        return store.upgrade()
 
 
 def settings_of(home: Path) -> dict[str, Any]:
@@ -110,16 +136,16 @@ def office(
     settings = settings_of(home)
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     keys = Keys.load(Path(settings["keys"]))
-    store = _store(home)
     inventory = read_inventory(Path(settings["inventory"]))
     index = side_index(home, Path(settings["keys"]))
+    store = _store(home)
 
     def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
         return connecting(inventory, answers) if connecting else connect(inventory, answers=answers, index=index)
 
     try:
         actor = officer or _signed_in(home, store)
-    except NotAllowed:
+    except DsrError:
         store.close()
         raise
     return Office(
@@ -154,11 +180,8 @@ def _signed_in(home: Path, store: Store) -> Officer:
 
 def log_in(home: Path, name: str, secret: str) -> Officer:
     """Checks the secret and keeps the session in an owner-only file."""
-    store = _store(home)
-    try:
+    with closing(_store(home)) as store:
         officer = sign_in(store, name, secret)
-    finally:
-        store.close()
     part = home / f"{SESSION}.part"
     part.touch(mode=0o600)
     part.write_text(json.dumps({"name": name, "secret": secret}, ensure_ascii=False))
@@ -167,12 +190,18 @@ def log_in(home: Path, name: str, secret: str) -> Officer:
 
 
 def add_officer(home: Path, name: str, role: str, secret: str, now: str | None) -> None:
+    """The first officer of a home is a technician; every further one is added by a technician who is signed in."""
     settings = settings_of(home)
     clock, rehearsal = clock_of(now, bool(settings["production"]))
-    store = _store(home)
-    try:
+    with closing(_store(home)) as store:
+        actor = _name(name, "name")
+        if store.has_officers():
+            officer = _signed_in(home, store)
+            if not allowed(officer.role, "add_officer"):
+                raise NotAllowed(f"officer add: not open to the role {officer.role}; sign in as technician")
+            actor = officer.name
+        elif role_named(role, "--role") != "technician":
+            raise BadInput("--role", "the first officer must be a technician", "add one, who adds the others")
         store.add_officer(name, role_named(role, "--role"), secret_hash(secret))
         public = {"role": role, **({"rehearsal": True} if rehearsal else {})}
-        store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), name)
-    finally:
-        store.close()
+        store.log_alone(OFFICE_LOG, Act(f"officer:{name}", "result", public), clock(), actor)

@@ -183,7 +183,7 @@ class Desk:
 def _read(sheets: Mapping[str, Any]) -> Found:
     notes: dict[str, dict[str, Any]] = {}
     for note in sheets["notes"]:
-        spans = [[*span, "APPI-33-1-OTHER"] for span in note["proposed"]]
+        spans = note["proposed"]
         marks = notes.setdefault(note["dataset"], {}).setdefault(note["record"], {"strike": []})
         marks["strike"] += spans
     return {"identity": {}, "notes": notes}

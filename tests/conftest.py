@@ -9,6 +9,7 @@ import pytest
 
 from sample_data.build import build
 from sample_data.serve import Server, serve
+from tests.connector_fixtures import Postgres, running_postgres  # noqa: F401 - a fixture, one server for all
 from tests.story import Office
 
 
@@ -37,3 +38,12 @@ def sample(sample_of: Callable[[int], Path]) -> Path:
 @pytest.fixture
 def office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     return Office.set_up(tmp_path / "home", sample, monkeypatch)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Every promise of the store is kept on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'dsr.db'}"
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.database()

@@ -7,7 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -57,6 +57,8 @@ class Postgres:
     """A server on a socket of its own, under an unprivileged user. ``database()`` gives the URL of a fresh one."""
 
     folder: Path
+    control: Callable[..., None] = field(repr=False)
+    """pg_ctl with these words: a test that needs a server to die has one of its own."""
     numbers: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str, user: str = "postgres", password: str = SECRET) -> str:
@@ -103,13 +105,17 @@ def postgres_server() -> Iterator[Postgres]:
     rules = folder / "data" / "pg_hba.conf"
     rules.write_text("local all locked scram-sha-256\n" + rules.read_text())
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off -c full_page_writes=off"
-    run("pg_ctl", "-w", "-l", str(folder / "log"), "-o", options, "start")
+
+    def control(*words: str) -> None:
+        run("pg_ctl", "-w", *(("-l", str(folder / "log"), "-o", options) if "start" in words else ()), *words)
+
+    control("start")
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, control)
         server.run("postgres", "CREATE ROLE locked LOGIN PASSWORD 'other'")
         yield server
     finally:
-        run("pg_ctl", "-w", "-m", "fast", "stop")
+        control("-m", "fast", "stop")
         with suppress(OSError):
             shutil.rmtree(folder)
 

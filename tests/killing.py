@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -24,15 +23,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
 from dsr import store as stores
 from dsr.engine.office import Office
-from dsr.log import Event, verify_log
+from dsr.log import Event, Tree, verify_log
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys, Vault
 from flows.cli import main as dsr
 
 NOW = "2026-11-22T09:00+09:00"
 SHORT_LEASE = 0.05
+
+
+def in_the_home(home: Path) -> str:
+    return f"sqlite:///{home / 'dsr.db'}"
+
+
+database_of: Callable[[Path], str] = in_the_home
+"""The store of a home; of PostgreSQL each home has a database of its own."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL server, by the address of the database that the office under test was made with."""
+
+    url: str
+
+    def of(self, home: Path) -> str:
+        return self.url.replace(f"/{self._name}?", f"/kill_{home.name}?")
+
+    @property
+    def _name(self) -> str:
+        return self.url.partition("@/")[2].partition("?")[0]
+
+    def copy(self, home: Path) -> None:
+        maintenance = create_engine(self.url.replace(f"/{self._name}?", "/postgres?"), poolclass=NullPool)
+        with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as base:
+            base.execute(text(f"DROP DATABASE IF EXISTS kill_{home.name} WITH (FORCE)"))
+            base.execute(text(f"CREATE DATABASE kill_{home.name} TEMPLATE {self._name}"))
 
 
 @dataclass(frozen=True)
@@ -97,6 +127,7 @@ def start(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, 
         out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1)
         os.dup2(out, 2)
+        os.environ["DSR_DATABASE_URL"] = database_of(home)
         os.environ.update(DSR_HOME=str(home), DSR_OFFICER=argv[0], DSR_SECRET=os.environ[f"SECRET_{argv[0]}"])
         try:
             arm(Points(trace, at, sign), lease)
@@ -131,22 +162,24 @@ def run(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, le
 def model(home: Path, keys: Path) -> dict[str, Any]:
     """Everything that counts, by name; equal models give equal packages. Values stand as digests."""
     held: dict[str, Any] = {}
-    with sqlite3.connect(home / "dsr.db") as base:
-        events = base.execute(
+    with create_engine(database_of(home), poolclass=NullPool).connect() as base:
+        events = base.exec_driver_sql(
             'SELECT seq, case_no, step_key, phase, at, actor_id, public, sealed, leaf FROM "event" ORDER BY seq'
         ).fetchall()
         for seq, case, step, phase, *rest in events:
             key = f"event {case} {step} {phase}"
             held[key] = "twice" if key in held else _digest(repr((seq, rest)).encode())
         cases = 'SELECT case_no, "right", state, received_at, law_version, facts FROM "case"'
-        for case_no, *rest in base.execute(cases):
+        for case_no, *rest in base.exec_driver_sql(cases):
             held[f"case {case_no}"] = _digest(repr(rest).encode())
-        for case_no, what, *rest in base.execute("SELECT case_no, what, who, due FROM work"):
+        for case_no, what, *rest in base.exec_driver_sql("SELECT case_no, what, who, due FROM work"):
             held[f"work {case_no} {what}"] = rest
-        holders = base.execute("SELECT count(*) FROM \"case\" WHERE holder != ''").fetchone()[0]
-    base.close()
+        holders = base.exec_driver_sql("SELECT count(*) FROM \"case\" WHERE holder != ''").scalar()
+        kept = base.exec_driver_sql("SELECT last, size, peaks FROM tree").one()
     read = [(Event(*line[:8]), line[8]) for line in events]
-    held["problems of the trail"] = [f"{p.what} at {p.seq}" for p in verify_log(iter(read))]
+    tree = Tree.kept(kept[1], bytes(kept[2]))
+    held["problems of the trail"] = [f"{p.what} at {p.seq}" for p in verify_log(iter(read), kept=tree.head)]
+    held["the kept tree ends with the log"] = kept[0] == max((line[0] for line in events), default=0)
     held["cases left held"] = holders
     for folder in sorted(home.glob("vault/DSR-*")):
         vault = Vault(home / "vault", Keys.load(keys)).case(folder.name)
@@ -195,12 +228,15 @@ class Plan:
     first: int = 1
     within: str = ""
     packages: int = 1
+    server: Server | None = None
 
     def fresh(self, name: str) -> Path:
         home = self.work / name
         shutil.rmtree(home, ignore_errors=True)
         shutil.rmtree(self.out, ignore_errors=True)
         shutil.copytree(self.home, home)
+        if self.server:
+            self.server.copy(home)
         return home
 
     @property
@@ -296,7 +332,11 @@ MODES = {"kill": killed, "stop": stopped, "busy": busy, "open": opened, "package
 
 
 def main() -> None:
+    global database_of
     told = json.loads(Path(sys.argv[1]).read_text())
+    if told.get("server"):
+        told["server"] = Server(told["server"])
+        database_of = told["server"].of
     plan = Plan(**{**told, **{name: Path(told[name]) for name in ("home", "work", "keys")}})
     whole = plan.fresh("whole")
     ran = run(whole, plan.command)

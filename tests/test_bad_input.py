@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from connectors.stores.faults import Guarded
-from dsr import store, vault
+from dsr import database, vault
 from sample_data.serve import Server, serve
 from tests.story import Office, oracle
 
@@ -462,8 +462,12 @@ def test_no_officer_approves_or_checks_what_the_same_officer_decided(
 
 
 def test_officers_are_added_once_and_with_a_role_that_exists(desk: Desk) -> None:
-    desk.refused("officer", "add", "shonin-1", "--role", "approver", status=2, words=("name", "choose another"))
-    desk.refused("officer", "add", "new-1", "--role", "boss", status=2, words=("--role", "no such role", "handler"))
+    for role in ("uketsuke-1", "shonin-1", "kansa-1", None):  # nobody makes their own second person
+        words = ("technician",) if role else ("signed in",)
+        desk.refused("officer", "add", "new-1", "--role", "approver", status=1, words=words, officer=role)
+    add = {"status": 2, "officer": "gijutsu-1"}
+    desk.refused("officer", "add", "shonin-1", "--role", "approver", words=("name", "choose another"), **add)
+    desk.refused("officer", "add", "new-1", "--role", "boss", words=("--role", "no such role", "handler"), **add)
 
 
 # -- no such case, no such home --------------------------------------------------------------------------------------
@@ -849,7 +853,7 @@ def test_a_full_disk_under_the_store_opens_no_half_case(
 ) -> None:
     """SQLite's own "database or disk is full": no page may be added."""
     desk = Desk.at_work(tmp_path, sample, monkeypatch)
-    plain = store._sqlite_settings
+    plain = database._sqlite_settings
 
     def tight(connection: Any, record: object) -> None:
         plain(connection, record)
@@ -858,7 +862,7 @@ def test_a_full_disk_under_the_store_opens_no_half_case(
     people = ("hanako", "kenta", "kaoru", "susumu", "ryoko", "nana", "yutaka", "ryo", "rei", "saki")
     refused = []
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_sqlite_settings", tight)
+        patch.setattr(database, "_sqlite_settings", tight)
         for person in people:
             status, told, errors = desk.run("open", str(sample / f"requests/{person}.json"))
             if status:

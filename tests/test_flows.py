@@ -33,6 +33,7 @@ from flows import boundary, deployments
 from flows.boundary import CaseNo, Redaction, StepFailed, guarded
 from tests.markers import Markers
 from tests.story import NOW, Office
+from tests.test_release_office import leak_in_the_book
 
 # Prefect leaves its connections to its own server to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -206,6 +207,21 @@ def test_the_flows_leave_the_same_events_as_the_plain_loop(
     assert prefect.run("fulfil", other) == "dispatching"
     assert events(plain, one) == events(engine, other)
     assert any(step.startswith("data:") for step, _ in events(engine, other))
+
+
+def test_a_package_that_the_gate_stops_fails_the_run_and_tells_nothing_of_the_value(
+    prefect: Prefect, engine: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = proved(engine, "hanako")
+    engine.ok("collect", case)
+    decided(engine, case, tmp_path)
+    with monkeypatch.context() as patch:
+        number = leak_in_the_book(engine, patch, str)
+        with pytest.raises(StepFailed, match="CheckFailed"):
+            prefect.run("fulfil", case)
+    shown = engine.ok("show", case)
+    assert shown["state"] == "fulfilling" and shown["release"]["findings"][0]["kind"] == "page"
+    assert number.encode() not in prefect.database.read_bytes()
 
 
 # -- a system that does not answer ----------------------------------------------------------------------------------------

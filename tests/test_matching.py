@@ -168,7 +168,9 @@ HOME = {"address": HOUSE + " みなとハイツ101号室"}
         ({"kana": "ﾀｶﾊｼ ﾊﾅ", "born_on": "1984-05-17", "phone": "0920001001"}, False, (), REVIEW),  # cut by the bank
         ({"name": "株式会社高橋花子", "born_on": "1984-05-17"}, False, (), REVIEW),  # SC-2
         ({"name": "株式会社遠藤商店", "phone": "0920001001"}, True, (), NO),
-        ({"name": "高橋", "phone": "0920001001", "born_on": "1984-05-17"}, False, (), MATCH),  # a family name alone
+        # A family name alone, or none: a twin at home agrees as well; only the mail is the person's own.
+        ({"name": "高橋", "phone": "0920001001", "born_on": "1984-05-17"}, False, (), REVIEW),
+        ({"phone": "0920001001", "born_on": "1984-05-17"}, False, (), REVIEW),
         ({"kana": "ﾀｶﾊｼ ﾊﾅｺ", "born_on": "1984-05-17"}, False, (), REVIEW),        # a reading alone is weak
         ({"name": "〓橋 花子", "kana": "タカハシ ハナコ"}, False, (), REVIEW),        # unsure beside another
         ({"name": "〓橋 花子"}, False, (), NO),

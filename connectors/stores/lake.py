@@ -21,7 +21,7 @@ from connectors.stores.lake_files import Feed, LakeFile, Piece, Shelf, bucket_wo
 from connectors.stores.lake_index import Indexed, Indexing, indexed
 from connectors.stores.rows import LIMIT, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
-from dsr.connector import Ask, Drift, Located
+from dsr.connector import Ask, Drift, Located, in_tenure
 from dsr.errors import BadInput, ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
 from dsr.inventory import Dataset
 
@@ -146,11 +146,12 @@ class LakeStore(Guarded):
             given = [values_of(dataset, ask, at) for ask in asks]
             together = self._beside(connection, statement, given, live) if len(asks) > 1 else None
             if together:
-                yield from _handed_out(asks, _batches(_ask(connection, together, {})))
+                for ask, rows in _handed_out(asks, _batches(_ask(connection, together, {}))):
+                    yield from _told(dataset, ask, rows)
             for ask, values in zip(asks, given, strict=True) if not together else ():
                 sql, bound = statement.render("$", values)
                 for batch in _batches(_ask(connection, sql, bound)):
-                    yield Located(ask, pa.Table.from_batches([batch]))
+                    yield from _told(dataset, ask, pa.Table.from_batches([batch]))
         self._still(dataset, files, self._shelf.here and all(piece.groups is None for piece in pieces))
 
     def _still(self, dataset: Dataset, files: Sequence[LakeFile], opened_once: bool) -> None:
@@ -168,6 +169,7 @@ class LakeStore(Guarded):
         if text is None:
             return None
         binds = {word: [values.get(word) for values in given] for word in sorted(statement.binds)}
+        binds |= {f"open_{side}": [side in values.get("open", ()) for values in given] for side in ("from", "to")}
         connection.register(_ASKS, pa.table({_NO: pa.array(range(len(given)), pa.int32()), **binds}))
         sql = f"SELECT {_ASKS}.{_NO}, {_ROWS}.* FROM {_ASKS}, LATERAL ({text}\n) AS {_ROWS}"  # noqa: S608
         with suppress(duckdb.Error):
@@ -262,6 +264,9 @@ class LakeStore(Guarded):
             with self._open(statement) as connection:
                 try:
                     live = set(self._columns(connection, statement).names)
+                except duckdb.ParserException:
+                    places.append((name, "is not SQL to DuckDB → quote column names that are its own words, as \"at\""))
+                    continue
                 except duckdb.Error:
                     places.append((name, "cannot be read"))
                     continue
@@ -319,7 +324,13 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, LIMIT).cast(schema)
 
 
-def _handed_out(asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Iterator[Located]:
+def _told(dataset: Dataset, ask: Ask, rows: pa.Table) -> Iterator[Located]:
+    kept = in_tenure(dataset, ask, rows)
+    if kept.num_rows:
+        yield Located(ask, kept)
+
+
+def _handed_out(asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Ask, pa.Table]]:
     """Rows whose first column is their ask's number, as tables of each ask."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
@@ -331,14 +342,14 @@ def _handed_out(asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Itera
         yield from _by_ask(asks, pa.Table.from_batches(held))
 
 
-def _by_ask(asks: Sequence[Ask], rows: pa.Table) -> Iterator[Located]:
+def _by_ask(asks: Sequence[Ask], rows: pa.Table) -> Iterator[tuple[Ask, pa.Table]]:
     numbers = rows.column(0).to_numpy()
     order = np.argsort(numbers, kind="stable")
     rows = rows.drop_columns([rows.column_names[0]]).take(pa.array(order))
     found, starts = np.unique(numbers[order], return_index=True)
     for number, start, end in zip(found, starts, [*starts[1:], len(numbers)], strict=True):
         for at in range(start, end, LIMIT):
-            yield Located(asks[number], rows.slice(at, min(LIMIT, end - at)))
+            yield asks[number], rows.slice(at, min(LIMIT, end - at))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -90,6 +90,8 @@ class LogStore(Guarded):
     def _lines(self, dataset: Dataset, path: Path) -> Iterator[tuple[int, bytes]]:
         """Raises ConnectorMisread where the file breaks off, after the last whole line."""
         number, broken = 0, ""
+        if path.name.endswith(".gz") and not path.stat().st_size:  # gzip itself takes it for an empty log
+            self._misread(dataset, path, 1, "the file is damaged or cut off (no gz header)")
         with path.open("rb") as plain:
             stream: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=plain) if path.name.endswith(".gz") else plain
             try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import psycopg
@@ -21,7 +22,7 @@ from connectors.stores.catalog import Catalog, read_catalog
 from connectors.stores.faults import Guarded, places_of
 from connectors.stores.rows import LIMIT, Columns, Exactly, by_nulls, distinct_keys, needed, require_fields
 from connectors.stores.statements import Statement, fetching, locating, values_of
-from dsr.connector import Ask, Drift, Located
+from dsr.connector import Ask, Drift, Located, in_tenure
 from dsr.errors import (
     BadInput,
     ConnectorDrifted,
@@ -32,6 +33,7 @@ from dsr.errors import (
 )
 from dsr.inventory import Dataset
 
+T = TypeVar("T")
 KEYS_AT_ONCE = 5_000
 _BINDS_AT_ONCE = 30_000  # SQLite takes 32,766 parameters in a statement
 _DIALECTS = {"sqlite": "sqlite", "postgresql": "postgres"}
@@ -61,6 +63,17 @@ _NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", 
 """libpq gives no SQLSTATE for a refused log-in; its words are looked at and never repeated."""
 
 
+def database_url(written: str, field: str) -> URL:
+    """Raises BadInput, naming ``field``, unless ``written`` is the address of a database this store speaks to."""
+    try:
+        url = make_url(written)
+    except (exc.ArgumentError, ValueError):
+        raise BadInput(field, "is no database address", "write sqlite:///FILE or postgresql+psycopg://…") from None
+    if url.get_backend_name() not in _DIALECTS:
+        raise BadInput(field, "is no database this store speaks to", "use sqlite or postgresql+psycopg")
+    return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+
+
 @dataclass(frozen=True)
 class Live:
     """A statement's columns as they are now. ``spelled``: PostgreSQL's names of their types; SQLite has none."""
@@ -79,7 +92,7 @@ class SqlStore(Guarded):
 
     @cached_property
     def _engine(self) -> Engine:
-        url = self._url()
+        url = database_url(self.access.address(), f"system.{self.access.system.name}.url")
         if url.get_backend_name() == "sqlite":
             address = f"file:{quote(url.database or '')}?mode=ro"
             return create_engine(
@@ -92,15 +105,14 @@ class SqlStore(Guarded):
             connect_args={"connect_timeout": 10, "application_name": "dsr", "prepare_threshold": None},
         )
 
-    def _url(self) -> URL:
-        field = f"system.{self.access.system.name}.url"
-        try:
-            url = make_url(self.access.address())
-        except (exc.ArgumentError, ValueError):
-            raise BadInput(field, "is no database address", "write sqlite:///FILE or postgresql+psycopg://…") from None
-        if url.get_backend_name() not in _DIALECTS:
-            raise BadInput(field, "is no database this store speaks to", "use sqlite or postgresql+psycopg")
-        return url.set(drivername="postgresql+psycopg") if url.get_backend_name() == "postgresql" else url
+    def look(self, reading: Callable[[Connection], T]) -> T:
+        """What ``reading`` makes of one read-only connection; its faults are told like every other's."""
+
+        def read() -> Iterator[T]:
+            with self._engine.connect() as connection:
+                yield reading(connection)
+
+        return next(self._guard(None, read))
 
     @property
     def _dialect(self) -> str:
@@ -153,11 +165,26 @@ class SqlStore(Guarded):
                 if missing := needed(dataset) - set(live.names):
                     raise ConnectorDrifted(dataset.system, dataset.name, f"column {min(missing)} is missing")
                 at = live.types.get(dataset.at.column) if dataset.at and live.spelled else None
-                sql, given = statement.render(":", values_of(dataset, ask, at))
                 columns = Columns(dataset, live.names, live.types)
-                with self._run(connection, sql, given) as result:
-                    for rows in result.partitions(LIMIT):
-                        yield Located(ask, pa.Table.from_batches([columns.batch(rows)]))
+                for values in self._as_stored(connection, statement, values_of(dataset, ask, at), ask):
+                    sql, given = statement.render(":", values)
+                    with self._run(connection, sql, given) as result:
+                        for rows in result.partitions(LIMIT):
+                            table = pa.Table.from_batches([columns.batch(rows)])
+                            yield Located(ask, in_tenure(dataset, ask, table))
+
+    def _as_stored(
+        self, connection: Connection, statement: Statement, values: dict[str, Any], ask: Ask
+    ) -> Iterator[dict[str, Any]]:
+        """As text, and as a number too where SQLite would compare the two as different (a column without a type)."""
+        yield values
+        number = ask.identifier.value if ask.identifier else ""
+        if self._dialect == "sqlite" and re.fullmatch(r"0|-?[1-9][0-9]{0,17}", number):
+            tables = sorted(statement.tables)
+            query = text("SELECT name FROM pragma_table_info(:t) WHERE type = '' OR upper(type) LIKE '%BLOB%'")
+            untyped = {name.lower() for t in tables for name in connection.execute(query, {"t": t}).scalars()}
+            if untyped & statement.columns:
+                yield {**values, **{word: int(number) for word, value in values.items() if value == number}}
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         wanted, statement = distinct_keys(keys, dataset), self._statement(dataset)

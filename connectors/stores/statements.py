@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, NoReturn
 from zoneinfo import ZoneInfo
@@ -33,16 +33,19 @@ _TOKEN = re.compile(
     | (?<![\w"])(?P<contains>{_COLUMN})\s+CONTAINS\s+:(?P<held>\w+)\b
     | (?<![\w"])(?P<columns>\(\s*{_COLUMN}(?:\s*,\s*{_COLUMN})*\s*\)|{_COLUMN})\s+IN\s+:keys\b
     | \bIN\s+:(?P<several>\w+_forms)\b
+    | (?<![\w"])(?P<edge>{_COLUMN}\s*(?:>=|<=|<|>)\s*):(?P<side>from|to)\b(?!\s*(?:[-+*/|%]|::))
     | (?<!:):(?P<bind>[^\W\d]\w*)
     | (?P<quoted>"(?:[^"]|"")*")""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_TERM = re.compile(r"\b(?:WHERE|AND|OR|ON)\b[\s(]*$", re.IGNORECASE)
+"""Before a comparison that is a term of its own, and so may be left out; after NOT, or as part of a sum, it is none."""
 _CHANGING = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
 
 
 @dataclass(frozen=True)
 class Part:
-    kind: Literal["text", "bind", "several", "contains", "keys"]
+    kind: Literal["text", "bind", "several", "contains", "keys", "edge"]
     word: str = ""
     columns: tuple[str, ...] = ()
 
@@ -86,8 +89,10 @@ class Statement:
             if part.kind == "text":
                 # SQLAlchemy takes a colon in a literal for a bind unless it is escaped.
                 text.append(part.word.replace(":", "\\:") if mark == ":" else part.word)
-            elif part.kind == "bind":
-                text.append(bind(part.word, values.get(part.word)))
+            elif part.kind == "edge" and part.word in values.get("open", ()):
+                text.append("1 = 1")  # a row that does not say when it happened is theirs who always held the number
+            elif part.kind in ("bind", "edge"):
+                text += [*part.columns, bind(part.word, values.get(part.word))]
             elif part.kind == "several":
                 text.append(f"IN ({', '.join(bind(part.word, v) for v in values.get(part.word) or ()) or 'NULL'})")
             elif part.kind == "contains":
@@ -101,10 +106,14 @@ class Statement:
         return "".join(text), given
 
     def beside(self, asks: str) -> str | None:
-        """Text whose binds are columns of the table ``asks``; None with a list of forms or keys, which is no column."""
-        if any(part.kind not in ("text", "bind") for part in self.parts):
+        """Text whose binds are columns of the table ``asks``, with ``open_from`` and ``open_to`` for open edges; None
+        with a list of forms or keys, which is no column."""
+        if any(part.kind not in ("text", "bind", "edge") for part in self.parts):
             return None
-        return "".join(f'{asks}."{part.word}"' if part.kind == "bind" else part.word for part in self.parts)
+        shown = {"text": "{word}", "bind": '{asks}."{word}"', "edge": '({asks}."open_{word}" OR {edge}{asks}."{word}")'}
+        return "".join(
+            shown[part.kind].format(word=part.word, asks=asks, edge="".join(part.columns)) for part in self.parts
+        )
 
     def speaks_of(self, column: str) -> bool:
         """Whether it may read the column: never a wrong no."""
@@ -137,6 +146,11 @@ def _parts(text: str) -> Iterator[Part]:
             yield Part("keys", "keys", tuple(re.findall(_COLUMN, found["columns"])))
         elif found["several"]:
             yield Part("several", found["several"])
+        elif found["edge"] and not _TERM.search(text[: found.start()]):
+            yield Part("text", found["edge"])
+            yield Part("bind", found["side"])
+        elif found["edge"]:
+            yield Part("edge", found["side"], (found["edge"],))
         else:
             yield Part("bind", found["bind"])
     yield Part("text", text[done:])
@@ -200,7 +214,7 @@ def locating(dataset: Dataset, way: int, dialect: str) -> Statement:
     if not statement.binds & wanted:
         _wrong(statement, "asks for nobody in particular", f"use {' or '.join(':' + word for word in sorted(wanted))}")
     for part in statement.parts:
-        if (part.word in FORMS) == (part.kind == "bind") and part.kind != "text":
+        if (part.word in FORMS) == (part.kind in ("bind", "edge")) and part.kind != "text":
             _wrong(statement, f":{part.word} is bound the wrong way", "write column IN :x_forms or CONTAINS :x_forms")
     if statement.binds & {"from", "to"} and dataset.at is None:
         _wrong(statement, "has :from or :to but the dataset has no at", "declare at = {column = …}")
@@ -231,6 +245,8 @@ def values_of(dataset: Dataset, ask: Ask, live: pa.DataType | None) -> dict[str,
         values[dataset.ways[ask.way].by] = ask.identifier.value
     if dataset.at is not None:
         values["from"], values["to"] = edges(ask.interval, dataset.at, live)
+        sides = (("from", ask.interval.start), ("to", ask.interval.end))
+        values["open"] = frozenset(side for side, edge in sides if edge is None)
     return values
 
 
@@ -243,7 +259,21 @@ def edges(interval: Interval, at: At, live: pa.DataType | None) -> tuple[Any, An
     # column's own type elsewhere.
     if at.form in ("yyyymmdd", "yyyymmddhhmmss") and (live is None or pa.types.is_integer(live)):
         return int(low), int(high)
+    if at.form in ("text", "date", "timestamp", "iso") and (live is None or pa.types.is_string(live)):
+        return _years(low, high)
     return low, high
+
+
+def _years(low: str, high: str) -> tuple[str, str]:
+    """Whole years, a day to spare: 2026/05/01 and an instant of another offset are compared as text, and must come.
+
+    What comes too much the store lets fall by ``in_tenure``.
+    """
+    first, last = (date.fromisoformat(edge[:10]) for edge in (low, high))
+    spare = timedelta(days=1)
+    start = (first - spare if first.year > 1 else first).year
+    end = min((last + spare if last.year < 9999 else last).year + 1, 9999)
+    return f"{start:04d}-01-01", "9999-12-30" if end == 9999 else f"{end:04d}-01-01"
 
 
 def _typed(interval: Interval, zone: ZoneInfo, live: pa.DataType) -> tuple[Any, Any]:

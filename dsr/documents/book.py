@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ from dsr.documents.letter import across, witness
 from dsr.documents.letters import Place, width
 from dsr.documents.rows import FORM_GRID, Ruled, draw_rows, looks_masked
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
+from dsr.documents.structure import ENGLISH, pdf_text
 from dsr.documents.style import (
     BODY,
     COVER,
@@ -39,7 +41,9 @@ GUIDE_LINES = (
     "この開示書は、当社が保有するお客さまの個人データを、テーマごとの部に分けて載せたものです。決定の内容と理由は、別にお送りする決定通知書をご覧ください。",
     "各表の右上にある英字の名前は、同じ内容の電子ファイル（data フォルダーの CSV と JSON）の名前です。"
     "「記録番号」は、表の一行とファイルの一行を照らし合わせるための番号です。",
-    "日時は、特に断りのない限り日本標準時です。金額の単位は円です。日付は、数字だけで記録されているものを年月日に直したほかは、保存されている形のまま載せています。",
+    "日時は、特に断りのない限り日本標準時です。金額の単位は円で、△は負の数です。"
+    "表の日付は和暦で、R は令和、H は平成、S は昭和を表します（電子ファイルでは西暦です）。"
+    "日付として読み取れないものは、保存されている形のまま載せています。",
     "黒い枠は、お見せしていない箇所です。枠の中の文字が理由の区分を示します。枠の幅は、元の文字数を表しません。",
     "灰色の［U+202E］や［TAB］のような表示は、記録に含まれていた、紙の上では見えない文字を示します。"
     "［異体字］は、直前の漢字を標準の字形で代えて印刷したことを示します。",
@@ -98,33 +102,37 @@ class Contents:
 
     sheet: Sheet
     page: Page
-    tops: dict[str, float]
+    tops: dict[str, tuple[float, int]]
     titles: dict[str, str]
-    found: dict[str, int]
+    found: dict[str, tuple[Page, float]]
 
     def fill(self) -> None:
-        for no, top in self.tops.items():
-            base = top - BODY.rise()
-            label = SECTION.hand.spell(no, ("contents",))
-            title = BODY.hand.spell(self.titles[no], ("contents", no))
-            number = BODY.hand.spell(str(self.found[no]), ("contents",))
-            end = LEFT + MEASURE - width(number) * BODY.size
-            self.page.write(LEFT, base, label, SECTION)
-            self.page.write(LEFT + 26, base, title, BODY)
-            self.page.write(end, base, number, BODY)
-            start = LEFT + 32 + width(title) * BODY.size
-            self.page.operators.append("[0.6 2.4] 0 d")
-            self.page.line(start, base + 2.5, end - 6, base + 2.5, 0.6, RULE)
-            self.page.operators.append("[] 0 d")
-            area = (LEFT, top - BODY.leading, LEFT + MEASURE, top)
-            self.page.link(f"part-{no}", area)
+        for no, (top, link) in self.tops.items():
+            with self.sheet.structure.into(link):
+                self._entry(no, top)
+
+    def _entry(self, no: str, top: float) -> None:
+        base, (target, to_y) = top - BODY.rise(), self.found[no]
+        label = SECTION.hand.spell(no, ("contents",))
+        title = BODY.hand.spell(self.titles[no], ("contents", no))
+        number = BODY.hand.spell(str(target.number + 1), ("contents",))
+        end = LEFT + MEASURE - width(number) * BODY.size
+        self.page.write(LEFT, base, label, SECTION)
+        self.page.write(LEFT + 26, base, title, BODY)
+        self.page.write(end, base, number, BODY)
+        start = LEFT + 32 + width(title) * BODY.size
+        self.page.operators.append("[0.6 2.4] 0 d")
+        self.page.line(start, base + 2.5, end - 6, base + 2.5, 0.6, RULE)
+        self.page.operators.append("[] 0 d")
+        area = (LEFT, top - BODY.leading, LEFT + MEASURE, top)
+        self.page.link(area, target, to_y, f"{no} {self.titles[no]}（{target.number + 1}ページ）")
 
 
 def _cover(sheet: Sheet, book: Book) -> Contents:
     sheet.skip(14)
-    sheet.paragraph(book.title, COVER, ("title",), "center")
+    sheet.paragraph(book.title, COVER, ("title",), "center", role="H1")
     if book.language == "en":
-        sheet.paragraph("Disclosure of Retained Personal Data", GLOSS, ("title",), "center")
+        sheet.paragraph("Disclosure of Retained Personal Data", GLOSS, ("title",), "center", attributes=ENGLISH)
     sheet.page.line(LEFT, sheet.y - 6, LEFT + MEASURE, sheet.y - 6, 1.2, NAVY)
     sheet.skip(20)
     ruled = Ruled(sheet, [92.0, MEASURE - 92.0], ["left", "left"], FORM_GRID, ("cover",))
@@ -142,14 +150,16 @@ def _cover(sheet: Sheet, book: Book) -> Contents:
 
 
 def _contents(sheet: Sheet, book: Book) -> Contents:
-    sheet.paragraph("目次　Contents" if book.language == "en" else "目次", SECTION, ("contents",))
+    sheet.paragraph("目次　Contents" if book.language == "en" else "目次", SECTION, ("contents",), role="H2")
     sheet.skip(4)
-    tops: dict[str, float] = {}
-    parts = _parts(book)
+    tops: dict[str, tuple[float, int]] = {}
+    parts, tree = _parts(book), sheet.structure
     pitch = min(22.0, (sheet.left_over - 4) / len(parts))
-    for chapter in parts:
-        tops[chapter.no] = sheet.y
-        sheet.skip(pitch)
+    with tree.within("TOC") as toc:
+        for chapter in parts:
+            entry = tree.open("Reference", tree.open("TOCI", toc))
+            tops[chapter.no] = sheet.y, tree.open("Link", entry)
+            sheet.skip(pitch)
     titles = {chapter.no: chapter.title for chapter in parts}
     contents = Contents(sheet, sheet.page, tops, titles, {})
     sheet.new_page()
@@ -158,45 +168,53 @@ def _contents(sheet: Sheet, book: Book) -> Contents:
 
 def _part(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> None:
     sheet.room(190)
-    _part_head(sheet, book, chapter, contents)
-    if chapter.no == GUIDE:
-        _guide(sheet, book)
-    if chapter.intro:
-        sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
-        sheet.skip(4)
-    for number, line in enumerate(chapter.lines):
-        _bullet(sheet, line, ("part", chapter.no, "line", number))
-    for table in chapter.tables:
-        _table(sheet, table)
-    if chapter.no == WITHHELD:
-        _searched(sheet, book)
-        _redactions(sheet, book)
+    with sheet.structure.within("Sect"):
+        _part_head(sheet, book, chapter, contents)
+        if chapter.no == GUIDE:
+            _guide(sheet, book)
+        if chapter.intro:
+            sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
+            sheet.skip(4)
+        for table in chapter.tables:
+            _table(sheet, table)
+        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))
+        if chapter.no == WITHHELD:
+            _searched(sheet, book)
+            _redactions(sheet, book)
     sheet.skip(24)
 
 
 def _part_head(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> None:
-    contents.found[chapter.no] = len(sheet.pages)
+    contents.found[chapter.no] = sheet.page, sheet.y + 6
     sheet.page.outline(f"part-{chapter.no}", f"{chapter.no} {chapter.title}", sheet.y + 6)
-    sheet.paragraph(f"{chapter.no}　{chapter.title}", PART, ("part", chapter.no, "title"))
+    sheet.paragraph(f"{chapter.no}　{chapter.title}", PART, ("part", chapter.no, "title"), role="H2")
     if book.language == "en" and chapter.no in GLOSSES:
-        sheet.paragraph(GLOSSES[chapter.no], GLOSS, ("part", chapter.no))
+        sheet.paragraph(GLOSSES[chapter.no], GLOSS, ("part", chapter.no), attributes=ENGLISH)
     sheet.page.line(LEFT, sheet.y - 2, LEFT + MEASURE, sheet.y - 2, 1.2, NAVY)
     sheet.skip(10)
 
 
 def _section(sheet: Sheet, book: Book, title: str, english: str) -> None:
     sheet.skip(8)
-    sheet.paragraph(f"{title}　{english}" if book.language == "en" else title, SECTION, (title,), keep=60)
+    sheet.paragraph(f"{title}　{english}" if book.language == "en" else title, SECTION, (title,), keep=60, role="H3")
     sheet.skip(2)
 
 
-def _bullet(sheet: Sheet, text: str, place: Place) -> None:
-    sheet.paragraph(f"・{text}", BODY, place, "justify", hang=width(BODY.hand.spell("・", place)) * BODY.size)
+def _bullets(sheet: Sheet, lines: Sequence[str], place: Place) -> None:
+    if not lines:
+        return
+    hang = width(BODY.hand.spell("・", place)) * BODY.size
+    with sheet.structure.within("L"):
+        for number, text in enumerate(lines):
+            with sheet.structure.within("LI"):
+                sheet.paragraph(f"・{text}", BODY, (*place, number), "justify", hang=hang, role="LBody")
 
 
 def _guide(sheet: Sheet, book: Book) -> None:
-    for number, line in enumerate(GUIDE_LINES):
-        _bullet(sheet, line, ("guide", number))
+    _bullets(sheet, GUIDE_LINES, ("guide",))
+    if book.holdings:
+        _section(sheet, book, "どこに何件あるか", "What is held where")
+        _chart(sheet, book.holdings)
     if book.legend:
         _section(sheet, book, "記号と表示", "Marks")
         rows = [[Masked(shown, "legend", "") if looks_masked(shown) else shown, meaning]
@@ -205,13 +223,35 @@ def _guide(sheet: Sheet, book: Book) -> None:
     sheet.skip(8)
 
 
+BAR, LABELLED = 13.0, 150.0
+
+
+def _chart(sheet: Sheet, holdings: Sequence[tuple[str, int]]) -> None:
+    """Bars of the rows shown in each part; the numbers stand beside them, and in words for whoever cannot see it."""
+    height, most = BAR * len(holdings) + 6, max(count for _, count in holdings)
+    sheet.room(height + 8)
+    top, left, across = sheet.y - 2, LEFT + LABELLED, MEASURE - LABELLED - 50
+    words = "、".join(f"{label} {count:,}件" for label, count in holdings)
+    box = f"/A<</O/Layout/Placement/Block/BBox[{LEFT:.1f} {top - height:.1f} {LEFT + MEASURE:.1f} {top:.1f}]>>"
+    with sheet.structure.within("Figure", f"/Alt {pdf_text(f'部ごとの件数の横棒グラフ。{words}')}{box}"):
+        for number, (label, count) in enumerate(holdings):
+            base = top - BAR * number - BAR + 3.5
+            sheet.page.write(LEFT, base, SMALL.hand.spell(label, ("chart", label)), SMALL)
+            long = max(1.0, across * count / most)
+            sheet.page.fill(left, base - 1.5, long, BAR - 4, NAVY)
+            sheet.page.write(left + long + 5, base, SMALL.hand.spell(f"{count:,}件", ("chart", label)), SMALL)
+    sheet.skip(height + 6)
+
+
 def _table(sheet: Sheet, table: Table) -> None:
     sheet.skip(6)
     sheet.room(90)
     top, page = sheet.y, sheet.page
     source = SMALL.hand.spell(f"{table.dataset}　{table.count:,}件", (table.dataset,))
-    page.write(LEFT + MEASURE - width(source) * SMALL.size, top - SECTION.rise(), source, GLOSS)
-    sheet.paragraph(table.title, SECTION, (table.dataset, "title"), measure=MEASURE - width(source) * SMALL.size - 8)
+    sheet.paragraph(table.title, SECTION, (table.dataset, "title"), measure=MEASURE - width(source) * SMALL.size - 8,
+                    role="H3")
+    with sheet.structure.within("P"):
+        page.write(LEFT + MEASURE - width(source) * SMALL.size, top - SECTION.rise(), source, GLOSS)
     if table.note:
         sheet.paragraph(table.note, SMALL, (table.dataset, "note"), "justify")
     sheet.skip(2)

@@ -160,11 +160,16 @@ class Letter:
     head: Head | None = None
     language: Language = "ja"
     facts: tuple[Fact, ...] = ()
+    number: str = ""
+    """文書番号, as it stands at the upper right; the case number where the company has no sign of its own."""
 
 
 @dataclass(frozen=True)
 class Book:
-    """``legend``: what is shown in place of a value, and why. Parts 01 and 16 are drawn in any case."""
+    """``legend``: what is shown in place of a value, and why. ``holdings``: rows by part, for the chart.
+
+    Parts 01 and 16 are drawn in any case.
+    """
 
     case_no: str
     issued_on: date
@@ -177,6 +182,7 @@ class Book:
     title: str = "保有個人データ開示書"
     head: Head | None = None
     language: Language = "ja"
+    holdings: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dsr.documents.content import FileLine, Head, Item, Language, Letter, Party,
 from dsr.documents.letters import width
 from dsr.documents.rows import FORM_GRID, LETTER, Look, Ruled
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
+from dsr.documents.structure import ENGLISH
 from dsr.documents.style import (
     DIGEST,
     FORM,
@@ -117,24 +118,31 @@ def across(page: Page, base: float, left: str, middle: str, right: str) -> None:
         page.write(LEFT + share * (MEASURE - width(glyphs) * FURNITURE.size), base, glyphs, FURNITURE)
 
 
+WINDOW = MEASURE * 0.58
+"""The addressee's block: folded in three, it shows in the window of a 長形3号 envelope (20 to 105 mm from the left)."""
+
+
 def _opening(sheet: Sheet, paper: Letter | Slip) -> None:
-    """Number and day at the right, addressee at the left, sender at the right."""
-    sheet.paragraph(f"受付番号　{paper.case_no}", NOTICE_CELL, ("case_no",), "right")
-    sheet.paragraph(era_day(paper.issued_on), NOTICE_CELL, ("issued_on",), "right")
-    sheet.skip(10)
+    """Addressee at the upper left, number and day beside it at the right, sender below them."""
+    top = sheet.y
+    number = paper.number if isinstance(paper, Letter) and paper.number else f"受付番号　{paper.case_no}"
+    for line, place in ((number, "number"), (era_day(paper.issued_on), "issued_on")):
+        sheet.paragraph(line, NOTICE_CELL, (place,), "right", x=LEFT + WINDOW, measure=MEASURE - WINDOW)
+    beside, sheet.y = sheet.y, top
     addressee(sheet, paper.recipient)
-    sheet.skip(12)
+    sheet.y = min(sheet.y, beside, top - 30 * MM)
     for line in (paper.party.name, paper.party.representative):
         sheet.paragraph(line, NOTICE, ("party",), "right")
     sheet.paragraph(paper.party.address, NOTICE_SMALL, ("party", "address"), "right")
-    sheet.skip(26)
+    sheet.skip(24)
 
 
 def addressee(sheet: Sheet, recipient: Recipient) -> None:
     if recipient.address:
-        sheet.paragraph(recipient.address, NOTICE_CELL, ("recipient", "address"), measure=MEASURE * 0.6)
+        sheet.paragraph(recipient.address, NOTICE_CELL, ("recipient", "address"), measure=WINDOW)
+        sheet.skip(2)
     name = f"{recipient.name}　{recipient.honorific}"
-    sheet.paragraph(name, NOTICE_NAME, ("recipient", "name"), measure=MEASURE * 0.7)
+    sheet.paragraph(name, NOTICE_NAME, ("recipient", "name"), measure=WINDOW)
 
 
 TITLES = {
@@ -154,9 +162,9 @@ TITLES = {
 def _title(sheet: Sheet, title: str, kind: str, language: Language) -> None:
     page, top = sheet.page, sheet.y
     page.outline("title", title, top)
-    sheet.paragraph(title, NOTICE_TITLE, ("title",), "center")
+    sheet.paragraph(title, NOTICE_TITLE, ("title",), "center", role="H1")
     if language == "en" and kind in TITLES:
-        sheet.paragraph(TITLES[kind], GLOSS, ("title",), "center")
+        sheet.paragraph(TITLES[kind], GLOSS, ("title",), "center", attributes=ENGLISH)
     sheet.skip(12)
 
 
@@ -198,7 +206,7 @@ def _grid(sheet: Sheet, rows: list[tuple[str, str]], language: Language) -> None
 
 
 def _heading(sheet: Sheet, key: str, language: Language) -> None:
-    sheet.paragraph(word(key, language), NOTICE, (key,), keep=50)
+    sheet.paragraph(word(key, language), NOTICE, (key,), keep=50, role="H2")
 
 
 def _items(sheet: Sheet, items: tuple[Item, ...], language: Language) -> None:

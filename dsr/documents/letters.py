@@ -32,7 +32,12 @@ FILES = {
     "mincho": "biz-udpmincho/BIZUDPMincho_400Regular.ttf",
     "sans": "noto-sans-jp/NotoSansJP_400Regular.ttf",
     "serif": "noto-serif-jp/NotoSerifJP_400Regular.ttf",
+    "korean": "noto-sans-kr/NotoSansKR_400Regular.ttf",  # what foreign residents' names and web forms hold
+    "chinese": "noto-sans-sc/NotoSansSC_400Regular.ttf",
+    "symbols": "noto-sans-symbols-2/NotoSansSymbols2_400Regular.ttf",
+    "emoji": "noto-emoji/NotoEmoji_400Regular.ttf",
 }
+REST = ("korean", "chinese", "symbols", "emoji")
 # ReportLab's font parser keeps a file position and its fonts are shared by documents: one document is drawn at a time.
 PRESS = threading.RLock()
 
@@ -45,7 +50,8 @@ class UndrawableLetter(DsrError):
     def __init__(self, code_point: int, place: Place) -> None:
         self.code_point, self.place = code_point, place
         where = " ".join(str(part) for part in place)
-        super().__init__(f"{where}: no font has U+{code_point:04X} → correct the text, or add a font that has it")
+        fix = "correct it in its system and run dsr collect CASE --again, strike it (a note), or add a font that has it"
+        super().__init__(f"{where}: no font has U+{code_point:04X} → {fix}")
 
 
 class Face(TTFont):  # type: ignore[misc]
@@ -161,6 +167,16 @@ class Hand:
         except KeyError:
             return [known.get(char) or self._plain(char, place) for char in text]
 
+    def ems(self, text: str, place: Place) -> float | None:
+        """The width of plain text on one line; ``None`` where a letter needs more than a look (see ``spell``)."""
+        if _ODD.search(text):
+            return None
+        known = self._known
+        try:
+            return sum([known[char].width for char in text])
+        except KeyError:
+            return sum([(known.get(char) or self._plain(char, place)).width for char in text])
+
     def _plain(self, char: str, place: Place) -> Glyph:
         for key in self.stack:
             font = face(key)
@@ -197,6 +213,8 @@ class Hand:
             glyph = font.variant_of(base, selector)
             if glyph is not None:
                 return [self._private(base + selector, font, glyph)]
+        if selector in "\ufe0e\ufe0f":  # in text or in colours: no other form of the letter
+            return [self._bound(base + selector, self._plain(base, place))]
         # The plain form instead, and said so: the reader may hold another form of the letter to be the right one.
         return [self._bound(base + selector, self._plain(base, place)), *self.note("［異体字］", place)]
 
@@ -216,10 +234,10 @@ class Hand:
 
 
 # "fixed" knows the sequences whose glyph is the plain one (辻 + U+E0101), which the proportional gothic lacks.
-GOTHIC = Hand("gothic", "fixed", "sans", "serif")
-BOLD = Hand("gothic_bold", "fixed", "sans", "serif")
-FIXED = Hand("fixed", "sans", "serif")
-MINCHO = Hand("mincho", "serif", "fixed", "sans")
+GOTHIC = Hand("gothic", "fixed", "sans", "serif", *REST)
+BOLD = Hand("gothic_bold", "fixed", "sans", "serif", *REST)
+FIXED = Hand("fixed", "sans", "serif", *REST)
+MINCHO = Hand("mincho", "serif", "fixed", "sans", *REST)
 
 
 def width(glyphs: Iterable[Glyph]) -> float:

@@ -15,6 +15,7 @@ from dsr.documents.content import Align, Cell, Column, Masked, Table
 from dsr.documents.kinsoku import break_lines
 from dsr.documents.letters import NEWLINE, Glyph, Hand, Place, width
 from dsr.documents.sheet import Sheet
+from dsr.documents.structure import COLUMN_HEAD, ROOT, ROW_HEAD
 from dsr.documents.style import (
     CELL,
     FORM,
@@ -37,6 +38,7 @@ from dsr.documents.style import (
 from dsr.errors import CheckFailed
 
 PAD = 4.0
+ROWS_READ_AT_ONCE = 1_000  # a table of more is several to a screen reader, each with its head (pdf.md 4)
 WIDE_LEAST = 60.0
 CRAMPED = 110.0  # running text in less than this, over more than six lines, reads better in cards
 WIDE_SHARE = 0.3  # a column whose longest value asks for more of the measure than this wraps like running text
@@ -86,25 +88,47 @@ class Block(NamedTuple):
     fill: Colour = STRUCK
 
 
+class Plain(NamedTuple):
+    """A cell of one line: where its text begins; ``fill`` and its edges where it is a mask."""
+
+    text: str
+    x: float
+    fill: Colour | None
+    left: float
+    right: float
+    down: float
+
+
 class Ruled:
-    """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors."""
+    """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors.
+
+    ``tiers``: on which line of a record each column stands, where they do not fit side by side; values of one line.
+    """
 
     def __init__(self, sheet: Sheet, widths: Sequence[float], aligns: Sequence[Align], look: Look, place: Place,
-                 head: Sequence[str] = (), x: float = LEFT) -> None:
+                 head: Sequence[str] = (), tiers: Sequence[int] = ()) -> None:
         self.sheet, self.widths, self.aligns, self.look, self.place = sheet, widths, aligns, look, place
-        self.edges = [x]
-        for across in widths:
-            self.edges.append(self.edges[-1] + across)
-        self.number = 0
+        self.tiers = tiers or [0] * len(widths)
+        reached, self.spans = [LEFT] * (max(self.tiers, default=0) + 1), list[tuple[float, float]]()
+        for across, tier in zip(widths, self.tiers, strict=True):
+            self.spans.append((reached[tier] + look.side, reached[tier] + across - look.side))
+            reached[tier] += across
+        self.left, self.right = LEFT, LEFT + MEASURE if tiers else reached[0]
+        self.number, self._since = 0, 0
+        self._parent = ROOT if sheet.structure.current is None else sheet.structure.current
+        self._table = sheet.structure.open("Table", self._parent)
         self._head = [self._block(text, i, look.head, (*place, "head")) for i, text in enumerate(head)]
         if head:
             sheet.room(self._height(self._head) + 3 * look.cell.leading)
-            self._band(self._head, [0] * len(head), self._most(self._head), look.head_fill)
+            self._draw_head(read=True)
 
     def row(self, cells: Sequence[Cell]) -> None:
         """One row; longer than a page, it goes on under the repeated head."""
-        self.number += 1
+        self.number, self._since = self.number + 1, self._since + 1
         look, sheet = self.look, self.sheet
+        if not look.grid and not look.label and (plain := self._plain_cells(cells)):
+            self._plain_row(plain)
+            return
         kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
         blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i)) for i, cell in enumerate(cells)]
         leading = look.cell.leading
@@ -112,19 +136,77 @@ class Ruled:
         if height > sheet.left_over and (height < 240 or sheet.left_over < 4 * leading):
             self._turn()
         fill = look.zebra if look.zebra and self.number % 2 == 0 else None
+        elements = self._elements(len(blocks), "TH" if look.label else "TD", ROW_HEAD if look.label else "")
         done, most = 0, self._most(blocks)
         while done < most:
             if done:
-                self._turn()
+                self._turn(within_row=True)
             fit = max(1, int((sheet.left_over - 2 * look.pad) // leading))
             lines = min(fit, most - done)
-            self._band(blocks, [done] * len(blocks), lines, fill)
+            self._band(blocks, [done] * len(blocks), lines, fill, elements)
             done += lines
 
-    def _turn(self) -> None:
+    def _plain_cells(self, cells: Sequence[Cell]) -> list[Plain] | None:
+        """The cells, if all are plain text or a whole mask on one line, as in nearly every row."""
+        kind = self.look.cell
+        found: list[Plain] = []
+        for index, cell in enumerate(cells):
+            boxed = isinstance(cell, Masked)
+            text = cell.shown if isinstance(cell, Masked) else cell
+            if boxed and (text[:1] != "（" or not _WHOLE.fullmatch(text)):
+                return None
+            ems = kind.hand.ems(text, (*self.place, self.number, index))
+            left, right = self.spans[index]
+            if ems is None or (long := ems * kind.size) > right - left + 1e-6:
+                return None
+            at = {"left": left, "right": right - long, "center": (left + right - long) / 2}
+            fill = None if not isinstance(cell, Masked) else WAITING if cell.mark == "under_review" else STRUCK
+            down = self.tiers[index] * kind.leading
+            found.append(Plain(text, at["center" if fill else self.aligns[index]], fill, left, right, down))
+        return found
+
+    def _plain_row(self, cells: Sequence[Plain]) -> None:
+        look, sheet, kind = self.look, self.sheet, self.look.cell
+        height = (max(self.tiers) + 1) * kind.leading + 2 * look.pad
+        if height > sheet.left_over:
+            self._turn()
+        elements = self._elements(len(cells), "TD")
+        top, page, left, right = sheet.y, sheet.page, self.left, self.right
+        base = top - look.pad - kind.rise()
+        rule, fill = "{:.3g} {:.3g} {:.3g}".format(*look.rule), look.zebra if self.number % 2 == 0 else None
+        behind = page.filling(left, top - height, right - left, height - look.thick, fill) if fill else ""
+        behind += f"{look.thick:g} w {rule} RG {left:.2f} {top - height:.2f} m {right:.2f} {top - height:.2f} l S "
+        for cell in cells:
+            if cell.fill:
+                low, up = top - look.pad - cell.down - kind.leading + 0.8, kind.leading - 1.6
+                behind += page.filling(cell.left, low, cell.right - cell.left, up, cell.fill)
+        run, ink = page.codes.run, dict[Colour | None, Colour]({STRUCK: WHITE})
+        page.row(behind, [
+            (element, cell.x, base - cell.down, run(cell.text, kind, self.place), ink.get(cell.fill, kind.colour))
+            for element, cell in zip(elements, cells, strict=True) if cell.text and element is not None
+        ])
+        sheet.y -= height
+
+    def _elements(self, cells: int, first: str, attributes: str = "", others: str = "TD") -> list[int | None]:
+        """A row and its cells in the reading order."""
+        tree = self.sheet.structure
+        row = tree.open("TR", self._table)
+        return [tree.open(first if i == 0 else others, row, attributes if i == 0 or others == "TH" else "")
+                for i in range(cells)]
+
+    def _draw_head(self, read: bool) -> None:
+        """``read``: as the head of its table; else it only repeats for the eye what was read before."""
+        count = len(self._head)
+        elements = self._elements(count, "TH", COLUMN_HEAD, "TH") if read else [None] * count
+        self._band(self._head, [0] * count, self._most(self._head), self.look.head_fill, elements)
+
+    def _turn(self, within_row: bool = False) -> None:
         self.sheet.new_page()
         if self._head:
-            self._band(self._head, [0] * len(self._head), self._most(self._head), self.look.head_fill)
+            fresh = self._since > ROWS_READ_AT_ONCE and not within_row
+            if fresh:
+                self._table, self._since = self.sheet.structure.open("Table", self._parent), 0
+            self._draw_head(read=fresh)
 
     def _block(self, cell: Cell, index: int, kind: Type, place: Place) -> Block:
         text = cell.shown if isinstance(cell, Masked) else cell
@@ -140,40 +222,41 @@ class Ruled:
         whole = not struck or (bool(_WHOLE.fullmatch(text)) and len(lines) == 1)
         return Block(glyphs, lines, kind, align, struck, whole, fill)
 
-    @staticmethod
-    def _most(blocks: Iterable[Block]) -> int:
-        return max((len(block.lines) for block in blocks), default=1)
+    def _most(self, blocks: Iterable[Block]) -> int:
+        return max((tier + len(block.lines) for block, tier in zip(blocks, self.tiers, strict=True)), default=1)
 
     def _height(self, blocks: Sequence[Block]) -> float:
         return self._most(blocks) * self.look.cell.leading + 2 * self.look.pad
 
-    def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None) -> None:
+    def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None,
+              elements: Sequence[int | None]) -> None:
         look, page, sheet = self.look, self.sheet.page, self.sheet
         top, height = sheet.y, lines * look.cell.leading + 2 * look.pad
         if fill:
-            page.fill(self.edges[0], top - height, self.edges[-1] - self.edges[0], height - look.thick, fill)
+            page.fill(self.left, top - height, self.right - self.left, height - look.thick, fill)
         elif look.label_fill:
-            page.fill(self.edges[0], top - height, self.widths[0], height, look.label_fill)
+            page.fill(self.left, top - height, self.widths[0], height, look.label_fill)
         for index, block in enumerate(blocks):
             shown = block.lines[skipped[index]:skipped[index] + lines]
             drop = (lines - len(shown)) / 2 * look.cell.leading if look.grid and look.label and index == 0 else 0.0
-            for offset, line in enumerate(shown):
-                self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
+            with sheet.structure.into(elements[index]):
+                for offset, line in enumerate(shown, start=self.tiers[index]):
+                    self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
         self._rules(top, height)
         sheet.y -= height
 
     def _rules(self, top: float, height: float) -> None:
-        look, page, left, right = self.look, self.sheet.page, self.edges[0], self.edges[-1]
+        look, page, left, right = self.look, self.sheet.page, self.left, self.right
         page.line(left, top - height, right, top - height, look.thick, look.rule)
         if look.grid:
             page.line(left, top, right, top, look.thick, look.rule)
-            for x in self.edges:
+            for x in (left, *(end + look.side for _, end in self.spans)):
                 page.line(x, top, x, top - height, look.thick, look.rule)
 
     def _line(self, block: Block, line: tuple[int, int], index: int, top: float) -> None:
         kind, page = block.kind, self.sheet.page
         glyphs = block.glyphs[line[0]:line[1]]
-        left, right = self.edges[index] + self.look.side, self.edges[index + 1] - self.look.side
+        left, right = self.spans[index]
         long = width(glyphs) * kind.size
         align: Align = "center" if block.whole else block.align
         x = {"left": left, "right": right - long, "center": (left + right - long) / 2}[align]
@@ -237,15 +320,15 @@ def natural(texts: Iterable[str], hand: Hand, size: float, place: Place) -> floa
 
 def measure_columns(table: Table) -> list[float]:
     """The width each column's longest value asks for, read from every row once; the count is proved on the way."""
-    longest = [0.0] * len(table.columns)
+    longest, keys = [0.0] * len(table.columns), [column.key for column in table.columns]
     number = 0
     for number, row in enumerate(table.rows(), start=1):
         if len(row) != len(longest):
             raise CheckFailed(f"{table.dataset} row {number}: {len(row)} cells for {len(longest)} columns")
         for index, cell in enumerate(row):
-            text = cell.shown if isinstance(cell, Masked) else cell
-            glyphs = CELL.hand.spell(text, (table.dataset, "row", number, table.columns[index].key))
-            longest[index] = max(longest[index], width(glyphs))
+            text, place = cell.shown if isinstance(cell, Masked) else cell, (table.dataset, "row", number, keys[index])
+            ems = CELL.hand.ems(text, place)
+            longest[index] = max(longest[index], width(CELL.hand.spell(text, place)) if ems is None else ems)
     if number != table.count:
         raise CheckFailed(f"{table.dataset}: {table.count} rows were stated, {number} were handed over")
     return [ems * CELL.size + 2 * PAD for ems in longest]
@@ -256,8 +339,7 @@ def share(table: Table, content: Sequence[float]) -> list[float] | None:
 
     Narrow columns (identifiers, days, sums) never wrap; their labels may. Wide ones share what is left.
     """
-    labels = [natural([c.label], TABLE_HEAD.hand, TABLE_HEAD.size, (table.dataset, c.key)) + 2 * PAD
-              for c in table.columns]
+    labels = _labels(table)
     wanted = [max(pair) for pair in zip(content, labels, strict=True)]
     if sum(wanted) <= MEASURE:
         return _stretch(table.columns, wanted)
@@ -271,6 +353,26 @@ def share(table: Table, content: Sequence[float]) -> list[float] | None:
     given = [low + spare * ask / sum(asks) for low, ask in zip(least, asks, strict=True)]
     cramped = any(across < CRAMPED and asked > 6 * across for across, asked in zip(given, content, strict=True))
     return None if cramped else given
+
+
+TIERS = 3
+
+
+def stack(table: Table, content: Sequence[float]) -> tuple[list[float] | None, list[int]]:
+    """Widths and tiers of columns that stand on up to three lines, each value on one; ``None`` if they cannot."""
+    wanted = [max(pair) for pair in zip(content, _labels(table), strict=True)]
+    tiers, used, tier = list[int](), 0.0, 0
+    for across in wanted:
+        if used + across > MEASURE:
+            tier, used = tier + 1, 0.0
+        tiers.append(tier)
+        used += across
+    return (None, []) if max(wanted) > MEASURE or tier >= TIERS else (wanted, tiers)
+
+
+def _labels(table: Table) -> list[float]:
+    kind, name = TABLE_HEAD, table.dataset
+    return [natural([c.label], kind.hand, kind.size, (name, c.key)) + 2 * PAD for c in table.columns]
 
 
 def _stretch(columns: Sequence[Column], wanted: Sequence[float]) -> list[float]:
@@ -290,12 +392,14 @@ def draw_rows(sheet: Sheet, table: Table) -> None:
     if not table.count:
         sheet.paragraph("この表に載せる記録は 0 件です。", CELL, (table.dataset,))
         return
-    widths = share(table, content)
+    widths, tiers = share(table, content), list[int]()
+    if widths is None and table.count > 3:
+        widths, tiers = stack(table, content)
     if widths is None or (table.count <= 3 and len(table.columns) > 6):
         _cards(sheet, table)
         return
     ruled = Ruled(sheet, widths, [c.align for c in table.columns], BOOK, (table.dataset, "row"),
-                  [c.label for c in table.columns])
+                  [c.label for c in table.columns], tiers)
     for row in table.rows():
         ruled.row(row)
 

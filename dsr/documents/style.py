@@ -67,13 +67,35 @@ ERAS = (
 )
 
 
-def era_day(day: date) -> str:
-    """令和8年11月22日; the first year of an era is 元年. Days before 1873 keep the western year."""
+LETTERS = {"令和": "R", "平成": "H", "昭和": "S", "大正": "T", "明治": "M"}
+
+
+def _era(day: date) -> tuple[str, int] | None:
+    """The era and its year, from 1; ``None`` before 1873."""
     for first, name in ERAS:
         if day >= first:
-            year = day.year - (1868 if name == "明治" else first.year) + 1
-            return f"{name}{'元' if year == 1 else year}年{day.month}月{day.day}日"
-    return f"{day.year}年{day.month}月{day.day}日"
+            return name, day.year - (1868 if name == "明治" else first.year) + 1
+    return None
+
+
+def era_day(day: date) -> str:
+    """令和8年11月22日; the first year of an era is 元年. Days before 1873 keep the western year."""
+    return f"{era_month(day)}{day.day}日"
+
+
+def era_month(day: date) -> str:
+    """令和8年11月"""
+    found = _era(day)
+    if not found:
+        return f"{day.year}年{day.month}月"
+    name, year = found
+    return f"{name}{'元' if year == 1 else year}年{day.month}月"
+
+
+def short_era(day: date) -> str | None:
+    """R8.11.22, for the columns of a table."""
+    found = _era(day)
+    return f"{LETTERS[found[0]]}{found[1]}.{day.month:02d}.{day.day:02d}" if found else None
 
 
 def both_days(day: date) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +13,8 @@ import pyarrow as pa
 from dsr.case import Case
 from dsr.documents.book import draw_book
 from dsr.documents.letter import draw_letter
-from dsr.engine import papers
+from dsr.documents.readme import readme
+from dsr.engine import papers, volumes
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, Sink, manifest, read_batches, write_csv, write_json
@@ -58,6 +60,19 @@ def _write(
 def book_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, Any]:
     book = papers.book(hold, cited)
     return papers.draw(hold, "disclosure_book", f"{folder}disclosure.pdf", lambda out: draw_book(book, out))
+
+
+def volume_files(hold: Hold, folder: str, cited: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Volumes of a book on paper; none for most."""
+    return volumes.draw_all(hold, folder, dict(cited))
+
+
+def readme_file(hold: Hold, folder: str, cited: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    day = date.fromisoformat(cited["issued_on"])
+    with hold.vault.writer(f"{folder}README.txt") as out:
+        sink = Digested(out)
+        sink.write(readme(papers.party(hold), hold.case_no, day, names))
+    return {"path": f"{folder}README.txt", "sha256": sink.sha256, "size": sink.size}
 
 
 def letter_file(

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.case import Act
-from dsr.connector import Ask, Connector, Located
-from dsr.days import ALWAYS, Interval, day_of, instants, read_instant, within
+from dsr.connector import Ask, Connector, Located, happened, in_tenure
+from dsr.days import ALWAYS, Form, Interval, day_of, read_instant, within
 from dsr.engine.office import Hold, Office
-from dsr.errors import BadInput, ConnectorDrifted, ConnectorError, ConnectorMisread, ConnectorUnavailable
+from dsr.errors import (
+    BadInput,
+    ConnectorDrifted,
+    ConnectorError,
+    ConnectorMisread,
+    ConnectorTruncated,
+    ConnectorUnavailable,
+)
 from dsr.identity import Identifier
 from dsr.inventory import Dataset, Reveal
 from dsr.names.person import written_forms
@@ -83,14 +91,34 @@ def begin(hold: Hold) -> None:
     hold.office.may("collect")
     number = attempt(hold)
     if (f"collect:{number}", "intent") not in hold.ledger():
-        keep(hold, replace(current(hold), down={}))  # what was silent last time is asked again
+        keep(hold, _taken_up(hold))
     public = {"inventory": hold.office.inventory.digest[:16]}
     hold.record(Act(f"collect:{number}", "intent", public, to=State.COLLECTING))
 
 
+def _taken_up(hold: Hold) -> Discovery:
+    """What was silent last time is asked again; all is, where the declarations changed that decide whose rows are."""
+    known, declared = current(hold), hold.office.inventory.declaration
+    if known.declared not in ("", declared):
+        known = discovery.restarted(known, hold.request.identifiers())
+    return replace(known, down={}, declared=declared)
+
+
+def collect_again(office: Office, case_no: str) -> None:
+    """Everything is to be asked anew: a source was mended after the rows had been read. Marks of officers stand."""
+    office.may("collect")
+    with office.hold(case_no) as hold:
+        hold.require(State.COLLECTING, State.BLOCKED, State.REVIEW, State.AWAITING_DECISION, State.AWAITING_APPROVAL,
+                     State.FULFILLING)  # fmt: skip
+        keep(hold, discovery.restarted(current(hold), hold.request.identifiers()))
+        again = 1 + sum(step.startswith("again:") for step, _ in hold.ledger())
+        hold.record(Act(f"again:{again}", "result", {}, to=State.COLLECTING))
+
+
 def _version(hold: Hold) -> int:
     """How often what is known has changed. An act keeps the next version first; its event makes it current."""
-    changes = (("match:", "result"), ("review:", "result"), ("collect:", "intent"), ("collect:", "result"))
+    changes = (("match:", "result"), ("review:", "result"), ("again:", "result"), ("collect:", "intent"),
+               ("collect:", "result"))  # fmt: skip
     return sum(step.startswith(kind) and phase == when for step, phase in hold.ledger() for kind, when in changes)
 
 
@@ -230,42 +258,50 @@ def _read_located(hold: Hold, wave: Wave, dataset_id: str) -> Iterator[tuple[int
 def match(hold: Hold, wave: Wave) -> None:
     """Judge what was located and learn what matched rows reveal. The wave counts once this is recorded."""
     known, ledger = current(hold), hold.ledger()
+    kept: dict[str, int] = {}
+    misread: dict[str, str] = {}
     for dataset_id, asks in wave.asks.items():
         said = ledger[f"locate:{wave.number}:{dataset_id}", "result"]
-        if said["answer"] == "answered":
-            known = _judge_dataset(hold, wave, hold.office.inventory.dataset(dataset_id), asks, known)
-        else:
+        if said["answer"] != "answered":
             known = replace(known, down={**known.down, dataset_id: said["reason"]})
+            continue
+        dataset = hold.office.inventory.dataset(dataset_id)
+        try:
+            known, kept[dataset_id] = _judge_dataset(hold, wave, dataset, asks, known)
+        except ConnectorMisread as error:  # one unreadable day silences its own dataset
+            misread[dataset_id] = error.detail
+            known = replace(known, down={**known.down, dataset_id: error.reason})
     known = replace(known, wave=wave.number)
     keep(hold, known)
-    public = {"identifiers": len(known.identifiers), "candidates": len(known.doubtful)}
+    public = {"identifiers": len(known.identifiers), "candidates": len(known.doubtful), "kept": kept,
+              "misread": misread}  # fmt: skip
     hold.record(Act(f"match:{wave.number}", "result", public))
 
 
-def _judge_dataset(hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask], known: Discovery) -> Discovery:
+def _judge_dataset(
+    hold: Hold, wave: Wave, dataset: Dataset, asks: Sequence[Ask], known: Discovery
+) -> tuple[Discovery, int]:
+    """What is known then, and how many rows were kept."""
     kept: list[pa.Table] = []
     for number, table in _read_located(hold, wave, dataset.id):
         ask = asks[number]
         table = _ours_by_time_and_session(dataset, ask, table, known)
-        matched, candidates = _judge_rows(hold, dataset, ask, table, known)
-        settled = (
-            {f"{dataset.id}/{n}" for n in record_nos(matched, dataset.key).to_pylist()} if dataset.evidence else set()
-        )
-        known = replace(known, candidates={**known.candidates, **candidates}, settled=known.settled | settled)
-        known = discovery.learn(known, _revealed(dataset, ask, matched))
-        if matched.num_rows:
-            kept.append(_keys(dataset, ask, matched))
-    if kept:
-        _write_table(
-            hold, f"keys/{dataset.id}/{wave.number}.arrow", pa.concat_tables(kept, promote_options="permissive")
-        )
-    return replace(known, asked=known.asked | {(dataset.id, discovery.ask_id(ask)) for ask in asks})
+        judged = _judge_rows(hold, dataset, ask, table, known)
+        known = replace(known, candidates={**known.candidates, **judged.candidates},
+                        settled=known.settled | judged.settled, contacts=known.contacts | judged.contacts)  # fmt: skip
+        known = discovery.learn(known, _revealed(dataset, ask, judged.matched))
+        if judged.matched.num_rows:
+            kept.append(_keys(dataset, ask, judged.matched))
+    rows = pa.concat_tables(kept, promote_options="permissive") if kept else None
+    if rows is not None:
+        _write_table(hold, f"keys/{dataset.id}/{wave.number}.arrow", rows)
+    known = replace(known, asked=known.asked | {(dataset.id, discovery.ask_id(ask)) for ask in asks})
+    return known, rows.num_rows if rows is not None else 0
 
 
 def _ours_by_time_and_session(dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery) -> pa.Table:
     """Tenure again on every row (T-8), and never another member's session (K-3): neither shown nor counted."""
-    if dataset.at and ask.interval != ALWAYS:
-        table = table.filter(within(_stamps(dataset, table), ask.interval))
+    table = in_tenure(dataset, ask, table)
     if dataset.member:
         mine = pa.array([*known.members(), "", "-"], pa.string())
         member = pc.fill_null(table.column(dataset.member).cast(pa.string()), "")
@@ -273,40 +309,46 @@ def _ours_by_time_and_session(dataset: Dataset, ask: Ask, table: pa.Table, known
     return table
 
 
-def _stamps(dataset: Dataset, table: pa.Table | pa.RecordBatch) -> pa.Array:
-    if dataset.at is None:
-        return pa.nulls(table.num_rows, UTC)
-    try:
-        return instants(table.column(dataset.at.column), dataset.at.form, dataset.at.tz)
-    except ValueError:  # its words may quote the value
-        problem = f"column {dataset.at.column}: not of the form {dataset.at.form}"
-    raise ConnectorMisread(dataset.system, dataset.name, problem)
+@dataclass(frozen=True)
+class Judged:
+    """Matched rows; candidates for an officer; rows no longer in question; phones and mails of rows in her name."""
+
+    matched: pa.Table = field(repr=False)
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
+    contacts: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
 
 
-def _judge_rows(
-    hold: Hold, dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery
-) -> tuple[pa.Table, dict[str, Candidate]]:
-    """Matched rows, and candidates for an officer. Without evidence a trusted identifier decides for all."""
-    if not dataset.evidence:
-        trusted = ask.identifier is not None and ask.identifier.trusted
-        return (table if trusted else table.slice(0, 0)), {}
+def _judge_rows(hold: Hold, dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery) -> Judged:
+    """Without evidence a trusted identifier decides for all; where its number is reused and time untold, an officer."""
+    opens = discovery.opens(dataset, ask, discovery.reused_kinds(hold.office.inventory))
     trusted = ask.identifier is not None and ask.identifier.trusted
+    if not dataset.evidence and (opens or not trusted):
+        return Judged(table if opens else table.slice(0, 0))
     names = record_nos(table, dataset.key).to_pylist()
     columns = {word: table.column(column).to_pylist() for word, column in dataset.evidence.items()}
     arrived, area = day_of(hold.case.received_at), hold.office.inventory.company.area_code
-    kept, candidates = [], {}
+    kept: list[bool] = []
+    candidates: dict[str, Candidate] = {}
+    contacts: set[tuple[str, str]] = set()
     for row, record_no in enumerate(names):
         evidence = {word: values[row] for word, values in columns.items()}
         judged = matching.judge(
-            hold.person, evidence, trusted=trusted, stated=ask.identifier is not None, at=arrived, area_code=area
+            hold.person, evidence, trusted=opens, stated=ask.identifier is not None, at=arrived, area_code=area
         )
+        answer = judged.answer
+        if trusted and not opens and answer is Answer.NO and not judged.another:
+            answer = Answer.REVIEW  # her own number led here, and the row does not say when: an officer looks
         name = f"{dataset.id}/{record_no}"
-        mark = known.marks.get(name)
-        kept.append(judged.answer is Answer.MATCH or (judged.answer is Answer.REVIEW and mark == "same"))
-        if judged.answer is Answer.REVIEW:
+        kept.append(answer is Answer.MATCH or (answer is Answer.REVIEW and known.marks.get(name) == "same"))
+        if answer is Answer.REVIEW:
             shown = {word: None if value is None else str(value) for word, value in evidence.items()}
             candidates[name] = Candidate(shown, judged.strong, judged.weak, judged.against)
-    return table.filter(pa.array(kept, pa.bool_())), candidates
+        if kept[-1] and "name" in judged.strong:
+            contacts |= {(w, str(evidence[w])) for w in ("phone", "mail") if evidence.get(w)}
+    matched = table.filter(pa.array(kept, pa.bool_()))
+    settled = {f"{dataset.id}/{n}" for n in record_nos(matched, dataset.key).to_pylist()}
+    return Judged(matched, candidates, frozenset(settled), frozenset(contacts))
 
 
 def _revealed(dataset: Dataset, ask: Ask, matched: pa.Table) -> Iterator[Identifier]:
@@ -320,8 +362,13 @@ def _revealed(dataset: Dataset, ask: Ask, matched: pa.Table) -> Iterator[Identif
             if value is None or value == "" or (reveal.when and not reveal.when.holds(values)):
                 continue
             yield Identifier(
-                reveal.kind, str(value), _held(dataset, reveal, values).meet(frame), f"{dataset.id}/{names[row]}"
+                reveal.kind, _as_number(value), _held(dataset, reveal, values).meet(frame), f"{dataset.id}/{names[row]}"
             )
+
+
+def _as_number(value: Any) -> str:
+    """A number that a store keeps as 1234.0 is written 1234 elsewhere."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _held(dataset: Dataset, reveal: Reveal, values: Mapping[str, Any]) -> Interval:
@@ -335,19 +382,20 @@ def _held(dataset: Dataset, reveal: Reveal, values: Mapping[str, Any]) -> Interv
     except ValueError:
         problem = f"reveals {reveal.kind}: not of the form {reveal.form}"
     else:
-        return Interval(start, _after(end, ends, reveal) if end and reveal.end == "inclusive" else end)
+        if end is None or end.year >= 9999:  # 9999-12-31 is no day on which anything ended
+            return Interval(start, None)
+        return Interval(start, _after(end, ends, reveal.form, reveal.tz) if reveal.end == "inclusive" else end)
     raise ConnectorMisread(dataset.system, dataset.name, problem)
 
 
-def _after(end: datetime, written: object, reveal: Reveal) -> datetime:
-    """What follows an inclusive end: the next day of a day, the next second of an instant."""
-    from datetime import timedelta
-
-    is_day = reveal.form in ("date", "yyyymmdd") or len(str(written)) <= 10
-    if not is_day:
-        return end + timedelta(seconds=1)
-    local = end.astimezone(reveal.tz)
-    return datetime.combine(local.date() + timedelta(days=1), local.time(), reveal.tz)
+def _after(end: datetime, written: object, form: Form, zone: ZoneInfo) -> datetime:
+    """What follows an inclusive end: the midnight after a day, the next second (of ``epoch_ms``: the next one) of an
+    instant. Ten digits of an epoch are no day."""
+    day = form in ("date", "yyyymmdd") or (isinstance(written, date) and not isinstance(written, datetime))
+    if day or (form in ("text", "timestamp", "iso") and len(str(written).strip()) <= 10):
+        local = end.astimezone(zone)
+        return datetime.combine(local.date() + timedelta(days=1), local.time(), zone)
+    return end + (timedelta(milliseconds=1) if form == "epoch_ms" else timedelta(seconds=1))
 
 
 def _keys(dataset: Dataset, ask: Ask, matched: pa.Table) -> pa.Table:
@@ -355,7 +403,7 @@ def _keys(dataset: Dataset, ask: Ask, matched: pa.Table) -> pa.Table:
     count = matched.num_rows
     edges = [pa.repeat(pa.scalar(edge, UTC), count) for edge in (ask.interval.start, ask.interval.end)]
     columns = {name: matched.column(name) for name in dataset.key}
-    return pa.table({**columns, AT: _stamps(dataset, matched), START: edges[0], END: edges[1]})
+    return pa.table({**columns, AT: happened(dataset, matched), START: edges[0], END: edges[1]})
 
 
 def _write_table(hold: Hold, name: str, table: pa.Table) -> None:
@@ -371,16 +419,28 @@ def read_table(hold: Hold, name: str) -> pa.Table:
 # -- fetch -----------------------------------------------------------------------------------------------------
 
 
+def _kept_waves(hold: Hold) -> dict[str, list[int]]:
+    """Dataset id → the waves whose rows count. From the log: a file that is gone must not read like none found."""
+    known, found = current(hold), dict[str, list[int]]()
+    for (step, phase), said in hold.ledger().items():
+        if step.startswith("match:") and phase == "result":
+            wave = int(step.partition(":")[2])
+            for name, rows in said["kept"].items():
+                if rows and known.counts(name, wave):
+                    found.setdefault(name, []).append(wave)
+    return found
+
+
 def to_fetch(hold: Hold) -> list[str]:
     """Datasets in scope with matched keys that were not fetched yet with exactly these keys."""
     wanted = discovery.in_scope(hold.office.inventory, hold.request.scope)
-    with_keys = {name.split("/")[1] for name in hold.vault.names("keys/")}
-    return [d.id for d in hold.office.inventory.datasets() if d.id in with_keys & wanted]
+    kept = _kept_waves(hold)
+    return [d.id for d in hold.office.inventory.datasets() if d.id in kept and d.id in wanted]
 
 
 def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
-    """Distinct keys of all waves inside the request's scope."""
-    tables = [read_table(hold, name) for name in hold.vault.names(f"keys/{dataset.id}/")]
+    """Distinct keys of all waves that count, inside the request's scope."""
+    tables = [read_table(hold, f"keys/{dataset.id}/{wave}.arrow") for wave in _kept_waves(hold)[dataset.id]]
     keys = pa.concat_tables(tables, promote_options="permissive")
     limit = hold.request.scope.interval
     if dataset.at and limit != ALWAYS:
@@ -393,7 +453,9 @@ def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
 
 def fetch_step(hold: Hold, dataset: Dataset, keys: pa.Table) -> Act:
     """The step before it is done. Named by what is fetched: the same keys never twice, others always."""
+    since = max(current(hold).since.get(name, 0) for name in (discovery.EVERY, dataset.id))
     step = f"fetch:{dataset.id}:{hold.vault.commit('keys', _digest(record_nos(keys, dataset.key)))[:16]}"
+    step += f":{since}" if since else ""
     done = hold.result(step)
     if done is not None and done["answer"] != "answered":
         step += f":{attempt(hold)}"  # silence last time does not count as an answer now
@@ -455,7 +517,7 @@ def _refuse_strangers(dataset: Dataset, batch: pa.RecordBatch, frames: Iterable[
     """A fetched row outside every interval of its keys is another person's: nothing of this dataset is kept."""
     if dataset.at is None or ALWAYS in (frames := list(frames)) or dataset.at.column not in batch.schema.names:
         return
-    stamps = _stamps(dataset, batch)
+    stamps = happened(dataset, batch)
     inside = pa.array([False] * batch.num_rows, pa.bool_())
     for frame in frames:
         inside = pc.or_(inside, within(stamps, frame))
@@ -469,14 +531,16 @@ def _refuse_strangers(dataset: Dataset, batch: pa.RecordBatch, frames: Iterable[
 
 
 def counts(hold: Hold) -> tuple[dict[str, int], dict[str, str]]:
-    """Rows fetched, and what could not be fetched, by dataset."""
+    """Rows fetched, and what could not be fetched whole, by dataset."""
     found, failed = {}, {}
     for dataset_id in to_fetch(hold):
         said = hold.read_json(f"fetched/{dataset_id}.json")
-        if said["answer"] == "answered":
-            found[dataset_id] = int(said["records"])
-        else:
+        if said["answer"] != "answered":
             failed[dataset_id] = str(said["reason"])
+        elif said["records"] < said["keys"]:  # located, and did not come back: gone meanwhile, or not to be had by key
+            failed[dataset_id] = ConnectorTruncated.reason
+        else:
+            found[dataset_id] = int(said["records"])
     return found, failed
 
 
@@ -485,6 +549,8 @@ def settle(hold: Hold) -> State:
     inventory, known = hold.office.inventory, current(hold)
     found, failed = counts(hold)
     known = replace(known, down={**known.down, **failed})
+    for dataset_id, reason in failed.items():
+        known = discovery.asked_anew(known, dataset_id) if reason == ConnectorTruncated.reason else known
     keep(hold, known)
     ended = scope.statuses(inventory, known, found, drifted(hold), discovery.in_scope(inventory, hold.request.scope))
     blocked = any(status.open for status in ended.values())
@@ -508,8 +574,17 @@ def settle(hold: Hold) -> State:
 
 def _details(hold: Hold) -> dict[str, str]:
     """Dataset id → the latest words about its silence."""
-    asked = ((step.split(":"), said) for (step, _), said in hold.ledger().items() if said.get("answer"))
-    return {step[2 if step[0] == "locate" else 1]: said.get("detail", "") for step, said in asked}
+    words: dict[str, str] = {}
+    for (step, phase), said in hold.ledger().items():
+        kind, *rest = step.split(":")
+        if kind == "match" and phase == "result":
+            words |= said["misread"]
+        elif said.get("answer"):
+            name = rest[1 if kind == "locate" else 0]
+            short = said.get("keys", 0) - said.get("records", 0) if said["answer"] == "answered" else 0
+            missing = f"{short} of {said.get('keys')} located records did not come back"
+            words[name] = missing if kind == "fetch" and short else said.get("detail", "")
+    return words
 
 
 def _stated(status: Status, detail: str | None) -> dict[str, Any]:

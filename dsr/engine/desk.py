@@ -38,8 +38,9 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
     for work in office.store.work():
         works.setdefault(work.case_no, []).append(work)
     rows = []
-    for case in office.store.cases():
-        due = works.get(case.case_no, [])
+    # A closed case owes nothing and has no clock.
+    for case in office.store.cases(set(State) - {State.CLOSED} if due_only else None):
+        due = [] if waits_for_twin(office, case) else works.get(case.case_no, [])
         late = [work for work in due if work.due <= office.today]
         clock = standing(office, case)
         left = clock["presuit"]["left"] if clock["presuit"] else None
@@ -67,6 +68,12 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
             row["case"],
         ),
     )
+
+
+def waits_for_twin(office: Office, case: Case) -> bool:
+    """The same request, linked at its arrival: its twin does the work, unless that was withdrawn (EN-05)."""
+    twin = case.facts.get("linked_to")
+    return bool(twin) and case.state is State.RECEIVED and office.store.case(str(twin)).state is not State.WITHDRAWN
 
 
 def shown(office: Office, case_no: str) -> dict[str, Any]:
@@ -107,6 +114,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "orders": [],
         "documents": facts.get("documents", []),
         "findings": [],
+        "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],
         "trail": {"events": sum(1 for _ in office.store.events(case_no)), "head": head.text},
     }
@@ -119,8 +127,9 @@ def watch(office: Office) -> dict[str, Any]:
     """One round: remind once a day of what is due, by case number and role, never by name; name what may be resumed."""
     office.may("watch")
     reminders = []
+    waiting = {case.case_no for case in office.store.cases({State.RECEIVED}) if waits_for_twin(office, case)}
     for work in office.store.work():
-        if work.due <= office.today and work.reminded != office.today:
+        if work.due <= office.today and work.reminded != office.today and work.case_no not in waiting:
             reminders.append(
                 {
                     "case": work.case_no,
@@ -131,7 +140,7 @@ def watch(office: Office) -> dict[str, Any]:
                 }
             )
             office.store.owe([Work(work.case_no, work.what, work.who, work.due, office.today)])
-    resumable = [case.case_no for case in office.store.cases() if case.state in (State.BLOCKED, State.COLLECTING)]
+    resumable = [case.case_no for case in office.store.cases({State.BLOCKED, State.COLLECTING})]
     head = office.store.head()
     day = office.today.isoformat()
     office.store.log_alone(
@@ -165,7 +174,9 @@ def verify_trail(office: Office, printed: Sequence[str] = ()) -> dict[str, Any]:
     kept, head = checkpoint_file(office), office.store.head()
     last = [log.open_checkpoint(kept.read_text(), ORIGIN, office.keys.public_key)] if kept.exists() else []
     events = itertools.islice(office.store.events(), head.size)
-    problems = log.verify_log(events, [*last, head], [log.TreeHead.parse(text) for text in printed])
+    problems = log.verify_log(events, last, [log.TreeHead.parse(text) for text in printed], kept=head)
+    problems += [log.Problem(None, "altered", f"the row of case {name} is not what its last event left")
+                 for name in office.store.altered()]  # fmt: skip
     sound = all(problem.level != "error" for problem in problems)
     if sound:
         sign(office, head)
@@ -200,6 +211,14 @@ def export_trail(office: Office, case_no: str) -> Mapping[str, Any]:
     head = log.open_checkpoint(note, ORIGIN, office.keys.public_key)
     events = [event for event, _ in office.store.events(case_no) if event.seq <= head.size]
     return log.evidence_bundle(case_no, office.store.leaves(), events, head, note, office.keys.public_key)
+
+
+LETTER_NEEDS = ("address", "representative", "desk", "complaint_desk")
+
+
+def letter_gaps(office: Office) -> list[str]:
+    """What every letter must say of the controller and the inventory does not (APPI 32(1); documents.md §1)."""
+    return [name for name in LETTER_NEEDS if not getattr(office.inventory.company, name)]
 
 
 def inventory_problems(office: Office) -> Iterator[dict[str, str | None]]:

@@ -1,4 +1,4 @@
-"""Fulfil a disclosure: data, book, letter, manifest into the vault; out of it whole or not at all; dispatch."""
+"""Fulfil a disclosure: data, book, letter, manifest into the vault; through the gate and out, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dsr.case import EVERYTHING, Act
+from dsr.case import EVERYTHING, Act, Case
+from dsr.engine import releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -17,7 +18,9 @@ from dsr.engine.assembling import (
     letter_file,
     listing,
     manifest_file,
+    readme_file,
     to_write,
+    volume_files,
 )
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
@@ -66,25 +69,28 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 
 
 def finish(hold: Hold) -> State:
-    """Book, letter, manifest. The letter lists the digests of everything before it; the manifest of everything."""
+    """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
-    listed = [listing(book), *data]
+    volumes = hold.once(f"volumes:{step}", lambda: ({"files": volume_files(hold, FOLDER, cited)}, None))["files"]
+    printed = [listing(book), *(listing(volume) for volume in volumes)]
+    names = [file["path"] for file in (*printed, *data)]
+    readme = hold.once(f"readme:{step}", lambda: (readme_file(hold, FOLDER, cited, names), None))
+    listed = [*printed, listing(readme), *data]
     letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited, listed), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
 
-    def write_manifest() -> tuple[Mapping[str, Any], Act]:
-        files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
-        facts = {
-            "documents": [*documents, dict(letter), dict(book)],
-            "files": files,
-            "outcome": hold.case.facts["decision_outcome"],
-        }
-        return manifest_file(hold, FOLDER, cited, files), Act("", to=State.DISPATCHING, facts=facts)
-
-    hold.once(f"manifest:{step}", write_manifest)
-    return hold.case.state
+    files = sorted([listing(letter), *listed], key=lambda file: str(file["path"]))
+    hold.once(f"manifest:{step}", lambda: (manifest_file(hold, FOLDER, cited, files), None))
+    facts = {
+        "documents": [*documents, dict(letter), dict(book), *volumes],
+        "files": files,
+        "outcome": hold.case.facts["decision_outcome"],
+        "issued_on": cited["issued_on"],
+    }
+    digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
+    return releasing.release(hold, step, FOLDER, digests, facts)
 
 
 # -- out of the vault ----------------------------------------------------------------------------------------------
@@ -96,7 +102,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED)
         digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
-        return _taken(hold, FOLDER, {**digests, "manifest.json": None}, out)
+        return _taken(hold, "taken", FOLDER, {**digests, "manifest.json": None}, out)
 
 
 LETTERS = "documents/"
@@ -107,12 +113,12 @@ def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         made = [d for d in hold.case.facts.get("documents", []) if d["path"].startswith(LETTERS)]
-        return _taken(hold, LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
+        return _taken(hold, "letters", LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
 
 
-def _taken(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
-    ended = [step for step, phase in hold.ledger() if step.startswith("taken:") and phase == "result"]
-    step = f"taken:{len(ended) + 1}"
+def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
+    ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
+    step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)
     hold.record(Act(step, "result", {"files": len(digests)}))
@@ -120,12 +126,18 @@ def _taken(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Path
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:
-    """Exactly what would be sent if the proposal, or the decision, stood as it is; nothing is recorded as sent."""
+    """Exactly what would be sent if the proposal, or the decision, stood as it is; nothing is recorded as sent.
+
+    Raises CheckFailed for what the gate would stop.
+    """
     office.may("preview")
     with office.hold(case_no) as hold:
         hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
         try:
-            digests = _drawn(Draft(hold.office, hold.lease, hold.vault))
+            draft = Draft(hold.office, hold.lease, hold.vault)
+            digests = _drawn(draft)
+            if found := releasing.look(draft, "preview/", digests).findings:
+                raise releasing.stopped(case_no, found)
             copy_out(hold, "preview/", digests, out)
         finally:
             for name in hold.vault.names("preview/"):
@@ -138,7 +150,10 @@ def _drawn(draft: Draft) -> dict[str, str | None]:
     office = draft.office
     cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
     data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
-    listed = [listing(book_file(draft, "preview/", cited), "preview/"), *data]
+    printed = [book_file(draft, "preview/", cited), *volume_files(draft, "preview/", cited)]
+    listed = [*(listing(file, "preview/") for file in printed), *data]
+    names = [file["path"] for file in listed]
+    listed.insert(len(printed), listing(readme_file(draft, "preview/", cited, names), "preview/"))
     letter = listing(letter_file(draft, "preview/", cited, listed), "preview/")
     manifest_file(draft, "preview/", cited, sorted([letter, *listed], key=lambda file: str(file["path"])))
     return {file["path"]: file["sha256"] for file in [letter, *listed]} | {"manifest.json": None}
@@ -189,6 +204,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
             raise BadInput(field, "is in the future", "record it when it is done, with the day it was done")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED) if act.returned_on else hold.require(State.DISPATCHING)
+        _not_before(act, case)
         number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1
         if act.envelope_check:
             return _check_envelope(hold, act, number)
@@ -220,11 +236,24 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 "result",
                 public,
                 to=to,
-                facts={"dispatched_on": office.today.isoformat(), "envelope_checked_by": None},
+                facts={
+                    "dispatched_on": office.today.isoformat(),
+                    "envelope_checked_by": None,
+                    "sent_on": public["sent_on"],
+                },
                 done=EVERYTHING if to is State.CLOSED else (),
             )
         )
     return to
+
+
+def _not_before(act: Dispatch, case: Case) -> None:
+    """Nothing was sent before it was issued, nor came back before it was sent."""
+    for field, day, first in (("sent_on", act.sent_on, case.facts.get("issued_on")),
+                              ("returned_on", act.returned_on, case.facts.get("sent_on"))):  # fmt: skip
+        if day and first and day.isoformat() < first:
+            before = "the package was issued" if field == "sent_on" else "it was sent"
+            raise BadInput(field, f"is before {before} ({first})", "give the day it was done")
 
 
 def _taken_out(hold: Hold) -> bool:
@@ -235,8 +264,8 @@ def _taken_out(hold: Hold) -> bool:
 
 def _close_twins(office: Office, case_no: str) -> None:
     """The same request, linked at its arrival, is answered by the same package (EN-05)."""
-    for twin in office.store.cases():
-        if twin.facts.get("linked_to") == case_no and twin.state is State.RECEIVED:
+    for twin in office.store.cases({State.RECEIVED}):
+        if twin.facts.get("linked_to") == case_no:
             with office.hold(twin.case_no) as hold:
                 facts = {"outcome": "duplicate"}
                 hold.record(

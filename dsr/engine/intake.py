@@ -12,10 +12,12 @@ from typing import Any
 from dsr import law
 from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
+from dsr.documents.letters import UndrawableLetter
+from dsr.engine import collecting
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput, DsrError, as_id
-from dsr.inventory import PERSON
+from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
 from dsr.rules import clocks, proofing
@@ -106,7 +108,8 @@ def _open(office: Office, request: Request, document: object) -> tuple[str, str 
     try:
         office.store.open_case(case, twin, act, b"", office.now, office.actor.name)
     except DsrError:
-        vault.remove("request.json")  # of a case that is not there
+        if not office.store.holds(case_no):  # a server that died at the commit may have made it all the same
+            vault.remove("request.json")
         raise
     return case_no, linked_to
 
@@ -125,10 +128,16 @@ def _running(office: Office, twin: str) -> str | None:
 
 
 def _acknowledge(hold: Hold) -> None:
-    """受付票 (receipt_slip), due within two business days, made at once; ``dsr package`` is not needed for it."""
+    """受付票 (receipt_slip), due within two business days, made at once; taken out by ``dsr letters``.
+
+    A name that no font can draw is no reason not to be received: the slip is then owed by hand.
+    """
 
     def draw() -> tuple[Mapping[str, Any], Act]:
-        entry = receipt_slip(hold)
+        try:
+            entry = receipt_slip(hold)
+        except UndrawableLetter as error:
+            return {"undrawn": f"U+{error.code_point:04X}"}, Act("", facts={"undrawn": str(error)})
         documents = [*hold.case.facts.get("documents", []), entry]
         return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act(
             "", facts={"documents": documents}, done=("acknowledge",)
@@ -178,6 +187,47 @@ def withdraw(office: Office, case_no: str) -> None:
         hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts=facts, done=EVERYTHING))
 
 
+def search_order(office: Office, case_no: str, system: str) -> dict[str, Any]:
+    """検索指示票: whom to look for, where and how, and the form of the answer. Shown to the officer, stored nowhere."""
+    office.may("answer")
+    declared = _manual(office, system)
+    with office.hold(case_no) as hold:
+        hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
+        known, subject = collecting.current(hold), hold.request.subject
+        kinds = {kind for dataset in declared.dataset.values() for kind in dataset.kinds}
+        numbers = [i for i in known.identifiers if i.kind in kinds]
+        due = next((w.due for w in office.store.work(case_no) if w.what == f"search_order:{system}"), None)
+        return {
+            "case": case_no,
+            "system": system,
+            "label": declared.label,
+            "due": due.isoformat() if due else None,
+            "look_for": {
+                "names": list(hold.person.names),
+                "kana": list(hold.person.kana),
+                "born_on": subject.born_on.isoformat() if subject.born_on else None,
+                "addresses": list(subject.addresses),
+                "identifiers": [{"kind": i.kind, "value": i.value, "trusted": i.trusted} for i in numbers],
+            },
+            "how": {d.id: [*(way.locate for way in d.ways), d.fetch] for d in declared.dataset.values()},
+            "answer": {
+                "searched_on": office.today.isoformat(),
+                "searched_by": "",
+                "datasets": {
+                    name: [{key: rule.label for key, rule in dataset.fields.items()}]
+                    for name, dataset in declared.dataset.items()
+                },
+            },
+        }
+
+
+def _manual(office: Office, system: str) -> System:
+    declared = office.inventory.system.get(system)
+    if declared is None or declared.store != "manual":
+        raise BadInput("system", f"no manual system '{as_id(system)}' in the inventory", "see dsr show CASE")
+    return declared
+
+
 def answer_search(office: Office, case_no: str, system: str, document: object) -> None:
     """An officer's answer to the search order of a manual system."""
     from dsr.request import SearchAnswer
@@ -186,9 +236,7 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     found = shaped(SearchAnswer, document, "answer")
     if found.searched_on > office.today:
         raise BadInput("searched_on", "is in the future", "give the day the search was done")
-    declared = office.inventory.system.get(system)
-    if declared is None or declared.store != "manual":
-        raise BadInput("system", f"no manual system '{as_id(system)}' in the inventory", "see dsr show CASE")
+    declared = _manual(office, system)
     for dataset_id in found.datasets:
         if dataset_id.removeprefix(f"{system}.") not in declared.dataset:
             known = ", ".join(dataset.id for dataset in declared.dataset.values())

@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -23,7 +23,7 @@ from dsr import store
 from dsr.case import Act, Case
 from dsr.connector import Connector
 from dsr.days import TOKYO
-from dsr.errors import DsrError, NotAllowed
+from dsr.errors import CheckFailed, DsrError, NotAllowed
 from dsr.inventory import Inventory
 from dsr.names.person import Person
 from dsr.request import Request
@@ -94,6 +94,8 @@ class Office:
         lease = self.store.take(case_no)
         kept.add(lease)
         try:
+            if self.store.altered(case_no):
+                raise CheckFailed(f"{case_no}: its row in the store is not what the log left; run dsr trail verify")
             vault = self.vault.case(case_no, fence=lambda: self.store.check(lease))
             vault.sweep()
             yield Hold(self, lease, vault)
@@ -118,10 +120,8 @@ class Office:
         """A long step keeps its lease; a process that sleeps (SIGSTOP) does not, and finds out when it records."""
         while not ended.wait(store.LEASE_SECONDS / 3):
             for lease in tuple(kept):
-                try:
+                with suppress(DsrError):  # lost: said by the next record. A store that is away may be back next time
                     self.store.keep(lease)
-                except DsrError:
-                    kept.discard(lease)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ class Hold:
     def result(self, step_key: str) -> dict[str, Any] | None:
         """The public part, as the step gave it: that it was rehearsed is the log's, and no part of what was found."""
         found = self.office.store.said(self.case_no, step_key, "result")
-        return None if found is None else {name: said for name, said in found.items() if name != "rehearsal"}
+        own = ("rehearsal", "row")
+        return None if found is None else {name: said for name, said in found.items() if name not in own}
 
     def record(self, act: Act) -> Case:
         public = {**act.public, "rehearsal": True} if self.office.rehearsal else dict(act.public)

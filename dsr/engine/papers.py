@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr import law
@@ -32,11 +34,13 @@ from dsr.documents.content import (
     Table,
 )
 from dsr.documents.letter import draw_slip
+from dsr.documents.style import era_day, era_month, short_era
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, Inventory
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
-from dsr.rules.redaction import MASKING, RECORD_NO, shown_as
+from dsr.rules.redaction import MASKING, shown_as
+from dsr.vault import CaseVault
 
 CHAPTERS: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("02", "ご契約", frozenset({1, 2, 3, 4, 32})),
@@ -48,8 +52,7 @@ CHAPTERS: tuple[tuple[str, str, frozenset[int]], ...] = (
     ("08", "本人確認の記録", frozenset({14, 15})),
     ("09", "会員サイト", frozenset({24, 25, 26, 30})),
     ("10", "クッキー・広告", frozenset({27, 29, 31})),
-    ("11", "同意・ご案内", frozenset({34})),
-    ("12", "その他の記録", frozenset()),
+    ("11", "同意・ご案内・その他", frozenset({34})),
 )
 """Part, title, rows of the record of processing (estate.md); what fits none stands in the last."""
 
@@ -145,7 +148,7 @@ def _scope_text(hold: Hold) -> str:
 
 
 def _japanese_day(day: date | None) -> str:
-    return f"{day.year}年{day.month}月{day.day}日" if day else ""
+    return era_day(day) if day else ""
 
 
 # -- the letter ------------------------------------------------------------------------------------------------
@@ -176,7 +179,7 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         Fact("手数料", "0円"),
     )
     closing = (
-        "記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、上記の窓口へお申し出ください。",
+        f"記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、{_where(hold)}へお申し出ください。",
         *_open_notes(hold, issued),
     )
     lines = tuple(FileLine(f["path"], f["sha256"], f["size"]) for f in files)
@@ -197,7 +200,18 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         Head(issued["head"]),
         lang,
         facts,
+        _number(hold),
     )
+
+
+def _number(hold: Hold) -> str:
+    """文書番号: the company's sign with the case's own number."""
+    sign = hold.office.inventory.company.document_sign
+    return f"{sign}第{hold.case_no.removeprefix('DSR-')}号" if sign else ""
+
+
+def _where(hold: Hold) -> str:
+    return "下記の窓口" if hold.office.inventory.company.desk else "当社"
 
 
 def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
@@ -267,12 +281,7 @@ def _officers_words(hold: Hold) -> Mapping[str, str]:
 
 
 def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
-    case, lang = hold.case, hold.request.answer.language
-    shown = [
-        d
-        for d in hold.office.inventory.datasets()
-        if case.facts["items"].get(d.id, {}).get("outcome") in ("full", "partial")
-    ]
+    case, lang, shown = hold.case, hold.request.answer.language, shown_datasets(hold)
     chapters = [*_chapters(hold, shown), *_about(hold, shown)]
     issued_on = date.fromisoformat(issued["issued_on"])
     return Book(
@@ -286,31 +295,63 @@ def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
         _legend(hold, lang),
         head=Head(issued["head"]),
         language=lang,
+        holdings=holdings(hold, shown),
     )
 
 
+def shown_datasets(hold: Hold) -> list[Dataset]:
+    items = hold.case.facts["items"]
+    return [d for d in hold.office.inventory.datasets() if items.get(d.id, {}).get("outcome") in ("full", "partial")]
+
+
 def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
-    long = _too_long(hold, shown)
+    """Every part, in order; an empty one says which outward result applies (documents.md §5)."""
+    long, ended = _too_long(hold, shown), outward(hold)
     for number, title, _rows in CHAPTERS:
         mine = [d for d in shown if _chapter_of(d) == number]
-        declared = [d for d in hold.office.inventory.datasets() if _chapter_of(d) == number]
-        if not declared:
-            continue
-        tables = [_summary(hold, d) if d.id in long else _table(hold, d) for d in mine]
-        lines = () if mine else (law.wording("absence", hold.request.answer.language),)
-        yield Chapter(number, title, "", tuple(tables), lines)
+        tables: list[Table] = []
+        for dataset in mine:
+            if dataset.id in long:
+                tables.append(_summary(hold, dataset, in_csv=True))
+                continue
+            if number == USAGE and int(hold.case.facts["drafts"][dataset.id]["rows"]) > MONTHLY:
+                tables.append(_summary(hold, dataset))
+            tables.append(_table(hold, dataset))
+        yield Chapter(number, title, "", tuple(tables), tuple(_results(hold, number, mine, ended)))
+
+
+USAGE, MONTHLY = "04", 12
+"""The part whose tables begin with monthly sums, where they have more rows than this."""
+
+
+def _results(
+    hold: Hold, part: str, mine: Sequence[Dataset], ended: Mapping[str, Mapping[str, Any]]
+) -> Iterator[str]:
+    inventory, lang = hold.office.inventory, hold.request.answer.language
+    others = [d for d in inventory.datasets() if _chapter_of(d) == part and d not in mine and d.id in ended]
+    if not mine and not others:
+        yield "この部に当たる記録を扱うシステムはありません。"
+    for dataset in others:
+        found = ended[dataset.id]
+        yield f"{label_of(inventory, dataset)}：{law.status_label(found['status'], found['reason'], lang)}"
 
 
 def _chapter_of(dataset: Dataset) -> str:
     if dataset.chapter:
         return dataset.chapter
-    return next((number for number, _, rows in CHAPTERS if dataset.row in rows), "12")
+    return next((number for number, _, rows in CHAPTERS if dataset.row in rows), CHAPTERS[-1][0])
+
+
+def in_volumes(hold: Hold) -> list[Dataset]:
+    """Tables too long for the book of somebody who chose paper: every row is printed, apart (M-2)."""
+    if hold.request.answer.method != "paper":
+        return []
+    long = _too_long(hold, shown_datasets(hold))
+    return [d for d in shown_datasets(hold) if d.id in long]
 
 
 def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
-    """The longest tables, until the rest fits; on paper everything is printed (M-2)."""
-    if hold.request.answer.method == "paper":
-        return frozenset()
+    """The longest tables, until the rest fits."""
     rows = {d.id: int(hold.case.facts["drafts"][d.id]["rows"]) for d in shown}
     out: set[str] = set()
     for name in sorted(rows, key=lambda name: -rows[name]):
@@ -328,6 +369,10 @@ def _numeric(kind: str) -> bool:
 
 
 def _table(hold: Hold, dataset: Dataset) -> Table:
+    return table_of(dataset, lambda: cells_of(hold.vault, dataset), int(hold.case.facts["drafts"][dataset.id]["rows"]))
+
+
+def table_of(dataset: Dataset, rows: Callable[[], Iterator[Sequence[Cell]]], count: int) -> Table:
     columns = tuple(
         Column(
             name,
@@ -337,12 +382,12 @@ def _table(hold: Hold, dataset: Dataset) -> Table:
         )
         for name, rule in dataset.fields.items()
     )
-    count = int(hold.case.facts["drafts"][dataset.id]["rows"])
-    return Table(dataset.label, dataset.id, columns, lambda: _cells(hold, dataset), count)
+    return Table(dataset.label, dataset.id, columns, rows, count)
 
 
-def _cells(hold: Hold, dataset: Dataset) -> Iterator[Sequence[Cell]]:
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+def cells_of(vault: CaseVault, dataset: Dataset) -> Iterator[Sequence[Cell]]:
+    """Every row of a draft as the book shows it."""
+    with vault.reader(f"draft/{dataset.id}.arrow") as source:
         for batch in read_batches(source):
             for row in batch.to_pylist():
                 marks = dict(_mark(entry) for entry in reversed(row[MASKING].split(";"))) if row[MASKING] else {}
@@ -353,10 +398,28 @@ def _cells(hold: Hold, dataset: Dataset) -> Iterator[Sequence[Cell]]:
 
 
 def _figure(kind: str, text: str) -> str:
-    """Yen with separators, minus as △ (pdf.md §5); anything else as stored."""
+    """Yen with separators, minus as △; days by the Japanese calendar (pdf.md §5); anything else as stored."""
+    if kind.split(".")[0] in DATED or kind == "user.born_on":
+        return _era(text)
     if kind.split(".")[0] != "amount" or not text.lstrip("-").isdigit():
         return text
     return ("△" if text.startswith("-") else "") + f"{abs(int(text)):,}"
+
+
+DATED = ("day", "instant")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\+09:00)?)?")
+
+
+def _era(text: str) -> str:
+    """R8.11.22 09:00:00 for 2026-11-22 09:00:00 of Japan's time; what is no such day as it is. Data files keep ISO."""
+    found = _ISO.fullmatch(text)
+    try:
+        day = date(*map(int, found.groups()[:3])) if found else None
+    except ValueError:
+        return text
+    if not found or day is None or (short := short_era(day)) is None:
+        return text
+    return f"{short} {found[4]}" if found[4] else short
 
 
 def _mark(entry: str) -> tuple[str, tuple[str, str]]:
@@ -364,53 +427,76 @@ def _mark(entry: str) -> tuple[str, tuple[str, str]]:
     return name, (mark, ground)
 
 
-def _summary(hold: Hold, dataset: Dataset) -> Table:
-    """Rows by month; every row stands in the CSV that the note names."""
-    months: dict[str, int] = {}
-    column = dataset.at.column if dataset.at else RECORD_NO
+def _summary(hold: Hold, dataset: Dataset, in_csv: bool = False) -> Table:
+    """Rows and sums by month. ``in_csv``: in place of the rows, which stand in the CSV that the note names."""
+    sums = [name for name, rule in dataset.fields.items() if rule.kind.split(".")[0] in SUMMED]
+    months: dict[str, list[int]] = {}
     with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
         for batch in read_batches(source):
-            month = (
-                pc.utf8_slice_codeunits(batch.column(column), 0, 7) if dataset.at else batch.column(column).slice(0, 0)
-            )
-            for pair in pc.value_counts(month).to_pylist():
-                months[pair["values"]] = months.get(pair["values"], 0) + pair["counts"]
-    rows = [(month, f"{count:,}") for month, count in sorted(months.items())]
-    note = f"行数が多いため月ごとの件数を示します。全ての行は data/{dataset.id}.csv にあります。"
-    return Table(
-        dataset.label,
-        dataset.id,
-        (Column("month", "月"), Column("count", "件数", "right")),
-        lambda: rows,
-        len(rows),
-        note,
-    )
+            for month, row in _by_month(dataset, batch, sums):
+                before = months.setdefault(month, [0] * len(row))
+                months[month] = [a + b for a, b in zip(before, row, strict=True)]
+    columns = (Column("month", "月"), Column("count", "件数", "right"),
+               *(Column(name, f"{dataset.fields[name].label} 合計", "right") for name in sums))  # fmt: skip
+    rows = [(_era_month(month), *(f"{n:,}" for n in row)) for month, row in sorted(months.items())]
+    where = f"分冊と data/{dataset.id}.csv" if hold.request.answer.method == "paper" else f"data/{dataset.id}.csv"
+    note = f"行数が多いため月ごとに示します。全ての行は {where} にあります。" if in_csv else ""
+    title = dataset.label if in_csv else f"{dataset.label}（月別）"
+    return Table(title, dataset.id, columns, lambda: rows, len(rows), note)
+
+
+SUMMED = ("amount", "duration", "count")
+
+
+def _by_month(dataset: Dataset, batch: pa.RecordBatch, sums: Sequence[str]) -> Iterator[tuple[str, list[int]]]:
+    """Month (2026-11, or nothing where the dataset has no time) → rows, and the sum of each column's whole numbers."""
+    count = batch.num_rows
+    month = pc.utf8_slice_codeunits(batch.column(dataset.at.column), 0, 7) if dataset.at else pa.array([""] * count)
+    told = {"month": month, "rows": pa.array([1] * count, pa.int64())}
+    for name in sums:
+        text = batch.column(name)
+        told[name] = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), text, "0").cast(pa.int64())
+    summed = pa.table(told).group_by("month").aggregate([(name, "sum") for name in ("rows", *sums)]).to_pylist()
+    for row in summed:
+        yield row["month"] or "", [row["rows_sum"], *(row[f"{name}_sum"] for name in sums)]
+
+
+def _era_month(month: str) -> str:
+    found = re.fullmatch(r"(\d{4})-(\d\d)", month)
+    return era_month(date(int(found[1]), int(found[2]), 1)) if found else month or "―"
 
 
 def _about(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
-    """13 purposes, 14 recipients, 15 retention."""
-    purposes = hold.office.inventory.purposes
+    """12 sources, 13 purposes, 14 recipients, 15 retention, per item shown."""
+    inventory, lang = hold.office.inventory, hold.request.answer.language
+    none = ("該当する記録はありません。",)
+    came = [f"{d.label}：{'、'.join(d.sources)}" for d in shown if d.sources]
+    yield Chapter("12", "取得元", "開示する記録を、どこから取得したかを示します。", (), tuple(came) or none)
     used = sorted({number for d in shown for number in d.purposes})
-    lines = tuple(
-        f"{number}　{purposes.get(number, '')}（{'、'.join(d.label for d in shown if number in d.purposes)}）"
+    lines = [
+        f"{number}　{inventory.purposes.get(number, '')}（{'、'.join(d.label for d in shown if number in d.purposes)}）"
         for number in used
-    )
-    yield Chapter(
-        "13", "利用目的", "開示する記録ごとの、公表している利用目的です。", (), lines or ("該当する記録はありません。",)
-    )
-    given = tuple(f"{d.label}：{'、'.join(d.recipients)}" for d in shown if d.recipients)
+    ]
+    yield Chapter("13", "利用目的", "開示する記録ごとの、公表している利用目的です。", (), tuple(lines) or none)
+    names = inventory.recipients
+    given = [f"{d.label}：{'、'.join(names.get(r, r) for r in d.recipients)}" for d in shown if d.recipients]
     how = "第三者提供記録の開示は、別のご請求として承ります。"
-    yield Chapter(
-        "14", "提供先", "", (), (*(given or ("開示する記録について、委託先・提供先の定めはありません。",)), how)
-    )
-    kept = tuple(f"{d.label}：{'、'.join(d.retention)}" for d in shown if d.retention)
-    yield Chapter(
-        "15",
-        "保存期間",
-        "社内の保存期間の区分によります。",
-        (),
-        kept or ("法令による保存期間の定めのある記録はありません。",),
-    )
+    yield Chapter("14", "提供先", "取扱いを委託している先などです。", (), (*(given or none), how))
+    rules = sorted({rule for d in shown for rule in d.retention})
+    kept = [f"{_retention(rule, lang)}（{'、'.join(d.label for d in shown if rule in d.retention)}）" for rule in rules]
+    yield Chapter("15", "保存期間", "次の定めにより保存し、期間が過ぎたものは消去します。", (), tuple(kept) or none)
+
+
+def _retention(rule: str, lang: law.Lang) -> str:
+    return law.retention(rule).line(lang) if rule in law.RETENTIONS else rule
+
+
+def holdings(hold: Hold, shown: Sequence[Dataset]) -> tuple[tuple[str, int], ...]:
+    """Rows shown, by part."""
+    rows = {number: 0 for number, _, _ in CHAPTERS}
+    for dataset in shown:
+        rows[_chapter_of(dataset)] += int(hold.case.facts["drafts"][dataset.id]["rows"])
+    return tuple((f"{number}　{title}", rows[number]) for number, title, _ in CHAPTERS if rows[number])
 
 
 def searched(hold: Hold) -> Iterator[Searched]:
@@ -463,15 +549,13 @@ def _redactions(hold: Hold) -> Iterator[Redaction]:
 
 
 def _legend(hold: Hold, lang: law.Lang) -> tuple[tuple[str, str], ...]:
-    used: dict[str, tuple[str, str]] = {}
+    cited: dict[tuple[str, str], list[str]] = {}
     for key in redaction_counts(hold):
         mark, ground = key.split(":", 1)
         if mark != "row":
-            used.setdefault(
-                mark,
-                (shown_as(mark, ground), law.mark(mark).line(law.ground(ground).citation if ground else "", lang)),
-            )
-    return tuple(used.values())
+            at = cited.setdefault((mark, shown_as(mark, ground)), [])
+            at += [law.ground(ground).citation] if ground else []
+    return tuple((shown, law.mark(mark).line("、".join(found), lang)) for (mark, shown), found in cited.items())
 
 
 __all__ = ["TOKYO", "book", "draw", "letter", "outward", "receipt_slip", "redaction_counts", "searched"]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.engine import collecting
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset
+from dsr.names.person import is_named
 from dsr.request import NoteReview, Review
-from dsr.rules import lifecycle, proposing
+from dsr.rules import discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
 from dsr.shapes import shaped
@@ -62,11 +64,42 @@ def read_marks(hold: Hold) -> Review:
     return Review.model_validate(hold.read_json(name)) if hold.vault.exists(name) else Review()
 
 
+def _read_texts(hold: Hold) -> dict[str, dict[str, str]]:
+    """Dataset → record no. → what the note was when it was read, as a keyed digest."""
+    name = f"review/{revision(hold)}.texts.json"
+    return dict(hold.read_json(name)) if hold.vault.exists(name) else {}
+
+
+def _texts(hold: Hold) -> dict[str, dict[str, str]]:
+    """The same of the notes as they are now."""
+    found: dict[str, dict[str, list[list[str]]]] = {}
+    for dataset, number, name, text, _ in notes(hold):
+        found.setdefault(dataset.id, {}).setdefault(number, []).append([name, text])
+    return {
+        dataset: {number: hold.vault.commit("note", json.dumps(texts)) for number, texts in records.items()}
+        for dataset, records in found.items()
+    }
+
+
+def valid_marks(hold: Hold) -> dict[str, dict[str, NoteReview]]:
+    """Marks of notes that still say what the officer read; a note that changed since is unread again."""
+    read, now = _read_texts(hold), _texts(hold)
+    return {
+        dataset: {n: mark for n, mark in records.items() if read.get(dataset, {}).get(n) == now.get(dataset, {}).get(n)}
+        for dataset, records in read_marks(hold).notes.items()
+    }
+
+
+def is_stopped(case: Case) -> bool:
+    """By the release gate (``dsr.engine.releasing``)."""
+    return case.state is State.FULFILLING and (case.facts.get("release") or {}).get("passed") is False
+
+
 def worksheets(office: Office, case_no: str) -> dict[str, Any]:
     """What an officer must look at, with proposed spans; shown to the officer and stored nowhere."""
     office.may("review")
     with office.hold(case_no) as hold:
-        known, marks = collecting.current(hold), read_marks(hold)
+        known, marks = collecting.current(hold), valid_marks(hold)
         return {
             "case": case_no,
             "identity": {
@@ -85,52 +118,90 @@ def worksheets(office: Office, case_no: str) -> dict[str, Any]:
                     "record": number,
                     "field": name,
                     "text": text,
-                    "proposed": [
-                        [name, start, end]
-                        for start, end in propose_spans(text, [n for n in names if n not in hold.person.names])
-                    ],
-                    "read": number in marks.notes.get(dataset.id, {}),
+                    "proposed": [[name, start, end, USUAL] for start, end in _proposed(hold, text, names)],
+                    "read": number in marks.get(dataset.id, {}),
                 }
                 for dataset, number, name, text, names in notes(hold)
             ],
         }
 
 
+USUAL = "APPI-33-2-1-THIRD"
+"""Ground of a proposed span; the officer may give another."""
+
+
+def _proposed(hold: Hold, text: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    return propose_spans(text, [name for name in names if not is_named(hold.person, name)], hold.person)
+
+
+def left_over(office: Office, case_no: str) -> dict[str, Any]:
+    """For the officer's eyes after a reading: notes still unread, and proposed spans that a released note leaves."""
+    with office.hold(case_no) as hold:
+        marks, unread = valid_marks(hold), 0
+        unstruck: list[dict[str, Any]] = []
+        for dataset, number, name, text, names in notes(hold):
+            mark = marks.get(dataset.id, {}).get(number)
+            if mark is None or not mark.release:
+                unread += 1
+                continue
+            struck = [(start, end) for field_name, start, end, _ in mark.strike if field_name == name]
+            left = [[s, e] for s, e in _proposed(hold, text, names) if not any(a <= s and e <= b for a, b in struck)]
+            if left:
+                unstruck.append({"dataset": dataset.id, "record": number, "field": name, "spans": left})
+        return {"unread": unread, "unstruck": unstruck}
+
+
 # -- the marks ---------------------------------------------------------------------------------------------------
 
 
 def take_review(office: Office, case_no: str, document: object) -> State:
-    """Take an officer's marks. A candidate marked the same reopens the collection; otherwise the drafts are made."""
+    """Take an officer's marks. A candidate marked the same, or no longer so, reopens the collection; otherwise the
+    drafts are made. A case that the release gate stopped comes back here, and is decided upon again.
+    """
     office.may("review")
     review = shaped(Review, document, "review")
     with office.hold(case_no) as hold:
+        if is_stopped(hold.case):
+            number = 1 + sum(1 for step, _ in hold.ledger() if step.startswith("reopen:"))
+            hold.record(Act(f"reopen:{number}", "result", {}, to=State.AWAITING_DECISION, facts={"release": None}))
         hold.require(State.REVIEW, State.AWAITING_DECISION)
         _check_marks(hold, review)
         known = collecting.current(hold)
-        fresh_same = [n for n, mark in review.identity.items() if mark == "same" and known.marks.get(n) != "same"]
-        merged = read_marks(hold)
-        both = {
-            name: {**merged.notes.get(name, {}), **review.notes.get(name, {})}
-            for name in {*merged.notes, *review.notes}
-        }
-        number = revision(hold) + 1
-        merged = Review(identity={**merged.identity, **review.identity}, notes=both)
-        hold.write_json(f"review/{number}.json", merged.model_dump(mode="json"))
+        fresh_same = {n for n, mark in review.identity.items() if mark == "same" and known.marks.get(n) != "same"}
+        withdrawn = {n for n, mark in review.identity.items() if mark == "other" and known.marks.get(n) == "same"}
+        number = _keep_review(hold, review)
+        if withdrawn:  # what that row revealed, and all that was found through it, counts no more
+            known = discovery.restarted(known, hold.request.identifiers())
         again = {name.split("/")[0] for name in fresh_same}
         asked = frozenset(pair for pair in known.asked if pair[0] not in again)
-        known = replace(known, marks={**known.marks, **review.identity}, asked=asked)
+        known = replace(known, asked=asked, marks={**known.marks, **review.identity},
+                        declared=hold.office.inventory.declaration)  # fmt: skip
         collecting.keep(hold, known)
+        reopened = bool(fresh_same | withdrawn)
         public = {
             "same": sum(m == "same" for m in review.identity.values()),
             "other": sum(m == "other" for m in review.identity.values()),
             "notes": sum(len(found) for found in review.notes.values()),
         }
         facts = {"candidates": len(known.undecided), "band": bool(known.marks), "reviewed_by": office.actor.name}
-        to = State.COLLECTING if fresh_same else State.REVIEW
+        to = State.COLLECTING if reopened else State.REVIEW
         hold.record(Act(f"review:{number}", "result", public, to=to, facts=facts))
-        if fresh_same:
+        if reopened:
             return State.COLLECTING
     return finish_review(office, case_no)
+
+
+def _keep_review(hold: Hold, review: Review) -> int:
+    """All marks so far with these, and what each note said when it was marked; the number of this reading."""
+    before, texts, now = read_marks(hold), _read_texts(hold), _texts(hold)
+    datasets = {*before.notes, *review.notes}
+    notes = {name: {**before.notes.get(name, {}), **review.notes.get(name, {})} for name in datasets}
+    read = {name: {**texts.get(name, {}), **{n: now[name][n] for n in review.notes.get(name, {})}} for name in datasets}
+    number = revision(hold) + 1
+    merged = Review(identity={**before.identity, **review.identity}, notes=notes)
+    hold.write_json(f"review/{number}.json", merged.model_dump(mode="json"))
+    hold.write_json(f"review/{number}.texts.json", read)
+    return number
 
 
 def _check_marks(hold: Hold, review: Review) -> None:
@@ -142,7 +213,7 @@ def _check_marks(hold: Hold, review: Review) -> None:
     for dataset_id, records in review.notes.items():
         for number, mark in records.items():
             if not any(key[:2] == (dataset_id, number) for key in texts):
-                field = f"notes.{as_id(dataset_id)}"
+                field = f"notes.{as_id(dataset_id)}.{as_id(number)}"
                 raise BadInput(field, "names a record without a note on the worksheet", "see dsr review CASE")
             for name, start, end, ground in mark.strike:
                 proposing.check_ground(hold.case.right, ground, f"notes.{dataset_id}.strike")
@@ -188,10 +259,15 @@ def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
     """Redact one dataset into the vault: shown text only. Raises CheckFailed for a field without a rule (EN-42)."""
 
     def work() -> tuple[Mapping[str, Any], None]:
-        marks = read_marks(hold).notes.get(dataset.id, {})
+        marks = valid_marks(hold).get(dataset.id, {}) if dataset.free_text_fields() else {}
         return _redact_all(hold, dataset, marks), None
 
     return hold.once(f"redact:{_stage(hold)}:{dataset.id}", work)
+
+
+def whose(hold: Hold) -> Whose:
+    """The subject as redaction knows them: with the identifiers that matched records revealed."""
+    return Whose.of(hold.person, collecting.current(hold))
 
 
 def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
@@ -199,11 +275,10 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
     withheld: dict[str, int] = {}
     rows = unread = masked = 0
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
-    known = collecting.current(hold)
-    whose = Whose(hold.person, frozenset((i.kind, i.value) for i in known.identifiers if i.trusted))
+    subject = whose(hold)
     with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
         for batch in fetched(hold, dataset):
-            shown = redact(dataset, batch, whose, marks)
+            shown = redact(dataset, batch, subject, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
             masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0
@@ -236,7 +311,8 @@ def propose(hold: Hold) -> State:
     plan = digest_of(
         [case.case_no, items, drafts, case.facts["datasets"], case.law_version, inventory.digest, read_digest(hold)]
     )
-    facts = {"proposal": items, "drafts": drafts, "plan": plan, "second_person": list(reasons), "secrecy": secrecy}
+    facts = {"proposal": items, "drafts": drafts, "plan": plan, "second_person": list(reasons), "secrecy": secrecy,
+             "items": {}, "decision_outcome": None}  # fmt: skip  an earlier decision was on other drafts
     hold.record(
         Act(
             f"propose:{_stage(hold)}",

@@ -125,6 +125,19 @@ class Mark(Row):
         return f"{text}（{citation}）" if citation else text
 
 
+class Retention(Row):
+    """A rule under which data are kept (law.md §9), as the book names it."""
+
+    label: str
+    period: str
+    label_en: str
+    period_en: str
+
+    def line(self, lang: Lang = "ja") -> str:
+        japanese = _lang(lang) == "ja"
+        return f"{self.label}：{self.period}" if japanese else f"{self.label_en}: {self.period_en}"
+
+
 class ProofDocument(Row):
     """A paper or means that may prove identity, with the days (inclusive) on which it counts (ID-3..ID-6)."""
 
@@ -191,10 +204,11 @@ _CLAIMS = _rows(Claim, _RIGHTS_FILE["claim"], "claim")
 _GROUNDS = _rows(Ground, _read("grounds.toml")["ground"], "ground")
 _OUTCOMES = _rows(Outcome, _read("outcomes.toml")["outcome"], "outcome")
 _MARKS = _rows(Mark, _read("marks.toml")["mark"], "mark")
+_RETENTIONS = _rows(Retention, _read("retention.toml")["retention"], "retention")
 _DOCUMENTS = _rows(ProofDocument, _PROOF_FILE["document"], "document")
 _DEFECTS = _rows(Defect, _PROOF_FILE["defect"], "defect")
 RIGHTS, CLAIMS, GROUNDS, OUTCOMES = tuple(_RIGHTS), tuple(_CLAIMS), tuple(_GROUNDS), tuple(_OUTCOMES)
-MARKS, PROOF_DOCUMENTS, DEFECTS = tuple(_MARKS), tuple(_DOCUMENTS), tuple(_DEFECTS)
+MARKS, PROOF_DOCUMENTS, DEFECTS, RETENTIONS = tuple(_MARKS), tuple(_DOCUMENTS), tuple(_DEFECTS), tuple(_RETENTIONS)
 WORDINGS, STATUSES = tuple(_WORDINGS_FILE["wording"]), tuple(_WORDINGS_FILE["status"])
 
 
@@ -242,6 +256,10 @@ def outcome(outcome_id: str, on: Version | None = None) -> Outcome:
 
 def mark(mark_id: str) -> Mark:
     return _choose(_MARKS, mark_id, "mark", None)
+
+
+def retention(rule: str) -> Retention:
+    return _choose(_RETENTIONS, rule, "retention", None)
 
 
 def proof_document(document_id: str) -> ProofDocument:

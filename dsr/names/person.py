@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import islice, permutations, product
 
@@ -67,6 +67,13 @@ class Person:
             name_keys=tuple(map(read_name, stated)),
             address_keys=tuple(map(read_address, places)),
         )
+
+
+    def reached_at(self, phones: Iterable[str], mails: Iterable[str]) -> Person:
+        """The same person with these phones and mails and no others."""
+        numbers = [Identifier("phone", value) for value in phones] + [Identifier("mail", value) for value in mails]
+        only = Person.compiled(names=self.names, identifiers=numbers)
+        return replace(self, phones=only.phones, mails=only.mails)
 
 
 def _spellings(text: str, alternatives: Callable[[str], str | tuple[str, ...]]) -> Iterator[str]:
@@ -161,6 +168,12 @@ def written_forms(person: Person) -> dict[str, tuple[str, ...]]:
 
 def has_name(person: Person, value: str) -> bool:
     return any(same_name(name, value) for name in person.names) or (is_kana(value) and has_kana(person, value))
+
+
+def is_named(person: Person, text: str) -> bool:
+    """Whether the text is the person's name, or their family name alone."""
+    key = read_name(text).key
+    return has_name(person, text) or (len(key) > 1 and any(key in own.words for own in person.name_keys))
 
 
 def has_kana(person: Person, value: str) -> bool:

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from dsr.connector import Ask
-from dsr.days import Interval
+from dsr.days import ALWAYS, Interval
 from dsr.identity import STATED, Identifier
 from dsr.inventory import PERSON, Dataset, Inventory
 from dsr.request import Scope
 
+EVERY = "*"
 ASKABLE = ("own", "joint")
 """Natures of which we hold the power; any other system is never touched (law.md SC-6, T-12, U-2)."""
 
@@ -44,6 +45,15 @@ class Discovery:
     """An officer's word on a candidate: same or other."""
     down: Mapping[str, str] = field(default_factory=dict)
     wave: int = 0
+    since: Mapping[str, int] = field(default_factory=dict)
+    """Dataset id, or EVERY: what its waves up to this one brought counts no more; it is asked anew."""
+    contacts: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+    """(phone or mail, as stored) of matched records that bear the subject's own name."""
+    declared: str = ""
+    """Digest of the declarations by which all this was asked."""
+
+    def counts(self, dataset_id: str, wave: int) -> bool:
+        return wave > max(self.since.get(EVERY, 0), self.since.get(dataset_id, 0))
 
     @property
     def undecided(self) -> tuple[str, ...]:
@@ -55,6 +65,33 @@ class Discovery:
 
     def members(self) -> frozenset[str]:
         return frozenset(known.value for known in self.identifiers if known.kind == "member_id" and known.trusted)
+
+
+def restarted(known: Discovery, stated: tuple[Identifier, ...]) -> Discovery:
+    """From the beginning, with the officers' marks: what a withdrawn mark or an old statement revealed is forgotten."""
+    return Discovery(stated, marks=known.marks, wave=known.wave, since={EVERY: known.wave})
+
+
+def asked_anew(known: Discovery, dataset_id: str) -> Discovery:
+    """One dataset from the beginning: what was located there did not come back whole."""
+    asked = frozenset(pair for pair in known.asked if pair[0] != dataset_id)
+    return replace(known, asked=asked, since={**known.since, dataset_id: known.wave})
+
+
+def opens(dataset: Dataset, ask: Ask, reused: frozenset[str]) -> bool:
+    """Whether the identifier alone makes the located rows the subject's.
+
+    Not where its number may have been another's before or after, and the rows do not say when they happened (T-8).
+    """
+    if ask.identifier is None or not ask.identifier.trusted:
+        return False
+    return dataset.at is not None or ask.interval == ALWAYS or ask.identifier.kind not in reused
+
+
+def reused_kinds(inventory: Inventory) -> frozenset[str]:
+    """Kinds of number that somebody reveals with days, and does not say are never given to another."""
+    reveals = (reveal for dataset in inventory.datasets() for reveal in dataset.reveals)
+    return frozenset(r.kind for r in reveals if r.reused and (r.start is not None or r.to is not None))
 
 
 def ask_id(ask: Ask) -> str:
@@ -140,6 +177,9 @@ def to_json(known: Discovery) -> dict[str, Any]:
         "marks": dict(known.marks),
         "down": dict(known.down),
         "wave": known.wave,
+        "since": dict(known.since),
+        "contacts": sorted(list(pair) for pair in known.contacts),
+        "declared": known.declared,
     }
 
 
@@ -155,6 +195,9 @@ def from_json(document: Mapping[str, Any]) -> Discovery:
         document["marks"],
         document["down"],
         document["wave"],
+        document["since"],
+        frozenset((word, value) for word, value in document["contacts"]),
+        document["declared"],
     )
 
 

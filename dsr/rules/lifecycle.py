@@ -61,11 +61,12 @@ TABLE: Mapping[State, StateRow] = MappingProxyType({
     State.WITHDRAWN: _state("handler", "dispatch", "received closed"),
     State.COLLECTING: _state("engine", "search", "review blocked withdrawn"),
     State.BLOCKED: _state("handler", "interim_answer", "collecting withdrawn"),
-    # Back to collecting: an officer marked a candidate as the same person, and discovery goes on from there.
+    # Back to collecting: an officer marked a candidate as the same person, and discovery goes on from there; or a
+    # source was mended after it had been read (dsr collect --again).
     State.REVIEW: _state("handler", "decision", "awaiting_decision collecting withdrawn"),
-    State.AWAITING_DECISION: _state("handler", "decision", "awaiting_approval fulfilling review withdrawn"),
-    State.AWAITING_APPROVAL: _state("approver", "decision", "fulfilling review withdrawn"),
-    State.FULFILLING: _state("engine", "dispatch", "dispatching verifying awaiting_decision withdrawn"),
+    State.AWAITING_DECISION: _state("handler", "decision", "awaiting_approval fulfilling review collecting withdrawn"),
+    State.AWAITING_APPROVAL: _state("approver", "decision", "fulfilling review collecting withdrawn"),
+    State.FULFILLING: _state("engine", "dispatch", "dispatching verifying awaiting_decision collecting withdrawn"),
     State.VERIFYING: _state("engine", "dispatch", "dispatching residual"),
     State.RESIDUAL: _state("handler", "dispatch", "fulfilling verifying awaiting_decision"),
     # Back to review: notes unread on the day of dispatch follow in a second delivery (documents.md §5).
@@ -118,6 +119,7 @@ ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "hold": frozenset({"handler", "approver"}),
     "stop": frozenset({"handler", "approver", "technician"}),
     "watch": frozenset({"handler", "technician"}),
+    "add_officer": frozenset({"technician"}),
     "verify": _EVERYONE,
     "export": frozenset({"handler", "approver", "auditor"}),
 })

@@ -35,6 +35,11 @@ class Judgement:
     weak: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
 
+    @property
+    def another(self) -> bool:
+        """Something lies against it that only another person's row can hold."""
+        return any(WORDS[word] == "hard" for word in self.against)
+
     def as_json(self) -> dict[str, Any]:
         return {"answer": self.answer.value, "strong": [*self.strong], "weak": [*self.weak], "against": [*self.against]}
 
@@ -118,7 +123,7 @@ class _Pieces:
     weak: int
     band: bool
     against: frozenset[str]
-    household: bool
+    household: bool  # what agrees is shared by all who live there, twins too
 
 
 OUTCOMES: tuple[tuple[str, Callable[[_Pieces], bool], Answer], ...] = (  # the first that holds
@@ -170,11 +175,17 @@ def _outcome(words: list[str], marks: frozenset[str]) -> Answer:
         weak=sum(weight in ("weak", "band") for weight in weights),
         band="band" in weights,
         against=frozenset(weights) & {"soft", "grave", "hard"},
-        household=set(strong) == {"name", "address"} and "alone_there" not in marks,
+        household=_shared_at_home(set(strong), set(words)) and "alone_there" not in marks,
     )
     if "room_differs" in words and "born_on" in words and len(strong) > 1:
         return Answer.REVIEW  # who agrees in birth date and another strong piece has moved within the house
     return next(answer for _, holds, answer in OUTCOMES if holds(pieces))
+
+
+def _shared_at_home(strong: set[str], words: set[str]) -> bool:
+    """Name and address alone are a father's and a son's; without any name, all but a verified mail is a twin's."""
+    named = words & {"name", "name_kanji", "name_kana"}
+    return strong == {"name", "address"} or not (named or {"born_on", "mail"} <= strong)
 
 
 def _judgement(answer: Answer, words: list[str]) -> Judgement:

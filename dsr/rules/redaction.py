@@ -7,8 +7,11 @@ vector operations, and a distinct value is looked at once.
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +21,10 @@ import pyarrow.compute as pc
 from dsr import law
 from dsr.days import TOKYO, read_instant
 from dsr.errors import CheckFailed
-from dsr.inventory import Condition, Dataset, FieldRule
-from dsr.names.person import Person, same_person_value
+from dsr.inventory import Condition, Dataset, FieldRule, is_value
+from dsr.names.person import Person, is_named, same_person_value
 from dsr.request import NoteReview
+from dsr.rules.discovery import Discovery
 
 RECORD_NO = "_record_no"
 MASKING = "_masking"
@@ -33,14 +37,21 @@ def shown_as(mark: str, ground: str = "", rest: str = "…") -> str:
 
 
 def _without_last4(text: str) -> str:
-    """092-000-1001 → 092-000-: the last four digits go, wherever the hyphens are."""
-    digits = [at for at, character in enumerate(text) if character.isdigit()]
-    return text[: digits[-4]] if len(digits) > 4 else ""
+    """092-000-1001 → 092-000-: the last four digits go, wherever the hyphens are, and all that follows (内線567).
+
+    What is no number of a line, or two of them, shows nothing.
+    """
+    number = _AFTER_NUMBER.split(unicodedata.normalize("NFKC", text), maxsplit=1)[0]
+    digits = [at for at, character in enumerate(number) if character.isdigit()]
+    return number[: digits[-4]] if 4 < len(digits) <= 15 else ""
+
+
+_AFTER_NUMBER = re.compile(r"内線|代表|[^0-9()+ ‐－ー–.-]")
 
 
 MARKS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
-    "last3": ("account_tail", "", lambda text: text[-3:] if len(text) > 3 else ""),
-    "card_last4": ("card_tail", "", lambda text: text[-4:] if len(text) > 4 else ""),
+    "last3": ("account_tail", "", lambda text: text.strip()[-3:] if len(text.strip()) > 3 else ""),
+    "card_last4": ("card_tail", "", lambda text: text.strip()[-4:] if len(text.strip()) > 4 else ""),
     "last4": ("last4", "", _without_last4),
     "withheld_number": ("withheld_number", "APPI-33-2-3+TBA-4-1", lambda _: ""),
     "person_other": ("person_other", "APPI-33-1-OTHER", lambda _: ""),
@@ -55,6 +66,14 @@ class Whose:
 
     person: Person
     identifiers: frozenset[tuple[str, str]] = field(default=frozenset(), repr=False)
+
+    @classmethod
+    def of(cls, person: Person, known: Discovery) -> Whose:
+        """Phones and mails are those of matched records: one that was merely stated may be anybody's."""
+        trusted = frozenset((i.kind, i.value) for i in known.identifiers if i.trusted)
+        phones = [v for word, v in (*known.contacts, *trusted) if word in ("phone", "line_no")]
+        mails = [v for word, v in (*known.contacts, *trusted) if word == "mail"]
+        return cls(person.reached_at(phones, mails), trusted)
 
     def own(self, rule: FieldRule, value: str) -> bool:
         """Whether a stored value is the subject's own; in doubt it is not (``third_party = "unless_subject"``)."""
@@ -77,10 +96,20 @@ class Redacted:
 
 
 def record_nos(rows: pa.Table | pa.RecordBatch, key: Sequence[str]) -> pa.Array:
-    """Key columns joined by ``|``; a missing part is empty (public_face.md)."""
-    parts = [pc.fill_null(_text(rows.column(name)), "") for name in key]
+    """Key columns joined by ``|`` (public_face.md); different keys have different numbers.
+
+    NULL is ``\\N`` and a ``|`` of the key itself ``\\|``.
+    """
+    parts = [_key_part(rows.column(name), alone=len(key) == 1) for name in key]
     joined = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, "|")
     return joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _key_part(column: Any, alone: bool) -> pa.Array:
+    text = _text(column, exact=True)
+    if not alone and pc.any(pc.match_substring_regex(text, r"[\\|]")).as_py():
+        text = pc.replace_substring_regex(text, r"([\\|])", r"\\\1")
+    return pc.fill_null(text, "\\N")
 
 
 def _flat(column: Any) -> pa.Array:
@@ -89,22 +118,45 @@ def _flat(column: Any) -> pa.Array:
     return column
 
 
-def _text(column: Any) -> pa.Array:
-    """A stored column as it is written for people: ISO days and instants, plain numbers, text untouched."""
+def _text(column: Any, exact: bool = False) -> pa.Array:
+    """A stored column as it is written for people: ISO days and instants, plain numbers, text untouched.
+
+    ``exact`` keeps fractions of a second, which only a key needs. Bytes are hexadecimal, nested values JSON.
+    """
     column = _flat(column)
     kind = column.type
     if pa.types.is_string(kind):
         return column
     if pa.types.is_timestamp(kind):
-        stamps = column if kind.tz is None else pc.local_timestamp(column.cast(pa.timestamp("us", "Asia/Tokyo")))
-        return pc.strftime(stamps.cast(pa.timestamp("s"), safe=False), format="%Y-%m-%d %H:%M:%S")
-    if pa.types.is_floating(kind):
-        return pa.array(
-            [None if v is None else (str(int(v)) if v == int(v) else repr(v)) for v in column.to_pylist()], pa.string()
-        )
-    if pa.types.is_null(kind):
-        return pa.nulls(len(column), pa.string())
-    return column.cast(pa.string())
+        stamps = column if kind.tz is None else pc.local_timestamp(column.cast(pa.timestamp(kind.unit, "Asia/Tokyo")))
+        return pc.strftime(_in_seconds(stamps, exact), format="%Y-%m-%d %H:%M:%S")
+    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_date(kind):
+        return column.cast(pa.string())
+    return pa.array([_word(value) for value in column.to_pylist()], pa.string())
+
+
+def _in_seconds(stamps: pa.Array, exact: bool) -> pa.Array:
+    whole = stamps.cast(pa.timestamp("s"), safe=False)
+    fractions = exact and not pc.all(pc.fill_null(pc.equal(whole.cast(stamps.type), stamps), True)).as_py()
+    return stamps if fractions else whole
+
+
+def _word(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else repr(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, default=_word)
+    return str(value)
+
+
+def written(column: Any, rule: FieldRule) -> pa.Array:
+    """A stored column as text, days and instants of a declared form as ISO; null where nothing is stored."""
+    stored = _text(column)
+    return _by_value(stored, lambda text: _iso(text, rule)) if rule.form else stored
 
 
 def _by_value(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
@@ -114,25 +166,20 @@ def _by_value(column: pa.Array, change: Callable[[str], str]) -> pa.Array:
 
 
 def holds(condition: Condition, rows: pa.RecordBatch) -> pa.Array:
-    """``Condition.holds`` over whole columns."""
+    """``Condition.holds`` over whole columns; a distinct value is compared once."""
     result = pa.array([True] * rows.num_rows, pa.bool_())
     for column, operator, words in condition.terms:
-        coded = _flat(rows.column(column)).dictionary_encode()
-        single = Condition(
-            text=f"{column} {'is null' if words == (None,) else 'in (' + ','.join(map(repr_word, words)) + ')'}"
-        )
-        answers = pa.array([single.holds({column: value}) for value in coded.dictionary.to_pylist()], pa.bool_())
-        hit = (
-            pc.fill_null(answers.take(coded.indices), words == (None,))
-            if len(coded.dictionary)
-            else pa.array([words == (None,)] * rows.num_rows, pa.bool_())
-        )
+        stored = _flat(rows.column(column))
+        coded = stored.dictionary_encode() if _hashable(stored.type) else _text(stored, exact=True).dictionary_encode()
+        answers = [any(is_value(value, word) for word in words) for value in coded.dictionary.to_pylist()]
+        null = any(word is None for word in words)
+        hit = pc.fill_null(pa.array(answers, pa.bool_()).take(coded.indices), null)
         result = pc.and_(result, hit if operator == "=" else pc.invert(hit))
     return result
 
 
-def repr_word(word: str | None) -> str:
-    return f"'{word}'"
+def _hashable(kind: pa.DataType) -> bool:
+    return not (pa.types.is_nested(kind) or pa.types.is_null(kind))
 
 
 def withheld_rows(dataset: Dataset, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, int]]:
@@ -166,7 +213,8 @@ def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping
             if count:
                 reasons[mark, ground] = reasons.get((mark, ground), 0) + count
                 unread += count if mark == "under_review" else 0
-                entries.append(pc.if_else(hit, pa.scalar(f"{name}:{mark}:{ground}"), pa.scalar(None, pa.string())))
+                entry = pa.scalar(f"{name}:{mark}:{ground}")
+                entries.append(pc.if_else(hit.cast(pa.bool_()), entry, pa.scalar(None, pa.string())))
     columns[MASKING] = _joined(entries, rows.num_rows)
     return Redacted(pa.table(columns), reasons, withheld, unread)
 
@@ -185,9 +233,7 @@ Marked = list[tuple[tuple[str, str], pa.Array]]
 def _field(
     name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose, numbers: pa.Array, notes: Mapping[str, NoteReview]
 ) -> tuple[pa.Array, Marked]:
-    stored = _text(rows.column(name))
-    if rule.form:
-        stored = _by_value(stored, lambda text: _iso(text, rule))
+    stored = written(rows.column(name), rule)
     if rule.free_text:
         return _notes(name, stored, numbers, notes)
     shown = _by_value(stored, lambda text: rule.codes.get(text, text)) if rule.codes else stored
@@ -244,7 +290,7 @@ def _somebody_else(rule: FieldRule, stored: pa.Array, whose: Whose) -> pa.Array:
 def _notes(name: str, stored: pa.Array, numbers: pa.Array, notes: Mapping[str, NoteReview]) -> tuple[pa.Array, Marked]:
     """A note nobody has read shows only that it is being read; a read one shows itself, its spans struck."""
     shown: list[str] = []
-    cells: dict[tuple[str, str], list[bool]] = {}
+    cells: dict[tuple[str, str], list[int]] = {}  # places struck, by row
     texts, names = stored.to_pylist(), numbers.to_pylist()
     for at, (text, number) in enumerate(zip(texts, names, strict=True)):
         review = notes.get(number)
@@ -252,28 +298,33 @@ def _notes(name: str, stored: pa.Array, numbers: pa.Array, notes: Mapping[str, N
             shown.append("")
         elif review is None or not review.release:
             shown.append(shown_as("under_review"))
-            cells.setdefault(("under_review", ""), [False] * len(texts))[at] = True
+            cells.setdefault(("under_review", ""), [0] * len(texts))[at] = 1
         else:
-            spans = [(start, end, ground) for field_name, start, end, ground in review.strike if field_name == name]
+            spans = _merged((start, end, ground) for at_field, start, end, ground in review.strike if at_field == name)
             shown.append(strike(text, spans))
             for _, _, ground in spans:
-                cells.setdefault((mark_of(ground), ground), [False] * len(texts))[at] = True
-    return pa.array(shown, pa.string()), [(reason, pa.array(hit, pa.bool_())) for reason, hit in cells.items()]
+                cells.setdefault((mark_of(ground), ground), [0] * len(texts))[at] += 1
+    return pa.array(shown, pa.string()), [(reason, pa.array(hits, pa.int32())) for reason, hits in cells.items()]
 
 
 def mark_of(ground: str) -> str:
     return "person_other" if ground.endswith(("-THIRD", "-OTHER")) else "struck"
 
 
-def strike(text: str, spans: Sequence[tuple[int, int, str]]) -> str:
-    """Replace spans (code points, end exclusive; touching ones become one) so that neither text nor length remains."""
+def _merged(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """In order; touching ones are one."""
     merged: list[tuple[int, int, str]] = []
     for start, end, ground in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]), merged[-1][2])
         else:
             merged.append((start, end, ground))
-    for start, end, ground in reversed(merged):
+    return merged
+
+
+def strike(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Replace spans (code points, end exclusive; touching ones become one) so that neither text nor length remains."""
+    for start, end, ground in reversed(_merged(spans)):
         text = text[:start] + shown_as(mark_of(ground), ground) + text[end:]
     return text
 
@@ -281,22 +332,24 @@ def strike(text: str, spans: Sequence[tuple[int, int, str]]) -> str:
 _HAN = "\u3005\u30f6\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f\U000e0100-\U000e01ef"
 _DIGIT = "0-9０-９"
 _PROPOSALS = (
-    re.compile(rf"[+＋]?[{_DIGIT}(（][{_DIGIT}()（）‐－ー–-]{{7,}}[{_DIGIT}]"),  # phones, accounts
+    # phones, accounts
+    re.compile(rf"[+＋]?(?:[(（][{_DIGIT}]{{2,5}}[)）])?[{_DIGIT}][{_DIGIT}()（）‐－ー–-]{{6,}}[{_DIGIT}]"),
     re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # mails
     re.compile(rf"[{_HAN}]{{1,6}}(?:[ 　]?[{_HAN}]{{1,4}})?(?=様|さま|さん|氏|殿)"),  # people with an honorific
     re.compile(rf"[{_HAN}]{{2,3}}[都道府県][^\s、。]{{2,30}}?[{_DIGIT}][{_DIGIT}丁目番地号－ー-]*"),  # addresses
 )
 
 
-def propose_spans(text: str, names: Sequence[str]) -> list[tuple[int, int]]:
+def propose_spans(text: str, names: Sequence[str], person: Person) -> list[tuple[int, int]]:
     """Spans an officer should look at: numbers, mails, addresses, people with an honorific, names known in the record.
 
-    A proposal is a place to look; what is struck is what the officer marks.
+    The subject's own name is none. A proposal is a place to look; what is struck is what the officer marks.
     """
     spans = {found.span() for pattern in _PROPOSALS for found in pattern.finditer(text)}
     for name in names:
         if len(name) >= 2:
             spans |= {found.span() for found in re.finditer(re.escape(name), text)}
+    spans = {(start, end) for start, end in spans if not is_named(person, text[start:end])}
     kept: list[tuple[int, int]] = []
     for start, end in sorted(spans, key=lambda span: (span[0], -span[1])):
         if not kept or start >= kept[-1][1]:
