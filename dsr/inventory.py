@@ -280,8 +280,8 @@ class Dataset(Shape):
     @cached_property
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
-        told = self.model_dump(mode="json", by_alias=True, exclude={"label", "chapter", "purposes", "retention",
-                                                                    "recipients", "sources", "row"})  # fmt: skip
+        silent = {"label", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"}
+        told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property

@@ -84,16 +84,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _failed(arguments, error)
 
 
-def _failed(arguments: Arguments, failure: Exception) -> int:
-    """Says what stopped us; gives the exit status."""
+def _told(failure: Exception) -> tuple[str, int]:
+    """What may be said of a failure, and the exit status."""
     if isinstance(failure, DsrError):
-        words, status = str(failure), failure.exit_status
-    elif isinstance(failure, OSError):
+        return str(failure), failure.exit_status
+    if isinstance(failure, OSError):
         said = f"{type(failure).__name__}: {os_words(failure)}"
-        words, status = f"{said}: free space or check permissions, then run again", 1
-    else:  # its message may hold anything, a subject's value too: only its place is told
-        said = f"{type(failure).__name__} at {_place(failure)}"
-        words, status = f"defect: {said}; nothing was lost, tell the technician", 1
+        return f"{said}: free space or check permissions, then run again", 1
+    # Its message may hold anything, a subject's value too: only its place is told.
+    return f"defect: {type(failure).__name__} at {_place(failure)}; nothing was lost, tell the technician", 1
+
+
+def _failed(arguments: Arguments, failure: Exception) -> int:
+    words, status = _told(failure)
     japanese = next((said for kind, said in HEADLINES if isinstance(failure, kind)), "内部の不具合です")
     print(f"dsr: {japanese}: {words}" if _japanese(arguments) else f"dsr: {words}", file=sys.stderr)
     return status
@@ -467,15 +470,12 @@ def _watch(arguments: Arguments) -> int:
     with _office(arguments) as office:
         found = desk.watch(office)
         ended = process.collect_together(office, found["resume"])
+        told = {case_no: _told(error) for case_no, error in ended.items() if isinstance(error, Exception)}
+        failed = {case_no: words for case_no, (words, _) in told.items()}
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
-        stopped = {no: str(error) for no, error in ended.items() if isinstance(error, DsrError)}
-        lines += [f"{case_no}: {words}" for case_no, words in stopped.items()]
-        _print(arguments, {**found, "failed": stopped}, "\n".join([*lines, f"tree head {found['head']}"]))
-    failed = [
-        _failed(arguments, error)
-        for error in ended.values() if isinstance(error, Exception) and not isinstance(error, Conflict)
-    ]
-    return max([3 if State.BLOCKED in ended.values() else 0, *failed])
+        lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
+        _print(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
+    return 3 if State.BLOCKED in ended.values() else 1 if failed else 0
 
 
 def _trail_verify(arguments: Arguments) -> int:

@@ -135,3 +135,19 @@ def test_edges_take_the_columns_own_type() -> None:
     assert edges(interval, number, None) == (20260401, 20260403)
     assert edges(interval, number, pa.string()) == ("20260401", "20260403")
     assert edges(ALWAYS, number, pa.int32()) == (10102, 99991230)
+
+
+@pytest.mark.parametrize(("where", "rendered"), [
+    ("a >= :from AND a < :to", "1 = 1 AND a < :to_0"),
+    ("x = 1 AND (a >= :from)", "x = 1 AND (1 = 1)"),
+    ("NOT a < :from AND b", "NOT a < :from_0 AND b"),
+    ("NOT (a < :from)", "NOT (a < :from_0)"),
+    ("a::date >= :from", "a\\:\\:date >= :from_0"),
+    ("b + a >= :from", "b + a >= :from_0"),
+    ("a >= :from - INTERVAL 1 DAY", "a >= :from_0 - INTERVAL 1 DAY"),
+    ("coalesce(a, b) >= :from", "coalesce(a, b) >= :from_0"),
+])
+def test_an_open_edge_is_left_out_only_where_it_is_a_term_of_its_own(where: str, rendered: str) -> None:
+    """Elsewhere it is compared with the far past: left out of ``NOT a < :from`` it would leave everything out."""
+    statement = read_statement(f"SELECT * FROM t WHERE {where}", "place", "duckdb")
+    assert statement.render(":", {"open": frozenset({"from"})})[0] == f"SELECT * FROM t WHERE {rendered}"

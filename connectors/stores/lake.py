@@ -146,11 +146,12 @@ class LakeStore(Guarded):
             given = [values_of(dataset, ask, at) for ask in asks]
             together = self._beside(connection, statement, given, live) if len(asks) > 1 else None
             if together:
-                yield from _handed_out(dataset, asks, _batches(_ask(connection, together, {})))
+                for ask, rows in _handed_out(asks, _batches(_ask(connection, together, {}))):
+                    yield from _told(dataset, ask, rows)
             for ask, values in zip(asks, given, strict=True) if not together else ():
                 sql, bound = statement.render("$", values)
                 for batch in _batches(_ask(connection, sql, bound)):
-                    yield Located(ask, in_tenure(dataset, ask, pa.Table.from_batches([batch])))
+                    yield from _told(dataset, ask, pa.Table.from_batches([batch]))
         self._still(dataset, files, self._shelf.here and all(piece.groups is None for piece in pieces))
 
     def _still(self, dataset: Dataset, files: Sequence[LakeFile], opened_once: bool) -> None:
@@ -323,7 +324,13 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
             yield batch.slice(start, LIMIT).cast(schema)
 
 
-def _handed_out(dataset: Dataset, asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Iterator[Located]:
+def _told(dataset: Dataset, ask: Ask, rows: pa.Table) -> Iterator[Located]:
+    kept = in_tenure(dataset, ask, rows)
+    if kept.num_rows:
+        yield Located(ask, kept)
+
+
+def _handed_out(asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[Ask, pa.Table]]:
     """Rows whose first column is their ask's number, as tables of each ask."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
@@ -335,15 +342,14 @@ def _handed_out(dataset: Dataset, asks: Sequence[Ask], batches: Iterator[pa.Reco
         yield from _by_ask(dataset, asks, pa.Table.from_batches(held))
 
 
-def _by_ask(dataset: Dataset, asks: Sequence[Ask], rows: pa.Table) -> Iterator[Located]:
+def _by_ask(asks: Sequence[Ask], rows: pa.Table) -> Iterator[tuple[Ask, pa.Table]]:
     numbers = rows.column(0).to_numpy()
     order = np.argsort(numbers, kind="stable")
     rows = rows.drop_columns([rows.column_names[0]]).take(pa.array(order))
     found, starts = np.unique(numbers[order], return_index=True)
     for number, start, end in zip(found, starts, [*starts[1:], len(numbers)], strict=True):
         for at in range(start, end, LIMIT):
-            ask = asks[number]
-            yield Located(ask, in_tenure(dataset, ask, rows.slice(at, min(LIMIT, end - at))))
+            yield asks[number], rows.slice(at, min(LIMIT, end - at))
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -33,11 +33,13 @@ _TOKEN = re.compile(
     | (?<![\w"])(?P<contains>{_COLUMN})\s+CONTAINS\s+:(?P<held>\w+)\b
     | (?<![\w"])(?P<columns>\(\s*{_COLUMN}(?:\s*,\s*{_COLUMN})*\s*\)|{_COLUMN})\s+IN\s+:keys\b
     | \bIN\s+:(?P<several>\w+_forms)\b
-    | (?<![\w"])(?P<edge>{_COLUMN}\s*(?:>=|<=|<|>)\s*):(?P<side>from|to)\b
+    | (?<![\w"])(?P<edge>{_COLUMN}\s*(?:>=|<=|<|>)\s*):(?P<side>from|to)\b(?!\s*(?:[-+*/|%]|::))
     | (?<!:):(?P<bind>[^\W\d]\w*)
     | (?P<quoted>"(?:[^"]|"")*")""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
+_TERM = re.compile(r"\b(?:WHERE|AND|OR|ON)\b[\s(]*$", re.IGNORECASE)
+"""Before a comparison that is a term of its own, and so may be left out; after NOT, or as part of a sum, it is none."""
 _CHANGING = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Lock)
 
 
@@ -104,10 +106,14 @@ class Statement:
         return "".join(text), given
 
     def beside(self, asks: str) -> str | None:
-        """Text whose binds are columns of the table ``asks``; None with a list of forms or keys, which is no column."""
+        """Text whose binds are columns of the table ``asks``, with ``open_from`` and ``open_to`` for open edges; None
+        with a list of forms or keys, which is no column."""
         if any(part.kind not in ("text", "bind", "edge") for part in self.parts):
             return None
-        return "".join(_beside(part, asks) for part in self.parts)
+        shown = {"text": "{word}", "bind": '{asks}."{word}"', "edge": '({asks}."open_{word}" OR {edge}{asks}."{word}")'}
+        return "".join(
+            shown[part.kind].format(word=part.word, asks=asks, edge="".join(part.columns)) for part in self.parts
+        )
 
     def speaks_of(self, column: str) -> bool:
         """Whether it may read the column: never a wrong no."""
@@ -147,6 +153,9 @@ def _parts(text: str) -> Iterator[Part]:
             yield Part("keys", "keys", tuple(re.findall(_COLUMN, found["columns"])))
         elif found["several"]:
             yield Part("several", found["several"])
+        elif found["edge"] and not _TERM.search(text[: found.start()]):
+            yield Part("text", found["edge"])
+            yield Part("bind", found["side"])
         elif found["edge"]:
             yield Part("edge", found["side"], (found["edge"],))
         else:
