@@ -336,10 +336,10 @@ def _handed_out(asks: Sequence[Ask], batches: Iterator[pa.RecordBatch]) -> Itera
     for batch in batches:
         held.append(batch)
         if sum(one.num_rows for one in held) >= GATHERED:
-            yield from _by_ask(dataset, asks, pa.Table.from_batches(held))
+            yield from _by_ask(asks, pa.Table.from_batches(held))
             held = []
     if held:
-        yield from _by_ask(dataset, asks, pa.Table.from_batches(held))
+        yield from _by_ask(asks, pa.Table.from_batches(held))
 
 
 def _by_ask(asks: Sequence[Ask], rows: pa.Table) -> Iterator[tuple[Ask, pa.Table]]:

@@ -121,13 +121,6 @@ class Statement:
         return "*" in text or "columns" in text or column.lower() in text
 
 
-def _beside(part: Part, asks: str) -> str:
-    if part.kind == "text":
-        return part.word
-    column = f'{asks}."{part.word}"'
-    return column if part.kind == "bind" else f'({asks}."open_{part.word}" OR {part.columns[0]}{column})'
-
-
 def _within(form: str) -> str:
     return "%" + re.sub("([!%_])", r"!\1", form) + "%"
 
