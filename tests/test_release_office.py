@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +56,14 @@ def nothing_went(office: Office, case: str, folder: Path) -> None:
     assert not out.exists()
 
 
+def made_anew(office: Office, case: str, review: Path) -> None:
+    """Read again, decided again."""
+    assert office.ok("review", case, "--file", str(review))["state"] == "awaiting_decision"
+    office.ok("decide", case, "--as-proposed")
+    if office.state(case) == "awaiting_approval":
+        office.ok("approve", case, officer="shonin-1")
+
+
 def test_a_redaction_that_leaks_one_cell_is_stopped_until_it_is_mended(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,9 +85,7 @@ def test_a_redaction_that_leaks_one_cell_is_stopped_until_it_is_mended(
     assert office.ok("show", neighbour)["release"]["passed"] and package.exists()
     again = tmp_path / "again.json"
     again.write_text("{}")
-    assert office.ok("review", case, "--file", str(again))["state"] == "awaiting_decision"
-    office.ok("decide", case, "--as-proposed")
-    office.ok("approve", case, officer="shonin-1")
+    made_anew(office, case, again)
     assert office.ok("fulfil", case)["state"] == "dispatching"
     shown = office.ok("show", case)
     assert shown["release"] == {"passed": True, "findings": [], "more": 0}
@@ -132,6 +140,33 @@ def test_a_masked_number_in_the_book_stops_the_case_and_the_page_is_named(
     assert found["cell"].startswith(f"{CALLS}.counterpart_no row ")
     for said in (errors, json.dumps(office.ok("show", decided))):
         assert number not in said and number[-9:] not in said
+
+
+def test_another_person_who_was_found_beside_the_subject_may_stand_nowhere(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An inquiry that the officer held to be somebody else's; that caller's name is printed."""
+    case, candidate = office.collected("izumi"), next(iter(office.truth["people"]["izumi"]["identity"]))
+    with contextlib.closing(sqlite3.connect(office.sample / "company.db")) as base:
+        asked = "SELECT caller_name FROM inquiries WHERE inquiry_no = ?"
+        ((caller,),) = base.execute(asked, (candidate.split("/")[1],))
+    review = tmp_path / "review.json"
+    review.write_text(json.dumps({"identity": {candidate: "other"}, "notes": {}}))
+    made_anew(office, case, review)
+    draw = papers.book
+
+    def book(*given: Any) -> Book:
+        made = draw(*given)
+        return replace(made, chapters=(*made.chapters[:-1], replace(made.chapters[-1], intro=f"{caller}様")))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(papers, "book", book)
+        status, _, errors = office.run("fulfil", case)
+    assert status == 1 and "disclosure.pdf, page " in errors and caller not in errors
+    assert "inquiry_records.inquiries.name row 0" in errors
+    review.write_text("{}")
+    made_anew(office, case, review)
+    assert office.ok("fulfil", case)["state"] == "dispatching"
 
 
 def test_a_preview_passes_the_same_gate(office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,20 +218,19 @@ def _only_mark(cells: pa.Array, stored: pa.Array, mark: str, ground: str) -> Boo
     if not dots:
         return np.asarray(pc.equal(cells, before), np.bool_)
     pairs = pc.binary_join_element_wise(cells, stored, "\0").dictionary_encode()
-    pattern = re.compile(re.escape(before) + "(.*)" + re.escape(after), re.DOTALL)
-    good = [_stays(pattern, mark, *pair.split("\0", 1)) for pair in pairs.dictionary.to_pylist()]
+    good = [_stays(pair.split("\0", 1), before, after, *_KEPT[mark]) for pair in pairs.dictionary.to_pylist()]
     answers: Bools = np.array(good, np.bool_)[pairs.indices.to_numpy()]
     return answers
 
 
-def _stays(pattern: re.Pattern[str], mark: str, cell: str, stored: str) -> bool:
-    found = pattern.fullmatch(cell)
-    if not found:
+def _stays(pair: Sequence[str], before: str, after: str, where: str, count: int) -> bool:
+    cell, stored = pair
+    rest = cell[len(before) : len(cell) - len(after)]
+    if cell != f"{before}{rest}{after}":
         return False
-    rest, (where, count) = found[1], _KEPT[mark]
     if where == "end":
         return len(rest) <= count and len(rest) < len(stored) and stored.endswith(rest)
-    return stored.startswith(rest) and sum(map(str.isdigit, stored[len(rest) :])) >= min(count, len(stored))
+    return stored.startswith(rest) and (not rest or sum(map(str.isdigit, stored[len(rest) :])) >= count)
 
 
 def _note_agrees(cell: str, text: str, unread: bool, spans: Sequence[tuple[int, int, str]]) -> bool:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
@@ -25,10 +24,9 @@ from dsr.rules.redaction import MASKING, RECORD_NO
 
 _BLOCK = 1 << 20
 """Bytes; the reader holds up to 32 blocks ahead. No row may be longer."""
-_LINES = 16_384
 _APOSTROPHE = r"^'([=+\-@\t\r])"
 """What keeps a spreadsheet from running a cell (``dsr.package``)."""
-_ROWS = b'"rows":['
+_ROWS, _END = b'"rows":[', b"]}\n"
 
 
 class _Unlike(Exception):
@@ -185,26 +183,32 @@ def _json(search: Search, dataset: Dataset, file: File) -> Iterator[pa.Table]:
     schema = pa.schema([*((name, pa.string()) for name in names), (MASKING, pa.list_(pa.string()))])
     parse = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
     bare = _bare_numbers(dataset)
-    lines = iter(file.source)
-    head = next(lines, b"")
+    head = file.source.readline()
     if not head.rstrip().endswith(_ROWS):
         raise _Unlike("the head is not that of a data file")
     search.text(Place(file.name, "file", "head"), head.decode(), loose=False)
     yield pa.table([pa.array([], pa.string())] * (len(names) + 1), names=[*names, MASKING])
-    block: list[bytes] = []
-    for line in chain(lines, [b""]):
-        if line.startswith(b"{"):
-            block.append(line.rstrip(b",\n"))
-        if block and (len(block) >= _LINES or not line.startswith(b"{")):
-            raw = bare.sub(rb'"\1":"\2"', b"\n".join(block))
-            read = pa_json.ReadOptions(use_threads=False, block_size=len(raw) + 1)
-            table = pa_json.read_json(io.BytesIO(raw), read, parse).select(schema.names)
-            for at, name in enumerate(names):
-                table = table.set_column(at, name, pc.fill_null(table.column(name), ""))
-            yield table.set_column(len(names), MASKING, pc.binary_join(table.column(MASKING), ";"))
-            block = []
-        if line.strip() and not line.startswith(b"{") and line.rstrip() != b"]}":
-            raise _Unlike("something beside the rows")
+    for block in _objects(file.source):
+        lines = bare.sub(rb'"\1":"\2"', block)
+        read = pa_json.ReadOptions(use_threads=False, block_size=len(lines) + 1)
+        table = pa_json.read_json(io.BytesIO(lines), read, parse).select(schema.names)
+        for at, name in enumerate(names):
+            table = table.set_column(at, name, pc.fill_null(table.column(name), ""))
+        yield table.set_column(len(names), MASKING, pc.binary_join(table.column(MASKING), ";"))
+
+
+def _objects(source: BinaryIO) -> Iterator[bytes]:
+    """The rows, an object a line, in blocks: within JSON a line break is written as an escape."""
+    held = b""
+    while block := source.read(_BLOCK):
+        lines, comma, rest = (held + block).rpartition(b",\n")
+        if comma:
+            yield lines.replace(b",\n{", b"\n{")
+        held = rest
+    if not held.endswith(_END):
+        raise _Unlike("something beside the rows")
+    if last := held.removesuffix(_END).strip():
+        yield last
 
 
 __all__ = ["File", "check_rows"]
