@@ -41,9 +41,11 @@ def _without_last4(text: str) -> str:
 
     What is no number of a line, or two of them, shows nothing.
     """
-    number = _AFTER_NUMBER.split(unicodedata.normalize("NFKC", text), maxsplit=1)[0]
+    plain = unicodedata.normalize("NFKC", text)
+    number = _AFTER_NUMBER.split(plain, maxsplit=1)[0]
     digits = [at for at, character in enumerate(number) if character.isdigit()]
-    return number[: digits[-4]] if 4 < len(digits) <= 15 else ""
+    whole = len(plain) == len(text) and 4 < len(digits) <= 15
+    return text[: digits[-4]] if whole else ""  # as it is stored, in full width or not
 
 
 _AFTER_NUMBER = re.compile(r"内線|代表|[^0-9()+ ‐－ー–.-]")
