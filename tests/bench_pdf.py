@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from random import Random
@@ -73,8 +72,40 @@ def by_longtable(count: int) -> int:
     return int(document.page)
 
 
-def timed(way: Callable[[int], int], count: int) -> Found:
-    """Seconds, or how long it was let run before it was stopped."""
-    began = time.perf_counter()
-    pages = way(count)
-    return {"seconds": time.perf_counter() - began, "rows": count, "pages": pages}
+def pdf_by_us(rows: int) -> Found:
+    return _spent(by_us, rows)
+
+
+def pdf_by_longtable(rows: int) -> Found:
+    """Stopped after LIMIT seconds, and said so."""
+    child = multiprocessing.get_context("fork").Process(target=by_longtable, args=(rows,))
+    from tests.bench import spending
+
+    with spending(sampled=True) as found:
+        child.start()
+        child.join(LIMIT)
+        ended = not child.is_alive()
+        child.kill()
+        child.join()
+    return {**found, "rows": rows, "ended": ended}
+
+
+def _spent(way: Callable[[int], int], rows: int) -> Found:
+    from tests.bench import spending
+
+    with spending(sampled=True) as found:
+        pages = way(rows)
+    return {**found, "rows": rows, "pages": pages}
+
+
+JOBS = (pdf_by_us, pdf_by_longtable)
+
+
+def bench_pdf(job: Callable[..., Found], sizes: Sequence[int]) -> Iterator[Found]:
+    """Fonts are read anew by each; of a thousand rows that is most of the time."""
+    for rows in sizes:
+        plain = job(pdf_by_longtable, rows=rows)
+        stopped = "" if plain["ended"] else ", stopped unfinished"
+        yield {"what": f"pdf: {rows:,} rows, LongTable{stopped}", **plain}
+        ours = job(pdf_by_us, rows=rows)
+        yield {"what": f"pdf: {rows:,} rows, ours, tagged PDF/A-3a", **ours, "ratio": ours["seconds"] / plain["seconds"]}
