@@ -49,7 +49,7 @@ GUIDE_LINES = (
     "［異体字］は、直前の漢字を標準の字形で代えて印刷したことを示します。",
 )
 LEGEND = (Column("shown", "表示"), Column("meaning", "意味", wide=True))
-SEARCHED = (Column("system", "システム"), Column("dataset", "データ"), Column("status", "結果"),
+SEARCHED = (Column("system", "システム"), Column("dataset", "データ"), Column("status", "結果", wide=True),
             Column("count", "件数", "right"), Column("detail", "備考", wide=True))
 REDACTED = (Column("mark", "理由の区分"), Column("citation", "根拠", wide=True), Column("count", "箇所数", "right"))
 STATUSES = {

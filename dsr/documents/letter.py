@@ -29,6 +29,7 @@ from dsr.documents.style import (
 )
 
 TOP = 20 * MM
+CONTACTS = 180.0  # the last table and 以上 stand on one page: none holds 以上 alone
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
 LABEL = {"ja": 96.0, "en": 158.0}
 SLIP_LEAD = (
@@ -82,6 +83,7 @@ def draw_letter(letter: Letter, out: BinaryIO) -> int:
         _items(sheet, letter.items, letter.language)
         _files(sheet, letter.files, letter.language)
         _closing(sheet, letter.closing)
+        sheet.room(CONTACTS)
         _grid(sheet, _contacts(letter.party, letter.language), letter.language)
         _end(sheet, letter.head)
         return sheet.save(out)
