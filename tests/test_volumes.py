@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import page
@@ -14,6 +13,7 @@ import pytest
 from dsr.documents.archival import PROFILES
 from dsr.engine import papers, volumes
 from tests.story import Office, rows_of
+from tests.test_disclosure import CAST
 
 
 def text_of(path: Path) -> str:
@@ -102,9 +102,9 @@ def test_json_has_types_and_says_them(office: Office, tmp_path: Path) -> None:
 
 
 def test_every_paper_of_every_person_is_fit_for_the_archive_and_for_a_screen_reader(
-    office: Office, tmp_path: Path, sample_of: Callable[[int], Path]
+    office: Office, tmp_path: Path
 ) -> None:
-    for person in ("hanako", "ryoko", "izumi", "rei", "saki", "makoto", "akari", "susumu", "nana"):
+    for person in CAST:
         case, package = office.packaged(person, tmp_path)
         letters = office.ok("letters", case, "--out", str(tmp_path / f"letters-{person}"))["files"]
         for path in [*package.glob("*.pdf"), *map(Path, letters)]:

@@ -30,6 +30,8 @@ from dsr.rules.lifecycle import State
 DATA = "data/"
 OTHERS = ("name", "kana", "address", "phone", "mail")
 """Of a candidate who is another person, what may stand nowhere."""
+AT_ONCE = 16_384
+"""Rows that are judged at a time; a batch as it was fetched may hold more than memory is for."""
 TOLD = 5
 """Findings of one kind in one file that a case keeps; the rest is a number."""
 
@@ -131,8 +133,10 @@ class _Case:
     def judged(self, dataset: Dataset, only: Collection[str] | None = None) -> Iterator[Batch]:
         first = 1
         for batch in reviewing.fetched(self.hold, dataset):
-            yield judge(dataset, batch, first, self._whose, self._notes.get(dataset.id, {}), only)
-            first += batch.num_rows
+            for start in range(0, batch.num_rows, AT_ONCE):
+                part = batch.slice(start, AT_ONCE)
+                yield judge(dataset, part, first, self._whose, self._notes.get(dataset.id, {}), only)
+                first += part.num_rows
 
     def hidden(self) -> Iterator[Column]:
         for dataset in reviewing.found_datasets(self.hold):

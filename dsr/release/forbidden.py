@@ -61,7 +61,7 @@ class Lookup:
     def add(self, keys: Keys, owners: Owners) -> None:
         self._keys.append(keys)
         self._owners.append(owners)
-        if sum(map(len, self._keys[1:])) > 1 << 20:
+        if sum(map(len, self._keys[1:])) > max(1 << 18, len(self._keys[0])):
             self.settle()
 
     def settle(self) -> None:
