@@ -104,7 +104,7 @@ def _harmless(column: pa.Array) -> pa.Array:
 def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], out: Sink) -> None:
     """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list; ``types`` says what they are."""
     columns = {name: rule.label for name, rule in dataset.fields.items()}
-    types = {name: _type(rule) for name, rule in dataset.fields.items()}
+    types = {name: json_type(rule) for name, rule in dataset.fields.items()}
     numbers = frozenset(name for name, kind in types.items() if kind == "integer")
     head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns, "types": types}
     out.write(orjson.dumps(head)[:-1] + b',"rows":[')
@@ -116,7 +116,7 @@ def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], 
     out.write(b"\n]}\n")
 
 
-def _type(rule: FieldRule) -> str:
+def json_type(rule: FieldRule) -> str:
     """What a value is where it is not masked; instants without an offset are Japan's."""
     return TYPES.get(rule.kind.split(".")[0], "date" if rule.kind == "user.born_on" else "text")
 
@@ -182,4 +182,6 @@ def read_batches(source: BinaryIO) -> Iterator[pa.RecordBatch]:
         yield from stream
 
 
-__all__ = ["MASKING", "RECORD_NO", "Digested", "headers", "manifest", "read_batches", "write_csv", "write_json"]
+__all__ = [
+    "MASKING", "RECORD_NO", "Digested", "headers", "json_type", "manifest", "read_batches", "write_csv", "write_json",
+]

@@ -137,8 +137,7 @@ def office(
     clock, rehearsal = clock_of(now, bool(settings["production"]))
     keys = Keys.load(Path(settings["keys"]))
     inventory = read_inventory(Path(settings["inventory"]))
-    index = side_index(home, Path(settings["keys"]))
-    store = _store(home)
+    store, index = _store(home), side_index(home, Path(settings["keys"]))
 
     def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
         return connecting(inventory, answers) if connecting else connect(inventory, answers=answers, index=index)

@@ -110,15 +110,19 @@ class Statement:
         with a list of forms or keys, which is no column."""
         if any(part.kind not in ("text", "bind", "edge") for part in self.parts):
             return None
-        shown = {"text": "{word}", "bind": '{asks}."{word}"', "edge": '({asks}."open_{word}" OR {edge}{asks}."{word}")'}
-        return "".join(
-            shown[part.kind].format(word=part.word, asks=asks, edge="".join(part.columns)) for part in self.parts
-        )
+        return "".join(_beside(part, asks) for part in self.parts)
 
     def speaks_of(self, column: str) -> bool:
         """Whether it may read the column: never a wrong no."""
         text = "".join(" ".join((part.word, *part.columns)) for part in self.parts if part.kind != "bind").lower()
         return "*" in text or "columns" in text or column.lower() in text
+
+
+def _beside(part: Part, asks: str) -> str:
+    if part.kind == "text":
+        return part.word
+    column = f'{asks}."{part.word}"'
+    return column if part.kind == "bind" else f'({asks}."open_{part.word}" OR {part.columns[0]}{column})'
 
 
 def _within(form: str) -> str:

@@ -455,7 +455,7 @@ def fetch_step(hold: Hold, dataset: Dataset, keys: pa.Table) -> Act:
     """The step before it is done. Named by what is fetched: the same keys never twice, others always."""
     since = max(current(hold).since.get(name, 0) for name in (discovery.EVERY, dataset.id))
     step = f"fetch:{dataset.id}:{hold.vault.commit('keys', _digest(record_nos(keys, dataset.key)))[:16]}"
-    step += f":{since}" if since else ""
+    step += f":{since}" if since else ""  # asked anew: brought anew
     done = hold.result(step)
     if done is not None and done["answer"] != "answered":
         step += f":{attempt(hold)}"  # silence last time does not count as an answer now

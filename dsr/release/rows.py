@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 
 from dsr.inventory import Dataset
-from dsr.package import headers
+from dsr.package import headers, json_type
 from dsr.release.finding import Cell, Finding
 from dsr.release.judging import Batch, Judged, wrong
 from dsr.release.search import Place, Search
@@ -174,10 +174,17 @@ def _csv(dataset: Dataset, file: File) -> Iterator[pa.Table]:
             yield pa.table(batch.columns, names=names)
 
 
+def _bare_numbers(dataset: Dataset) -> re.Pattern[bytes]:
+    """A number as JSON writes it, of a field that may be one; inside a text its quotes would be escaped."""
+    names = [name for name, rule in dataset.fields.items() if json_type(rule) == "integer"]
+    return re.compile(rb'(?<!\\)"(%b)":(-?[0-9]+)(?=[,}])' % "|".join(map(re.escape, names or ["\0"])).encode())
+
+
 def _json(search: Search, dataset: Dataset, file: File) -> Iterator[pa.Table]:
     names = [RECORD_NO, *dataset.fields]
     schema = pa.schema([*((name, pa.string()) for name in names), (MASKING, pa.list_(pa.string()))])
     parse = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error")
+    bare = _bare_numbers(dataset)
     lines = iter(file.source)
     head = next(lines, b"")
     if not head.rstrip().endswith(_ROWS):
@@ -189,9 +196,11 @@ def _json(search: Search, dataset: Dataset, file: File) -> Iterator[pa.Table]:
         if line.startswith(b"{"):
             block.append(line.rstrip(b",\n"))
         if block and (len(block) >= _LINES or not line.startswith(b"{")):
-            raw = b"\n".join(block)
+            raw = bare.sub(rb'"\1":"\2"', b"\n".join(block))
             read = pa_json.ReadOptions(use_threads=False, block_size=len(raw) + 1)
             table = pa_json.read_json(io.BytesIO(raw), read, parse).select(schema.names)
+            for at, name in enumerate(names):
+                table = table.set_column(at, name, pc.fill_null(table.column(name), ""))
             yield table.set_column(len(names), MASKING, pc.binary_join(table.column(MASKING), ";"))
             block = []
         if line.strip() and not line.startswith(b"{") and line.rstrip() != b"]}":
