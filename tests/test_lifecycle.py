@@ -100,7 +100,7 @@ def test_a_disclosure_can_be_taken_back_until_dispatching_and_an_erasure_until_f
     assert move(State.FULFILLING, State.WITHDRAWN) is State.WITHDRAWN
     with pytest.raises(NotAllowed, match=r"effect has begun; .*dispatching") as told:
         move(State.FULFILLING, State.WITHDRAWN, destructive=True)
-    assert "go to awaiting_decision, dispatching, verifying" in str(told.value)
+    assert "go to awaiting_decision, collecting, dispatching, verifying" in str(told.value)
     for state in (State.DISPATCHING, State.VERIFYING, State.KEPT, State.CLOSED):
         with pytest.raises(NotAllowed):
             move(state, State.WITHDRAWN)
