@@ -193,3 +193,16 @@ def test_a_declaration_that_cannot_work_is_bad_input(folder: Path, old: str, new
 def test_no_file_is_not_an_empty_log(folder: Path) -> None:
     with pytest.raises(ConnectorUnavailable):
         connector_of(folder, ACCESS.replace("access-*", "other-*")).check()
+
+
+def test_an_empty_gz_is_damaged_and_an_empty_log_is_empty(folder: Path) -> None:
+    """gzip itself takes no bytes for no lines; a file that broke off at once must not read as none found."""
+    connector = connector_of(folder, ACCESS)
+    dataset = connector.access.inventory.dataset("web.hits")  # type: ignore[attr-defined]
+    before = sum(located.rows.num_rows for located in connector.locate(dataset, [ask_by("member_id", "M1")]))
+    (folder / "logs" / "access-2026-09.log").write_bytes(b"")
+    connector = connector_of(folder, ACCESS)
+    assert sum(located.rows.num_rows for located in connector.locate(dataset, [ask_by("member_id", "M1")])) == before > 0
+    (folder / "logs" / "access-2026-10.log.gz").write_bytes(b"")
+    with pytest.raises(ConnectorMisread, match="damaged or cut off"):
+        list(connector_of(folder, ACCESS).locate(dataset, [ask_by("member_id", "M1")]))
