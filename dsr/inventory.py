@@ -285,11 +285,6 @@ class Dataset(Shape):
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     @property
-    def is_hub(self) -> bool:
-        """Can be asked by the person alone, without an identifier that another dataset must reveal first."""
-        return any(way.by == PERSON for way in self.ways)
-
-    @property
     def kinds(self) -> frozenset[str]:
         return frozenset(way.by for way in self.ways)
 

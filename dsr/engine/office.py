@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -78,9 +78,6 @@ class Office:
         if self.actor != ENGINE and not lifecycle.allowed(self.actor.role, act):
             roles = " or ".join(sorted(lifecycle.ROLES[act]))
             raise NotAllowed(f"{act}: not open to the role {self.actor.role}; sign in as {roles}")
-
-    def as_engine(self) -> Office:
-        return replace(self, actor=ENGINE)
 
     @contextmanager
     def hold(self, case_no: str) -> Iterator[Hold]:
@@ -238,9 +235,3 @@ def sign_in(store: Store, name: str, secret: str) -> Officer:
             "officer: the name or the secret is wrong; check DSR_OFFICER and DSR_SECRET, or dsr login NAME"
         )
     return Officer(name, found[0])
-
-
-def parallel_plain(steps: Sequence[Callable[[], object]]) -> None:
-    """One after the other: the plain loop of the command line."""
-    for step in steps:
-        step()
