@@ -26,6 +26,7 @@ from dsr import migrations
 from dsr.case import Act
 from dsr.errors import BadInput, DsrError
 from dsr.log import root, verify_log
+from dsr.migrations import NEWEST
 from dsr.rules.lifecycle import State
 from dsr.store import Store
 from tests.connector_fixtures import Postgres
@@ -179,7 +180,7 @@ def test_many_processes_upgrade_at_once_and_it_is_done_once(older: Store, store_
     command = [sys.executable, "-c", program, store_url]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = sorted(process.communicate()[0].split() for process in running)
-    assert said == [["0001", "0002"], *[["0002", "0002"]] * 3]
+    assert said == [["0001", NEWEST], *[[NEWEST, NEWEST]] * 3]
     assert verify_log(older.ready().events(), kept=older.head()) == []
 
 
@@ -233,8 +234,8 @@ def test_a_home_of_the_first_release_goes_on_where_it_stood(office: Office, tmp_
     for command in (["list"], ["show", case], ["decide", case, "--as-proposed"], ["watch"], ["trail", "verify"]):
         status, _, said = office.run(*command)
         assert (status, "dsr upgrade" in said) == (1, True), said
-    assert office.ok("upgrade", officer=None) == {"from": "0001", "to": "0002"}
-    assert office.ok("upgrade", officer=None) == {"from": "0002", "to": "0002"}
+    assert office.ok("upgrade", officer=None) == {"from": "0001", "to": NEWEST}
+    assert office.ok("upgrade", officer=None) == {"from": NEWEST, "to": NEWEST}
     assert shape_of(f"sqlite:///{office.home / 'dsr.db'}") == before
     office.ok("review", case, "--file", str(office.review_of("kaoru", tmp_path)))
     office.ok("decide", case, "--as-proposed")
@@ -253,7 +254,7 @@ def test_two_processes_upgrade_a_home_at_once(office: Office) -> None:
     command = [sys.executable, "-m", "flows.cli", "upgrade", "--json", "--home", str(office.home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) for _ in range(2)]
     said = sorted(json.loads(process.communicate()[0])["from"] for process in running)
-    assert said == ["0001", "0002"]
+    assert said == ["0001", NEWEST]
     assert office.ok("trail", "verify")["sound"]
 
 
