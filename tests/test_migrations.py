@@ -222,7 +222,7 @@ def test_prefects_own_revisions_in_the_same_database_are_left_alone(store_url: s
 
 def _back_to_the_first_release(home: Path) -> None:
     with closing(sqlite3.connect(home / "dsr.db")) as base:
-        base.executescript(f"DROP TABLE tree; DROP TABLE {migrations.VERSION_TABLE};")
+        base.executescript(f"DROP TABLE tree; DROP TABLE suppression; DROP TABLE stop; DROP TABLE {migrations.VERSION_TABLE};")
 
 
 def test_a_home_of_the_first_release_goes_on_where_it_stood(office: Office, tmp_path: Path) -> None:
@@ -270,4 +270,4 @@ def test_a_folder_that_is_no_home_is_not_upgraded(tmp_path: Path, office: Office
 def test_metadata_is_ours_alone() -> None:
     """Autogenerate compares all of it: a table of somebody else's would be asked for in every office."""
     assert isinstance(SQLModel.metadata, MetaData)
-    assert set(SQLModel.metadata.tables) == {"case", "event", "tree", "work", "officer"}
+    assert set(SQLModel.metadata.tables) == {"case", "event", "tree", "work", "officer", "suppression", "stop"}
