@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -115,6 +115,16 @@ class Answer(Shape):
     language: Literal["ja", "en"] = "ja"
 
 
+class Correction(Shape):
+    """``field``: the kind of the field in question (``user.address``); ``dataset``: only there, or everywhere (null)."""
+
+    field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,59}$")]
+    wrong: Annotated[Text, Field(repr=False)] = ""
+    right: Annotated[Text, Field(repr=False)]
+    evidence: Text = ""
+    dataset: Text | None = None
+
+
 class Request(Shape):
     right: Right
     subject: Subject
@@ -123,8 +133,14 @@ class Request(Shape):
     received: Received
     scope: Scope = Scope()
     answer: Answer = Answer()
-    correction: dict[str, Any] | None = Field(None, repr=False)
+    correction: Correction | None = None
     ground: Text | None = None
+
+    @model_validator(mode="after")
+    def _says_what_is_wrong(self) -> Request:
+        if self.right in ("correction", "addition") and self.correction is None:
+            raise ValueError("correction is missing; give field, wrong, right and evidence")
+        return self
 
     def identifiers(self) -> tuple[Identifier, ...]:
         return tuple(stated.identifier() for stated in self.subject.identifiers)
@@ -218,11 +234,21 @@ class Item(Shape):
     reason: Text = ""
 
 
+class Investigated(Shape):
+    """What was looked into before content is called true or untrue (APPI 34(2)); ``value``: what is true."""
+
+    how: Words
+    result: Literal["untrue", "true", "opinion", "purpose", "other_law"]
+    value: Annotated[Text, Field(repr=False)] = ""
+
+
 class Decision(Shape):
     """Per dataset ``<system>.<dataset>``; ``records`` names single records as ``<system>.<dataset>/<record no>``."""
 
     datasets: dict[str, Item]
     records: dict[str, Item] = Field(default_factory=dict)
+    investigated: Investigated | None = None
+    """Of a correction: without it nothing is decided."""
 
 
 class EnvelopeCheck(Shape):

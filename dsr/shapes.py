@@ -122,6 +122,19 @@ def read_json(path: Path, name: str) -> Any:
     return document
 
 
+def read_rows(path: Path) -> list[Any]:
+    """A JSON list, or one JSON document a line, of a file that a program wrote. Raises BadInput."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        listed = text.lstrip().startswith("[")
+        document = json.loads(text) if listed else [json.loads(line) for line in text.splitlines() if line]
+    except OSError as error:
+        raise BadInput("rows", f"cannot read {as_id(path.name)}: {os_words(error)}", "check the path") from None
+    except ValueError:
+        raise BadInput("rows", "is neither a JSON list nor JSON lines", "write one row a line") from None
+    return list(document)
+
+
 def _no_constant(word: str) -> float:
     raise BadInput("number", f"{word} is not a number", "give a finite number")
 

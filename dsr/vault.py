@@ -111,6 +111,16 @@ class Keys:
         """Keys the digest by which the same request is found again."""
         return _derived(self.master, b"dsr twin requests")
 
+    @property
+    def suppression_key(self) -> bytes:
+        """Keys the tokens of what must not come back."""
+        return _derived(self.master, b"dsr suppression")
+
+    @property
+    def survey_key(self) -> bytes:
+        """Keys the digests that two looks at one store are compared by."""
+        return _derived(self.master, b"dsr survey")
+
     @classmethod
     def create(cls, folder: Path) -> Keys:
         """New keys in ``folder`` (0700, file 0600), whole or not at all. Raises Conflict where there are keys."""

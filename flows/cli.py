@@ -21,13 +21,26 @@ from typing import Any
 
 from connectors.draft import draft
 from dsr import request as shapes
-from dsr.engine import collecting, deciding, desk, fulfilling, intake, process, reviewing
+from dsr.engine import (
+    afterwards,
+    answering,
+    collecting,
+    deciding,
+    desk,
+    fulfilling,
+    holding,
+    intake,
+    plans,
+    previewing,
+    process,
+    reviewing,
+)
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
 from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
-from dsr.shapes import Shape, read_json
+from dsr.shapes import Shape, read_json, read_rows
 from flows import home as homes
 from flows import index
 
@@ -65,6 +78,15 @@ WORDS: dict[str, tuple[str, str]] = {
         "書類ができました。取り出しは dsr package {case} --out DIR、交付の記録は dsr dispatch {case} --file FILE",
         "The package is made: dsr package {case} --out DIR, then dsr dispatch {case} --file DISPATCH.json",
     ),
+    "verifying": (
+        "独立した確認が残っています: dsr fulfil {case} --live {case}",
+        "The survey is left to do: dsr fulfil {case} --live {case}",
+    ),
+    "residual": (
+        "消去しきれていないものが見つかりました: dsr show {case}",
+        "Something is left, or could not be looked at: dsr show {case}",
+    ),
+    "kept": ("保存期限の日に自動で再開します。", "Waits for its statutory date and goes on by itself."),
     "closed": ("完了しました。", "Closed."),
     "withdrawn": ("取り下げられました。", "Withdrawn."),
 }
@@ -294,13 +316,51 @@ def _prove(arguments: Arguments) -> int:
 
 def _answer(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        intake.answer_search(office, arguments.case, arguments.system, read_json(Path(arguments.file), "answer"))
+        answering.answer(office, arguments.case, arguments.system, read_json(Path(arguments.file), "answer"))
         _next(arguments, arguments.case, office.store.case(arguments.case).state)
 
 
 def _order(arguments: Arguments) -> None:
+    """The search order as it is shown; a work order as files, to be handed to its owner."""
     with _office(arguments) as office:
-        _print(arguments, intake.search_order(office, arguments.case, arguments.system))
+        if arguments.out:
+            files = answering.write_orders(office, arguments.case, arguments.system, Path(arguments.out))
+            _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+        else:
+            _print(arguments, intake.search_order(office, arguments.case, arguments.system))
+
+
+def _hold(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        change = {"add": holding.add, "release": holding.release}[arguments.what]
+        count = change(office, arguments.case, arguments.record)
+        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {count}")
+
+
+def _stop(arguments: Arguments) -> None:
+    with _office(arguments) as office:
+        stopped = holding.stop(office, arguments.system, arguments.lift)
+        lines = [f"{name}  {since}" for name, since in stopped.items()]
+        _print(arguments, {"stopped": stopped}, "\n".join(lines) or "–")
+
+
+def _replay(arguments: Arguments) -> int:
+    with _office(arguments) as office:
+        found = afterwards.replay(office)
+        lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "resurrected", "state", "erased_at"))
+                 for entry in found["came_back"]]  # fmt: skip
+        _print(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
+        unreached = any(entry["state"] not in ("done", "ask_the_owner", "undeclared") for entry in found["came_back"])
+    return 3 if unreached else 1 if found["came_back"] else 0
+
+
+def _ingest_check(arguments: Arguments) -> int:
+    """Rows as JSON lines or a list; exit 1 where one must not be taken in."""
+    with _office(arguments) as office:
+        told = afterwards.ingest_check(office, read_rows(Path(arguments.file)))
+        stopped = [row for row in told if row["stopped"]]
+        _print(arguments, told, "\n".join(f"{r['row']}  {r['reason']}  {r['since']}  {r['case']}" for r in stopped) or "–")
+    return 1 if stopped else 0
 
 
 def _remote(arguments: Arguments, deployment: str, *cases: str) -> int:
@@ -373,15 +433,20 @@ def _decide(arguments: Arguments) -> None:
 
 def _approve(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        _next(arguments, arguments.case, deciding.approve(office, arguments.case))
+        _next(arguments, arguments.case, deciding.approve(office, arguments.case, arguments.code))
 
 
 def _fulfil(arguments: Arguments) -> int:
     if arguments.remote:
         return _remote(arguments, "fulfil", arguments.case)
     with _office(arguments) as office:
-        _next(arguments, arguments.case, fulfilling.fulfil(office, arguments.case))
-    return 0
+        state = fulfilling.fulfil(office, arguments.case, arguments.live)
+        _next(arguments, arguments.case, state)
+        for number, order in (office.store.case(arguments.case).facts.get("orders") or {}).items():
+            if order["answered_on"] is None:
+                waits = ("回答待ち", "waits for an answer")[not _japanese(arguments)]
+                print(f"  {number} → {order['to']} {order['due']} {waits}", file=sys.stderr)
+    return 1 if state is State.RESIDUAL else 0
 
 
 def _package(arguments: Arguments) -> None:
@@ -398,7 +463,9 @@ def _letters(arguments: Arguments) -> None:
 
 def _preview(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        files = fulfilling.preview(office, arguments.case, Path(arguments.out))
+        erases = office.store.case(arguments.case).right in plans.CHANGING
+        previewed = previewing.preview if erases else fulfilling.preview
+        files = previewed(office, arguments.case, Path(arguments.out))
         _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
@@ -469,7 +536,7 @@ def _watch(arguments: Arguments) -> int:
     """A round resumes what is open: asking again is safe, and only what did not answer is asked."""
     with _office(arguments) as office:
         found = desk.watch(office)
-        ended = process.collect_together(office, found["resume"])
+        ended = {**process.collect_together(office, found["resume"]), **process.fire_due(office)}
         told = {case_no: _told(error) for case_no, error in ended.items() if isinstance(error, Exception)}
         failed = {case_no: words for case_no, (words, _) in told.items()}
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
@@ -589,19 +656,30 @@ def _parser() -> argparse.ArgumentParser:
         ("dispatch", _dispatch, "record envelope check, sending or return"),
     ):
         command(name, act, words, "case").add_argument("--file", required=True)
-    command("order", _order, "the search order of a manual system: whom to look for, where, how", "case", "system")
-    answer = command("answer", _answer, "enter the answer to a search order of a manual system", "case", "system")
+    ordered = command("order", _order, "the search order of a manual system; with --out, work orders", "case", "system")
+    ordered.add_argument("--out", help="a new folder for the signed work orders of a system or partner")
+    hold = command("hold", _hold, "keep one record from being erased, or let it go", "what", "case")
+    hold.add_argument("--record", required=True, metavar="SYSTEM.DATASET/NO")
+    stopping = command("stop", _stop, "nothing new starts in a system, or in all")
+    stopping.add_argument("system", nargs="?")
+    stopping.add_argument("--lift", action="store_true", help="let it go on")
+    command("replay", _replay, "after a restore: erase again what came back, with its original date")
+    command("ingest-check", _ingest_check, "which rows must not be taken in").add_argument("--file", required=True)
+    answer = command("answer", _answer, "enter the answer to a search order or work order", "case", "system")
     answer.add_argument("--file", required=True)
     running = command("collect", _collect, "find and fetch what is the subject's; several cases share a scan")
     running.add_argument("case", nargs="+")
     running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
-    for each in (running, command("fulfil", _fulfil, "make letter, book and data", "case")):
+    fulfilling_ = command("fulfil", _fulfil, "make letter, book and data; or carry out an erasure", "case")
+    fulfilling_.add_argument("--live", metavar="CASE", help="the case number once more: what destroys is done")
+    for each in (running, fulfilling_):
         each.add_argument("--remote", action="store_true", help="hand it to the deployment")
     command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")
     decide = command("decide", _decide, "decide on the proposal", "case").add_mutually_exclusive_group(required=True)
     decide.add_argument("--as-proposed", action="store_true")
     decide.add_argument("--file")
-    command("approve", _approve, "approve as the second officer", "case")
+    approving = command("approve", _approve, "approve as the second officer", "case")
+    approving.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
     sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")
     sending.add_argument("--out", required=True)

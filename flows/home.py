@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from connectors.survey import surveyor
+
 from connectors.build import connect
 from connectors.stores.lake_index import SideIndex
 from dsr.case import Act
@@ -19,7 +21,8 @@ from dsr.days import TOKYO
 from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
 from dsr.errors import BadInput, DsrError, NotAllowed
-from dsr.inventory import Inventory, read_inventory
+from dsr.inventory import Inventory, System, read_inventory
+from dsr.plan import Surveyor
 from dsr.rules.lifecycle import ROLES, allowed
 from dsr.shapes import read_json
 from dsr.store import Store
@@ -148,9 +151,14 @@ def office(
     except DsrError:
         store.close()
         raise
+    def look(system: System) -> Surveyor:
+        return surveyor(inventory, system, os.environ, keys.survey_key)
+
+    places = Path(settings.get("journal") or home / "journal"), Path(settings["keys"]) / "journal"
     return Office(
-        home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep
-    )
+        home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep,
+        look, places,
+    )  # fmt: skip
 
 
 def side_index(home: Path, keys: Path) -> SideIndex | None:

@@ -294,9 +294,18 @@ def _judge_dataset(
             kept.append(_keys(dataset, ask, judged.matched))
     rows = pa.concat_tables(kept, promote_options="permissive") if kept else None
     if rows is not None:
-        _write_table(hold, f"keys/{dataset.id}/{wave.number}.arrow", rows)
+        write_table(hold, f"keys/{dataset.id}/{wave.number}.arrow", rows)
     known = replace(known, asked=known.asked | {(dataset.id, discovery.ask_id(ask)) for ask in asks})
     return known, rows.num_rows if rows is not None else 0
+
+
+def ours(hold: Hold, dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery) -> pa.Table:
+    """The located rows that are the subject's, judged as they were in the collection, with what was learnt there."""
+    return _judge_rows(hold, dataset, ask, _ours_by_time_and_session(dataset, ask, table, known), known).matched
+
+
+def forms_of(hold: Hold) -> dict[str, tuple[str, ...]]:
+    return written_forms(hold.person)
 
 
 def _ours_by_time_and_session(dataset: Dataset, ask: Ask, table: pa.Table, known: Discovery) -> pa.Table:
@@ -406,7 +415,7 @@ def _keys(dataset: Dataset, ask: Ask, matched: pa.Table) -> pa.Table:
     return pa.table({**columns, AT: happened(dataset, matched), START: edges[0], END: edges[1]})
 
 
-def _write_table(hold: Hold, name: str, table: pa.Table) -> None:
+def write_table(hold: Hold, name: str, table: pa.Table) -> None:
     with hold.vault.writer(name) as out, pa.ipc.new_stream(out, table.schema) as stream:
         stream.write_table(table)
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
+from dsr.engine import plans
 from dsr.engine.office import Hold, Office, digest_of
-from dsr.errors import Conflict
+from dsr.errors import BadInput, Conflict
 from dsr.request import Decision
-from dsr.rules import lifecycle, proposing
+from dsr.rules import erasures, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -20,13 +21,20 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_DECISION)
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
-        items = proposing.decided(case.right, case.facts["proposal"], decision)
+        rules: Any = erasures if plans.changes(hold) else proposing
+        items = rules.decided(case.right, case.facts["proposal"], decision)
+        if case.right in plans.CORRECTING:
+            items = erasures.corrected(items, decision)
         changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
         number = len(case.facts.get("decisions", [])) + 1
         # An officer's words are free text: sealed, and bound to the plan by a keyed digest.
+        if decision.investigated:
+            hold.write_json(f"decision/{number}.investigated.json", decision.investigated.model_dump(mode="json"))
         hold.write_json(f"decision/{number}.json", {name: items[name]["reason"] for name in changed})
         items |= {name: {**items[name], "reason": ""} for name in changed}
         plan = _plan(hold, items, number)
+        if decision.investigated and decision.investigated.value:
+            plans.seal_again(hold, number)
         second = case.facts["second_person"]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
         decisions = [
@@ -40,7 +48,8 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
             "decided_on": office.today.isoformat(),
             "decided_plan": plan,
             "decisions": decisions,
-            "decision_outcome": proposing.outcome_of_case(items),
+            "decision_outcome": rules.outcome_of_case(items),
+            **(plans.FRESH if plans.changes(hold) else {}),
         }
         second_look = ("approve", "approver", office.calendar.after(office.today, 1))
         hold.record(
@@ -67,12 +76,22 @@ def _codes(items: dict[str, dict[str, object]]) -> dict[str, list[object]]:
     return {name: [item["outcome"], item["ground"]] for name, item in items.items()}
 
 
-def approve(office: Office, case_no: str) -> State:
-    """The second person. Raises NotAllowed for the decider, Conflict when the plan is no longer what was decided."""
+def code_of(hold: Hold) -> str:
+    """Stands beside the counts in the preview; who approves destruction types it, and so has seen them."""
+    said = hold.vault.commit("approval code", str(hold.case.facts["decided_plan"]))
+    return "".join("23456789ABCDEFGHJKLMNPQRSTUVWXYZ"[byte % 32] for byte in bytes.fromhex(said)[:6])
+
+
+def approve(office: Office, case_no: str, code: str = "") -> State:
+    """The second person. Raises NotAllowed for the decider, Conflict when the plan is no longer what was decided,
+    BadInput where a plan that destroys is approved without the code that stands beside its counts."""
     office.may("approve")
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_APPROVAL)
         lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
+        if plans.changes(hold) and code.strip().upper() != code_of(hold):
+            fix = f"read the counts of dsr preview {case_no} --out DIR, and give the code that stands beside them"
+            raise BadInput("--code", "is not the code of this plan", fix)
         plan = _plan(hold, case.facts["items"], case.facts["decision"])
         if plan != case.facts["decided_plan"] or not _still(hold):
             hold.record(Act(f"approve:{len(case.facts['decisions'])}", "result", {"stale": True}, to=State.REVIEW))

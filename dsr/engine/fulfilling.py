@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import EVERYTHING, Act, Case
-from dsr.engine import releasing
+from dsr.engine import afterwards, erasing, plans, releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -31,8 +31,10 @@ from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
 
-def fulfil(office: Office, case_no: str) -> State:
-    """Run every step here, at once."""
+def fulfil(office: Office, case_no: str, live: str | None = None) -> State:
+    """Run every step here, at once. What destroys is only done with ``live``, the case number once more."""
+    if office.store.case(case_no).right in plans.CHANGING:
+        return erasing.fulfil(office, case_no, live)
     with office.hold(case_no) as hold:
         begin(hold)
         for dataset_id in to_write(hold):
@@ -227,7 +229,9 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
         hold.write_json(f"dispatch/{number}.json", act.model_dump(mode="json"))
         public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
         # Notes unread today follow in a second delivery; until then the case cannot close (EN-53).
-        to = State.REVIEW if unread else State.CLOSED
+        to, ending = State.REVIEW if unread else State.CLOSED, Act("", done=EVERYTHING)
+        if plans.changes(hold):
+            to, ending = afterwards.ends(hold)
         if to is State.CLOSED:
             _close_twins(office, case_no)  # before: a case that is closed is not dispatched a second time
         hold.record(
@@ -240,8 +244,10 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                     "dispatched_on": office.today.isoformat(),
                     "envelope_checked_by": None,
                     "sent_on": public["sent_on"],
+                    **ending.facts,
                 },
-                done=EVERYTHING if to is State.CLOSED else (),
+                owes=ending.owes,
+                done=ending.done if to is not State.REVIEW else (),
             )
         )
     return to

@@ -13,18 +13,18 @@ from dsr import law
 from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
 from dsr.documents.letters import UndrawableLetter
-from dsr.engine import collecting
+from dsr.engine import collecting, plans
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
-from dsr.rules import clocks, proofing
+from dsr.rules import clocks, lifecycle, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
-BUILT = frozenset({"disclosure"})
+BUILT = plans.CHANGING | {"disclosure"}
 """Rights whose whole way through the house exists today; any other is opened, clocked, and answered by hand."""
 
 
@@ -183,6 +183,8 @@ def withdraw(office: Office, case_no: str) -> None:
     """Taken back by the requester; nothing runs afterwards (EN-28)."""
     office.may("withdraw")
     with office.hold(case_no) as hold:
+        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.ledger())
+        lifecycle.move(hold.case.state, State.WITHDRAWN, effect_begun=begun)
         facts = {"outcome": "withdrawn"}
         hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts=facts, done=EVERYTHING))
 

@@ -24,8 +24,10 @@ from dsr.case import Act, Case
 from dsr.connector import Connector
 from dsr.days import TOKYO
 from dsr.errors import CheckFailed, DsrError, NotAllowed
-from dsr.inventory import Inventory
+from dsr.inventory import Inventory, System
+from dsr.journal import Journal
 from dsr.names.person import Person
+from dsr.plan import Surveyor
 from dsr.request import Request
 from dsr.rules import lifecycle
 from dsr.rules.clocks import Calendar
@@ -35,6 +37,10 @@ from dsr.vault import CaseVault, Keys, Vault
 
 Connect = Callable[[Callable[[str], Any]], Mapping[str, Connector]]
 """Given how to find a manual system's answer, the connectors by system; built by flows."""
+
+
+def _nobody_looks(system: System) -> Surveyor:
+    raise NotAllowed(f"{system.name}: nobody is there to survey it; nothing may be erased")
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,15 @@ class Office:
     tries: int = 3
     """How often a system that does not answer is asked within one collection."""
     sleep: Callable[[float], None] = field(default=lambda _seconds: None, repr=False)
+    survey: Callable[[System], Surveyor] = field(default=_nobody_looks, repr=False)
+    """Who looks at a system by another road than its connector; built by flows."""
+
+    journal_at: tuple[Path, Path] | None = None
+    """Folders of the replay journal and of its keys; by default in the home."""
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(*(self.journal_at or (self.home / "journal", self.home / "journal" / "keys")))
 
     @property
     def now(self) -> datetime:

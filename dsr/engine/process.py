@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsr.engine import collecting, reviewing, together
+from dsr.engine import afterwards, collecting, reviewing, together
 from dsr.engine.office import Office
 from dsr.rules.lifecycle import State
 
@@ -28,6 +28,18 @@ def collect_together(office: Office, case_nos: Sequence[str]) -> dict[str, State
                 ended[case_no] = settle_review(office, case_no)
             except Exception as error:
                 ended[case_no] = error
+    return ended
+
+
+def fire_due(office: Office) -> dict[str, State | Exception]:
+    """Kept cases whose statutory day has come; each by itself, and what stops one stops no other."""
+    ended: dict[str, State | Exception] = {}
+    for case_no in afterwards.due_cases(office):
+        try:
+            ended[case_no] = afterwards.fire(office, case_no)
+        except Exception as error:
+            ended[case_no] = error
+    afterwards.forget_journals(office)
     return ended
 
 

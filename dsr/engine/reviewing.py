@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.case import Act, Case
-from dsr.engine import collecting
+from dsr.engine import collecting, plans
+from dsr.engine.fetched import fetched, found_datasets, revision, stage
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset
@@ -21,25 +22,6 @@ from dsr.rules import discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
 from dsr.shapes import shaped
-
-
-def fetched(hold: Hold, dataset: Dataset) -> Iterator[pa.RecordBatch]:
-    """The rows as stored, batch by batch; none when nothing was fetched."""
-    if not hold.vault.exists(f"fetched/{dataset.id}.arrow") or not _any(hold, dataset):
-        return
-    with hold.vault.reader(f"fetched/{dataset.id}.arrow") as source, pa.ipc.open_stream(source) as stream:
-        yield from stream
-
-
-def _any(hold: Hold, dataset: Dataset) -> bool:
-    name = f"fetched/{dataset.id}.json"
-    return hold.vault.exists(name) and int(hold.read_json(name).get("records", 0)) > 0
-
-
-def found_datasets(hold: Hold) -> list[Dataset]:
-    ended = hold.case.facts.get("datasets", {})
-    return [d for d in hold.office.inventory.datasets() if ended.get(d.id, {}).get("status") == "found"]
-
 
 # -- the worksheets ----------------------------------------------------------------------------------------------
 
@@ -225,34 +207,26 @@ def _check_marks(hold: Hold, review: Review) -> None:
                     )
 
 
-def revision(hold: Hold) -> int:
-    return sum(1 for step, phase in hold.ledger() if step.startswith("review:") and phase == "result")
-
-
 def finish_review(office: Office, case_no: str) -> State:
     """Nothing left to judge: make the drafts and propose. With candidates undecided the case stays in review."""
     with office.hold(case_no) as hold:
         case = hold.require(State.REVIEW, State.AWAITING_DECISION)
         if collecting.current(hold).undecided:
             return case.state
+        if plans.changes(hold):
+            return plans.propose(hold)
         for dataset in found_datasets(hold):
             draft(hold, dataset)
         return propose(hold)
 
 
 def ready_to_propose(hold: Hold) -> bool:
-    """A case without doubtful rows and without notes needs no reader."""
-    return (
-        hold.case.state is State.REVIEW and not collecting.current(hold).undecided and next(notes(hold), None) is None
-    )
+    """A case without doubtful rows, and without notes that somebody would be shown, needs no reader."""
+    settled = hold.case.state is State.REVIEW and not collecting.current(hold).undecided
+    return settled and (plans.changes(hold) or next(notes(hold), None) is None)
 
 
 # -- drafts and proposal -------------------------------------------------------------------------------------------
-
-
-def _stage(hold: Hold) -> str:
-    """Drafts belong to one collection and one reading of it."""
-    return f"{collecting.attempt(hold)}.{revision(hold)}"
 
 
 def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
@@ -262,7 +236,7 @@ def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
         marks = valid_marks(hold).get(dataset.id, {}) if dataset.free_text_fields() else {}
         return _redact_all(hold, dataset, marks), None
 
-    return hold.once(f"redact:{_stage(hold)}:{dataset.id}", work)
+    return hold.once(f"redact:{stage(hold)}:{dataset.id}", work)
 
 
 def whose(hold: Hold) -> Whose:
@@ -297,7 +271,7 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
 def propose(hold: Hold) -> State:
     """Per dataset an outcome with its reason; the decision is a person's."""
     case, inventory = hold.case, hold.office.inventory
-    drafts = {d.id: hold.result(f"redact:{_stage(hold)}:{d.id}") or {} for d in found_datasets(hold)}
+    drafts = {d.id: hold.result(f"redact:{stage(hold)}:{d.id}") or {} for d in found_datasets(hold)}
     items = proposing.propose(case.facts["datasets"], drafts)
     secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
     reasons = lifecycle.needs_second_person(
@@ -315,7 +289,7 @@ def propose(hold: Hold) -> State:
              "items": {}, "decision_outcome": None}  # fmt: skip  an earlier decision was on other drafts
     hold.record(
         Act(
-            f"propose:{_stage(hold)}",
+            f"propose:{stage(hold)}",
             "result",
             {"plan": plan, "items": items, "second_person": list(reasons)},
             to=State.AWAITING_DECISION,

@@ -1,0 +1,225 @@
+"""After an erasure: what was kept goes on its day, what a restore or a late event brings back goes again.
+
+A statutory date erases exactly the set that was frozen, decided and approved then (law.md RT-1); anything else comes to
+a person. Original dates stay; what came back is counted as a resurrection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from dsr.case import EVERYTHING, Act, Case
+from dsr.connector import Writes
+from dsr.engine import erasing, ordering, plans
+from dsr.engine.effects import LogEffects
+from dsr.engine.office import Hold, Office
+from dsr.errors import BadInput, ConnectorError
+from dsr.journal import Intent
+from dsr.plan import Plan
+from dsr.rules.lifecycle import State
+from dsr.store import OFFICE
+from dsr.suppression import lifted_by_contract, stopped, token
+
+DAY = timedelta(days=1)
+
+
+# -- what is kept until a day --------------------------------------------------------------------------------------
+
+
+def kept(case: Case) -> list[dict[str, Any]]:
+    """Parts that wait for a day: dataset, part, rule, until (inclusive), records."""
+    return list(case.facts.get("kept", []))
+
+
+def ends(hold: Hold) -> tuple[State, Act]:
+    """Where a dispatched erasing case goes: it waits for days or partners, or is closed."""
+    waits = [_kept(name, at, part) for name, item in hold.case.facts["items"].items()
+             for at, part in enumerate(item["parts"]) if part["until"] and not _gone(hold.case, name, at)]  # fmt: skip
+    partners = [number for number, _ in ordering.open_orders(hold)]
+    if not waits and not partners:
+        return State.CLOSED, Act("", facts={"kept": []}, done=EVERYTHING)
+    first = min((date.fromisoformat(part["until"]) for part in waits), default=None)
+    owed = ((("scheduled_erasure", "engine", first + DAY),) if first else ())
+    facts = {"kept": waits, "kept_until": first.isoformat() if first else None, "fired": None, "fired_parts": None}
+    done = ("dispatch", "decision", "release", "interim_answer")
+    return State.KEPT, Act("", facts=facts, owes=owed, done=done)
+
+
+def _kept(name: str, at: int, part: Mapping[str, Any]) -> dict[str, Any]:
+    return {"dataset": name, "part": at, "rule": part["rule"], "until": part["until"], "records": part["records"]}
+
+
+def _gone(case: Case, name: str, at: int) -> bool:
+    return at in case.facts.get("gone", {}).get(name, [])
+
+
+def due_cases(office: Office) -> list[str]:
+    """Kept cases whose day has come."""
+    today = office.today.isoformat()
+    return [case.case_no for case in office.store.cases({State.KEPT}) if any(p["until"] < today for p in kept(case))]
+
+
+def fire(office: Office, case_no: str) -> State:
+    """The day has come: exactly the frozen set, under the approval given then, or a person is asked (EN-57)."""
+    with office.hold(case_no) as hold:
+        case = hold.require(State.KEPT)
+        due: dict[str, list[int]] = {}
+        for part in kept(case):
+            if part["until"] < office.today.isoformat():
+                due.setdefault(part["dataset"], []).append(part["part"])
+        if not due:
+            return case.state
+        held = _held_now(hold, due)
+        moved = plans.look_again(hold, {name: frozenset(parts) for name, parts in due.items()})
+        day = office.today.isoformat()
+        if held or not moved.matches:
+            why = {"held": held, "vanished": list(moved.vanished), "changed": list(moved.changed)}
+            owed = (("decision", "handler", office.today),)
+            hold.record(Act(f"not_fired:{day}", "result", why, to=State.AWAITING_DECISION,
+                            facts={"stale": why, "items": {}}, owes=owed))  # fmt: skip
+            return State.AWAITING_DECISION
+        facts = {"fired": day, "fired_parts": due, "tries": 1}
+        hold.record(Act(f"fired:{day}", "result", {"parts": due}, to=State.FULFILLING, facts=facts,
+                        done=("scheduled_erasure",)))  # fmt: skip
+    return erasing.fulfil(office, case_no, case_no)
+
+
+def _held_now(hold: Hold, due: Mapping[str, Sequence[int]]) -> list[str]:
+    """Datasets of which a record that is due was put on hold meanwhile."""
+    named = plans.held(hold)
+    found = []
+    for one in plans.frozen(hold):
+        numbers, parts = plans.numbers(one.dataset, one.keys)
+        mine = {f"{one.dataset.id}/{n}" for n, part in zip(numbers, parts, strict=True)
+                if part in due.get(one.dataset.id, ())}  # fmt: skip
+        if mine & named:
+            found.append(one.dataset.id)
+    return found
+
+
+# -- what comes back -----------------------------------------------------------------------------------------------
+
+
+def replay(office: Office) -> dict[str, Any]:
+    """After a restore: every erasure that a backup may have undone is carried out again, with its original date."""
+    office.may("fulfil")
+    number = 1 + sum(step.startswith("replay:") and phase == "intent" for step, phase in office.store.ledger(OFFICE))
+    office.store.log_alone(OFFICE, Act(f"replay:{number}", "intent"), office.now, office.actor.name)
+    connectors = office.connect(lambda _system: None)
+    told = [_again(office, number, at, intent, connectors) for at, intent in enumerate(office.journal.intents())]
+    back = [entry for entry in told if entry["resurrected"] or entry["state"] != "done"]
+    public = {"intents": len(told), "resurrected": sum(entry["resurrected"] for entry in told), "came_back": back}
+    office.store.log_alone(OFFICE, Act(f"replay:{number}", "result", public), office.now, office.actor.name)
+    return {"replay": number, **public}
+
+
+def _again(office: Office, number: int, at: int, intent: Intent, connectors: Mapping[str, Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"case": intent.case_no, "dataset": intent.dataset, "erased_at": intent.at,
+                             "resurrected": 0, "state": "done"}  # fmt: skip
+    try:
+        dataset = office.inventory.dataset(intent.dataset)
+    except BadInput:
+        return {**entry, "state": "undeclared"}
+    connector, system = connectors.get(dataset.system), office.inventory.system_of(dataset)
+    if system.writes != "direct" or not isinstance(connector, Writes):
+        return {**entry, "state": "ask_the_owner"}
+    plan = Plan(intent.case_no, dataset, intent.keys, f"{intent.digest}:replay{number}", intent.values)
+    try:
+        receipts = connector.write([plan], LogEffects(office, f"replay:{number}:{at}", system.name))
+    except ConnectorError as error:
+        return {**entry, "state": error.reason}
+    came = sum(receipt.changed for receipt in receipts) if intent.values is None else 0
+    return {**entry, "resurrected": came}
+
+
+def forget_journals(office: Office) -> list[str]:
+    """A case's journal dies when the last backup that could bring its data back has expired."""
+    ended = []
+    for case_no in office.journal.cases():
+        days = [office.inventory.system_of(office.inventory.dataset(intent.dataset)).backup_days
+                for intent in office.journal.of_case(case_no)]  # fmt: skip
+        last = max((datetime.fromisoformat(intent.at) for intent in office.journal.of_case(case_no)), default=None)
+        if last and None not in days and last + timedelta(days=max(d or 0 for d in days)) < office.now:
+            office.journal.forget(case_no)
+            ended.append(case_no)
+    return ended
+
+
+# -- what arrives late ---------------------------------------------------------------------------------------------
+
+
+def ingest_check(office: Office, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Which of these rows must not be taken in: ``{"dataset", "identifiers": {kind: value}, "at"}`` each.
+
+    Answers with the row's place, never its values. A living contract of the person ends open entries of erasure (RT-4).
+    """
+    key = office.keys.suppression_key
+    told = []
+    for place, row in enumerate(rows):
+        dataset_id, at, tokens = _read(office, key, place, row)
+        entries = office.store.suppressions(tokens)
+        if _new_contract(office, dataset_id):
+            _lift(office, entries, at or office.now)
+            entries = []
+        entry = stopped([e for e in entries if e.dataset == dataset_id], at)
+        why = {"since": entry.since.isoformat(), "case": entry.case_no, "reason": entry.reason} if entry else {}
+        told.append({"row": place, "stopped": entry is not None, **why})
+    return told
+
+
+def _read(office: Office, key: bytes, place: int, row: Mapping[str, Any]) -> tuple[str, datetime | None, set[str]]:
+    try:
+        dataset_id, identifiers = str(row["dataset"]), dict(row["identifiers"])
+        at = datetime.fromisoformat(row["at"]) if row.get("at") else None
+    except (KeyError, TypeError, ValueError):
+        fix = '{"dataset": "<system>.<dataset>", "identifiers": {"<kind>": "<value>"}, "at": "<ISO instant>"}'
+        raise BadInput(f"rows.{place}", "is not a row to check", f"write {fix}") from None
+    if at is not None and at.tzinfo is None:
+        raise BadInput(f"rows.{place}.at", "has no zone", "write 2026-11-22T09:00+09:00")
+    office.inventory.dataset(dataset_id)
+    return dataset_id, at, {token(key, str(kind), str(value)) for kind, value in identifiers.items()}
+
+
+def _new_contract(office: Office, dataset_id: str) -> bool:
+    alive = office.inventory.dataset(dataset_id).alive
+    return alive is not None and alive.when is not None and bool(alive.gives)
+
+
+def _lift(office: Office, entries: Sequence[Any], when: datetime) -> None:
+    ending = lifted_by_contract(entries)
+    if ending:
+        number = 1 + sum(step.startswith("lift:") for step, _ in office.store.ledger(OFFICE))
+        act = Act(f"lift:{number}", "result", {"entries": len(ending)})
+        office.store.lift(ending, when, act, office.now, office.actor.name)
+
+
+def sweep(office: Office, case_no: str) -> dict[str, int]:
+    """What landed all the same: rows of the erased datasets, inside the suppressed days, that came since. They go."""
+    with office.hold(case_no) as hold:
+        hold.require(State.CLOSED, State.KEPT)
+        found: dict[str, int] = {}
+        for one in plans.frozen(hold):
+            if not one.of(frozenset({"erase"})).num_rows:
+                continue
+            late = plans.new_rows(hold, one, hold.office.store.suppressions())
+            system = office.inventory.system_of(one.dataset)
+            connector = hold.connectors.get(system.name)
+            if late is None or not isinstance(connector, Writes) or system.writes != "direct":
+                continue
+            step = f"sweep:{office.now.isoformat()}:{one.dataset.id}"
+            plan = Plan(hold.case_no, one.dataset, late, f"{hold.case.facts['decided_plan']}:sweep")
+            hold.once(step, lambda p=[plan], c=connector, s=step: (erasing.write(hold, s, c, p), None))  # type: ignore[misc]
+            found[one.dataset.id] = late.num_rows
+        if found:
+            owed = ("incident", "handler", office.today)
+            hold.record(Act(f"resurrected:{office.now.isoformat()}", "result", {"rows": found}, owes=(owed,)))
+        return found
+
+
+def erased_before(office: Office, twin_cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    """(case, day) of earlier erasures of the same person: a second one answers with the first date (EN-11)."""
+    for case in twin_cases:
+        if case.right in plans.ERASING and case.facts.get("suppressed_on"):
+            yield case.case_no, str(case.facts["suppressed_on"])

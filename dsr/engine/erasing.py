@@ -1,0 +1,156 @@
+"""Carry out an approved plan: suppress, leaves before the hub, directly or by the owner, then look by another road.
+
+Each effect is journalled before it happens; what has a result is not done again. Nothing here decides: a plan that no
+longer matches the live stores goes back to a person (edge cases EN-13, EN-14, EN-35).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from dsr.case import Act
+from dsr.connector import Writes
+from dsr.days import Interval
+from dsr.engine import collecting, ordering, plans, surveying
+from dsr.engine.effects import CaseEffects
+from dsr.engine.office import Hold, Office
+from dsr.engine.plans import Frozen
+from dsr.errors import Conflict, NotAllowed
+from dsr.plan import Plan, Receipt
+from dsr.rules.lifecycle import State
+from dsr.suppression import Entry, token
+
+
+def fulfil(office: Office, case_no: str, live: str | None) -> State:
+    """Every step here, at once; without ``live`` (the case number once more) nothing is changed (EN-34)."""
+    office.may("fulfil")
+    if live != case_no:
+        raise NotAllowed(
+            f"{case_no} destroys: this was a dry run and changed nothing. See dsr preview {case_no} --out DIR; to "
+            f"carry it out give the number once more: dsr fulfil {case_no} --live {case_no}"
+        )
+    with office.hold(case_no) as hold:
+        case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+        if case.state is State.RESIDUAL:
+            _once_more(hold)
+        if hold.case.state is State.FULFILLING:
+            _cooled_off(hold)
+            carry_out(hold)
+        return surveying.verify(hold) if hold.case.state is State.VERIFYING else hold.case.state
+
+
+def _cooled_off(hold: Hold) -> None:
+    """A setting of the inventory: hours between approval and the first effect (EN-33)."""
+    hours = hold.office.inventory.company.cooling_off_hours
+    approved = next(d["at"] for d in reversed(hold.case.facts["decisions"]) if d.get("approves") or len(d))
+    ready = datetime.fromisoformat(approved) + timedelta(hours=hours)
+    if hold.office.now < ready:
+        raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
+
+
+def _once_more(hold: Hold) -> None:
+    """A residue was found and a person says go on: what the stores still hold of the frozen set is erased again."""
+    tries = int(hold.case.facts.get("tries", 1)) + 1
+    hold.record(Act(f"again:{plans.run(hold)}:{tries}", "result", {}, to=State.FULFILLING, facts={"tries": tries}))
+
+
+# -- the steps -----------------------------------------------------------------------------------------------------
+
+
+def carry_out(hold: Hold) -> None:
+    """Raises ConnectorError where a system is away: the case stays as it is and goes on from there."""
+    name = plans.run(hold)
+    if hold.result(f"matches:{name}") is None and not _still_matches(hold, name):
+        return
+    if not surveying.baseline(hold, name):
+        return
+    if hold.case.right in plans.ERASING:
+        hold.once(f"suppress:{name}", lambda: _suppressed(hold))
+    waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
+    ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
+    if not waiting:
+        hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
+
+
+def _still_matches(hold: Hold, name: str) -> bool:
+    due = plans.due_parts(hold)
+    moved = plans.look_again(hold, due)
+    if moved.matches:
+        public = {"fresh": {d: rows.num_rows for d, rows in moved.fresh.items()}}
+        hold.record(Act(f"matches:{name}", "result", public, facts={"fresh": public["fresh"]}))
+        return True
+    plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
+    where = ", ".join([*moved.vanished, *moved.changed])
+    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing was erased, "
+                   "it went back to the decision")  # fmt: skip
+
+
+def _done(hold: Hold, name: str, one: Frozen) -> bool:
+    """Whether this dataset's part is carried out; False while its owner, or a leaf of it, is waited for."""
+    work = plans.work_of(hold, one)
+    notes = one.of(frozenset({"annotate"}))
+    if not work and not notes.num_rows:
+        return True
+    step = f"erase:{name}:{one.dataset.id}"
+    if hold.result(step) is not None:
+        return True
+    if leaf := ordering.waits_for(hold, name, one.dataset):
+        hold.record(Act(f"waits:{name}:{one.dataset.id}", "result", {"for": leaf}))
+        return False
+    system = hold.office.inventory.system_of(one.dataset)
+    connector = hold.connectors.get(system.name)
+    if notes.num_rows:  # a voucher is its owner's to annotate or issue anew, whatever else we may write
+        order = Plan(hold.case_no, one.dataset, notes, "annotate")
+        return ordering.carried_out(hold, name, one.dataset, [order], "annotate")
+    if system.writes == "direct" and isinstance(connector, Writes):
+        hold.once(step, lambda: (write(hold, step, connector, work), None), {"records": sum(p.records for p in work)})
+        return True
+    return ordering.carried_out(hold, name, one.dataset, work)
+
+
+def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[str, Any]:
+    """Journal, then the store; erasing and emptying are two acts. The receipt's counts are the store's own."""
+    planned = changed = absent = 0
+    for plan in work:
+        acting = "erase" if plan.values is None else "empty"
+        plans.journal(hold, plan)
+        effects = CaseEffects([hold], f"{step}:{acting}", plan.dataset.system)
+        receipts: list[Receipt] = collecting.persist(
+            hold.office, lambda _last, p=plan, e=effects: connector.write([p], e)  # type: ignore[misc]
+        )
+        planned += sum(receipt.planned for receipt in receipts)
+        changed += sum(receipt.changed for receipt in receipts)
+        absent += sum(receipt.absent for receipt in receipts)
+    return {"planned": planned, "changed": changed, "absent": absent, "by": "direct"}
+
+
+# -- suppression ---------------------------------------------------------------------------------------------------
+
+
+def _suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
+    entries = tuple(_entries(hold))
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.dataset] = counts.get(entry.dataset, 0) + 1
+    return {"entries": counts}, Act("", suppresses=entries, facts={"suppressed_on": hold.office.today.isoformat()})
+
+
+def _entries(hold: Hold) -> Iterator[Entry]:
+    """Of each dataset that is erased or objected to, by each identifier that leads there, in the days it was hers."""
+    known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
+    lives = any(part["ground"] == "APPI-35-5-NEEDED"
+                for item in hold.case.facts["items"].values() for part in item["parts"])  # fmt: skip
+    for one in plans.frozen(hold):
+        measures = {str(part["measure"]) for part in one.parts}
+        if not measures & plans.ACTS:
+            continue
+        reason = "objected" if measures & plans.ACTS == {"use_stop"} else "erased"
+        # A living contract goes on making rows; they are new data. An objection holds until her own word.
+        limit = Interval(None, now) if lives and reason == "erased" else Interval()
+        for identifier in known.identifiers:
+            if identifier.trusted and identifier.kind in one.dataset.kinds:
+                marked = token(key, identifier.kind, identifier.value)
+                yield Entry(marked, one.dataset.id, identifier.kind, cast(Any, reason), now,
+                            identifier.interval.meet(limit), hold.case_no)  # fmt: skip

@@ -1,0 +1,369 @@
+"""The plan of an erasing case: made from the rows as fetched, sealed with its frozen keys, made again to compare.
+
+Records that a plan names are fixed by their keys at the cut-off; what is decided, approved and carried out is exactly
+that (edge cases EN-13, EN-57). In the log a plan is counts, codes and a digest over keyed record numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr.case import Act
+from dsr.connector import happened
+from dsr.engine import collecting
+from dsr.engine.fetched import fetched, found_datasets, stage
+from dsr.engine.office import Hold, digest_of
+from dsr.inventory import Dataset
+from dsr.journal import Intent
+from dsr.plan import Plan
+from dsr.rules import correcting, discovery, lifecycle, planning, proposing
+from dsr.rules.lifecycle import State
+from dsr.rules.planning import Planned
+from dsr.rules.redaction import record_nos
+from dsr.suppression import Entry, stopped
+
+ERASING = frozenset({"erasure", "content_deletion", "use_stop", "marketing_stop"})
+CORRECTING = frozenset({"correction", "addition"})
+CHANGING = ERASING | CORRECTING
+"""Rights whose way through the house is a plan, carried out and surveyed."""
+SETS = frozenset({"deidentify", "use_stop", "correct"})
+ACTS = SETS | {"erase", "annotate"}
+"""Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
+PART = "part"
+FRESH: Mapping[str, Any] = {"orders": {}, "findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None,
+                            "gone": {}}  # fmt: skip
+"""Facts of a plan that nothing was done of yet."""
+
+
+def changes(hold: Hold) -> bool:
+    return hold.case.right in CHANGING
+
+
+# -- made ----------------------------------------------------------------------------------------------------------
+
+
+def propose(hold: Hold) -> State:
+    """The plan as the rules see it today; deciding is a person's. What is planned is frozen from here on."""
+    made = planned(hold, {d.id: _rows(hold, d) for d in found_datasets(hold)})
+    here = stage(hold)
+    for plan in made.values():
+        seal(hold, here, plan)
+    case, inventory = hold.case, hold.office.inventory
+    items = {**_others(hold, made), **{name: _item(plan) for name, plan in made.items()}}
+    secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
+    reasons = lifecycle.needs_second_person(case.right, secrecy=secrecy, review_band=bool(case.facts.get("band")),
+                                            destruction=any(_changes(plan) for plan in made.values()))  # fmt: skip
+    facts = {"proposal": items, "drafts": {}, "plan": digest(hold, made), "plan_stage": here, "items": {},
+             "cut_off": hold.office.now.isoformat(), "second_person": list(reasons), "secrecy": secrecy,
+             "decision_outcome": None}  # fmt: skip
+    public = {"plan": facts["plan"], "items": items, "second_person": list(reasons)}
+    hold.record(Act(f"propose:{here}", "result", public, to=State.AWAITING_DECISION, facts=facts))
+    return State.AWAITING_DECISION
+
+
+def planned(hold: Hold, rows: Mapping[str, pa.Table], today: date | None = None) -> dict[str, Planned]:
+    """What the rules make of these rows; ``rows`` by dataset id."""
+    request = hold.request
+    if hold.case.right in CORRECTING:
+        assert request.correction is not None
+        return correcting.plan(hold.office.inventory, request.correction, true_value(hold), rows)
+    return planning.plan(
+        hold.office.inventory, hold.case.right, request.ground, rows, hold.case.facts["datasets"],
+        today or hold.office.today, held(hold), _mentioned(hold), hold.person,
+    )  # fmt: skip
+
+
+def true_value(hold: Hold) -> str:
+    """What is to stand there: as investigated, until then as asked."""
+    name = f"decision/{hold.case.facts.get('decision')}.investigated.json"
+    said = hold.read_json(name)["value"] if hold.vault.exists(name) else ""
+    return str(said or (hold.request.correction.right if hold.request.correction else ""))
+
+
+def _columns(hold: Hold, dataset: Dataset) -> list[str]:
+    if hold.case.right in CORRECTING:
+        return list(dataset.fields)
+    return list(planning.needed_columns(hold.office.inventory, dataset))
+
+
+def _rows(hold: Hold, dataset: Dataset) -> pa.Table:
+    columns = _columns(hold, dataset)
+    batches = [batch.select(columns) for batch in fetched(hold, dataset)]
+    return pa.Table.from_batches(batches)
+
+
+def _mentioned(hold: Hold) -> dict[str, frozenset[str]]:
+    """Records that are the person's only because an officer found them named there."""
+    known: dict[str, set[str]] = {}
+    for name, mark in collecting.current(hold).marks.items():
+        dataset_id, _, record_no = name.partition("/")
+        if mark == "same" and "mention" in hold.office.inventory.dataset(dataset_id).evidence:
+            known.setdefault(dataset_id, set()).add(record_no)
+    return {name: frozenset(numbers) for name, numbers in known.items()}
+
+
+def _others(hold: Hold, made: Mapping[str, Planned]) -> dict[str, dict[str, Any]]:
+    """Datasets of which nothing is planned: none found, not ours, not asked; found, and no wrong copy in it."""
+    ended = {name: found for name, found in hold.case.facts["datasets"].items() if name not in made}
+    unfound = {name: found for name, found in ended.items() if found["status"] != "found"}
+    none = {"outcome": "not_held", "ground": None, "reason": "no_wrong_copy"}
+    items = {**proposing.propose(unfound, {}), **{name: none for name in ended if name not in unfound}}
+    return {name: {**item, "parts": []} for name, item in items.items()}
+
+
+def _item(plan: Planned) -> dict[str, Any]:
+    grounds = sorted({part.ground for part in plan.parts if part.ground})
+    return {"outcome": plan.outcome, "ground": grounds[0] if grounds else None, "reason": "",
+            "parts": [_said(part) for part in plan.parts]}  # fmt: skip
+
+
+def _said(part: planning.Part) -> dict[str, Any]:
+    said = asdict(part)
+    return {**said, "until": part.until.isoformat() if part.until else None, "purposes": list(part.purposes),
+            "fields": list(part.fields)}  # fmt: skip
+
+
+def _changes(plan: Planned) -> bool:
+    return any(part.measure in ACTS for part in plan.parts)
+
+
+def digest(hold: Hold, made: Mapping[str, Planned]) -> str:
+    """Over measure, rule and until of every record, by keyed record number; the law's version and the declarations."""
+    told = {name: _keyed(hold, plan) for name, plan in sorted(made.items())}
+    return digest_of([hold.case_no, hold.case.law_version, hold.office.inventory.declaration, told])
+
+
+def _keyed(hold: Hold, plan: Planned) -> list[Any]:
+    dataset = hold.office.inventory.dataset(plan.dataset)
+    fates = plan.keys.column(PART).cast(pa.string())
+    lines = pc.binary_join_element_wise(record_nos(plan.keys, dataset.key), fates, "=")
+    lines = lines.take(pc.sort_indices(lines))
+    said = hashlib.sha256("\n".join(lines.to_pylist()).encode()).hexdigest()
+    parts = [[part.measure, part.rule, str(part.until), part.ground, list(part.fields)] for part in plan.parts]
+    return [parts, hold.vault.commit("plan", said)]
+
+
+# -- sealed --------------------------------------------------------------------------------------------------------
+
+
+def seal(hold: Hold, here: str, plan: Planned) -> None:
+    for name, table in (("keys", plan.keys), ("values", plan.values)):
+        if table is not None:
+            collecting.write_table(hold, f"plan/{here}/{plan.dataset}.{name}.arrow", table)
+
+
+def seal_again(hold: Hold, number: int) -> None:
+    """The true value is not the one that was asked for: the same records, set to what was found true."""
+    told = hold.read_json(f"decision/{number}.investigated.json")
+    correction = hold.request.correction
+    assert correction is not None
+    rows = {d.id: _rows(hold, d) for d in found_datasets(hold)}
+    for plan in correcting.plan(hold.office.inventory, correction, told["value"], rows).values():
+        seal(hold, hold.case.facts["plan_stage"], plan)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The records of one dataset by part, as they were decided upon. ``parts`` are the item's, changed by decisions."""
+
+    dataset: Dataset
+    parts: tuple[Mapping[str, Any], ...]
+    keys: pa.Table
+    values: pa.Table | None
+
+    def of(self, measures: frozenset[str], only: frozenset[int] | None = None) -> pa.Table:
+        """Key columns of the records whose part has one of the measures; ``only``: of these parts."""
+        wanted = [at for at, part in enumerate(self.parts)
+                  if part["measure"] in measures and (only is None or at in only)]  # fmt: skip
+        rows = self.keys.filter(pc.is_in(self.keys.column(PART), pa.array(wanted, self.keys.schema.field(PART).type)))
+        return rows.select(list(self.dataset.key))
+
+    def changed(self) -> pa.Table | None:
+        """Beside ``of(SETS)``: the columns to set."""
+        if self.values is None:
+            return None
+        planned = [at for at, part in enumerate(self.parts) if part["planned"] in SETS]
+        acts = [at for at in planned if self.parts[at]["measure"] in SETS]
+        part = self.keys.column(PART)
+        mine = part.filter(pc.is_in(part, pa.array(planned, part.type)))
+        return self.values.filter(pc.is_in(mine, pa.array(acts, part.type)))
+
+
+def frozen(hold: Hold) -> Iterator[Frozen]:
+    """Leaves before hubs."""
+    here, items = hold.case.facts["plan_stage"], hold.case.facts["items"] or hold.case.facts["proposal"]
+    for dataset_id in planning.order_of(hold.office.inventory):
+        name = f"plan/{here}/{dataset_id}"
+        if items.get(dataset_id, {}).get("parts") and hold.vault.exists(f"{name}.keys.arrow"):
+            keys = collecting.read_table(hold, f"{name}.keys.arrow")
+            has = hold.vault.exists(f"{name}.values.arrow")
+            values = collecting.read_table(hold, f"{name}.values.arrow") if has else None
+            parts = tuple({"planned": part["measure"], **part} for part in items[dataset_id]["parts"])
+            yield Frozen(hold.office.inventory.dataset(dataset_id), parts, keys, values)
+
+
+def to_carry_out(hold: Hold, one: Frozen, due: frozenset[int] | None) -> list[Plan]:
+    """What a store is asked to change; ``due``: only these kept parts, whose day has come."""
+    plan = hold.case.facts["decided_plan"]
+    if due is not None:
+        gone = one.of(frozenset({"keep", "deidentify"}), due)
+        return [Plan(hold.case_no, one.dataset, gone, plan)] if gone.num_rows else []
+    made = []
+    gone, emptied = one.of(frozenset({"erase"})), one.of(SETS)
+    if gone.num_rows:
+        made.append(Plan(hold.case_no, one.dataset, gone, plan))
+    if emptied.num_rows:
+        made.append(Plan(hold.case_no, one.dataset, emptied, plan, one.changed()))
+    return made
+
+
+def due_parts(hold: Hold) -> dict[str, frozenset[int]] | None:
+    """What a day that came lets go: parts that were kept, by dataset; None for the first carrying out."""
+    fired = hold.case.facts.get("fired_parts")
+    return None if fired is None else {name: frozenset(parts) for name, parts in fired.items()}
+
+
+def due_of(hold: Hold, one: Frozen) -> frozenset[int] | None:
+    due = due_parts(hold)
+    return None if due is None else due.get(one.dataset.id, frozenset())
+
+
+def work_of(hold: Hold, one: Frozen) -> list[Plan]:
+    """What is to be carried out now."""
+    return to_carry_out(hold, one, due_of(hold, one))
+
+
+def run(hold: Hold) -> str:
+    """Names one carrying out of a decision: its number, the day that came for what was kept, and the try."""
+    facts = hold.case.facts
+    fired, tries = facts.get("fired"), facts.get("tries", 1)
+    return f"{facts['decision']}{'.' + fired if fired else ''}{'r' + str(tries) if tries > 1 else ''}"
+
+
+def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
+    """To the decision, nothing erased; ``why`` holds ids and counts."""
+    number = 1 + sum(done.startswith(f"{step}:") for done, _ in hold.ledger())
+    owed = ("decision", "handler", hold.office.today)
+    facts = {"items": {}, "stale": dict(why), "fired": None, "fired_parts": None}
+    hold.record(Act(f"{step}:{number}", "result", why, to=State.AWAITING_DECISION, facts=facts, owes=(owed,)))
+
+
+def journal(hold: Hold, plan: Plan) -> None:
+    """In the second place, on the disk, before anything happens."""
+    digest = f"{run(hold)}:{plan.digest}:{'erase' if plan.values is None else 'empty'}"
+    hold.office.journal.append(
+        Intent(hold.case_no, plan.dataset.id, digest, hold.office.now.isoformat(), plan.keys, plan.values)
+    )
+
+
+# -- holds ---------------------------------------------------------------------------------------------------------
+
+
+def held(hold: Hold) -> frozenset[str]:
+    """``<dataset>/<record no>`` that a court, a dispute or a request for preservation keeps (HOLD)."""
+    return frozenset(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else frozenset()
+
+
+# -- made again ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How the live stores differ from the plan: dataset ids. ``fresh``: keys of rows that came since, by dataset."""
+
+    vanished: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    fresh: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+
+    @property
+    def matches(self) -> bool:
+        return not (self.vanished or self.changed)
+
+
+def look_again(hold: Hold, due: Mapping[str, frozenset[int]] | None = None) -> Moved:
+    """Fetch what is frozen once more, plan it anew, look for new rows. Raises ConnectorError: who cannot look, may not
+    erase. ``due``: only these kept parts are about to be erased, and must be due under the rules as they are now."""
+    vanished, changed = [], []
+    fresh: dict[str, pa.Table] = {}
+    ones = {one.dataset.id: one for one in frozen(hold)}
+    rows = {name: _live(hold, one) for name, one in ones.items()}
+    again = planned(hold, rows)
+    for name, one in ones.items():
+        if due is not None and name not in due:
+            continue
+        if rows[name].num_rows != one.keys.num_rows:
+            vanished.append(name)
+        elif not _same(one, again[name], due.get(name) if due else None):
+            changed.append(name)
+        if due is None and (new := new_rows(hold, one)) is not None:
+            fresh[name] = new
+    return Moved(tuple(vanished), tuple(changed), fresh)
+
+
+def _live(hold: Hold, one: Frozen) -> pa.Table:
+    columns = _columns(hold, one.dataset)
+    if hold.office.inventory.system_of(one.dataset).store == "manual":
+        return _rows(hold, one.dataset)  # what the keeper wrote down
+    keys = one.keys.select(list(one.dataset.key))
+    batches = list(hold.connectors[one.dataset.system].fetch(one.dataset, keys))
+    if not batches:
+        return _rows(hold, one.dataset).slice(0, 0)
+    return pa.Table.from_batches([batch.select(columns) for batch in batches])
+
+
+def _same(one: Frozen, again: Planned, due: frozenset[int] | None) -> bool:
+    """Each record still has the measure, rule and date it was frozen with."""
+    then = _fates(one.dataset, one.keys, one.parts)
+    now = _fates(one.dataset, again.keys, [_said(part) for part in again.parts])
+    if due is None:
+        return then == now
+    names = {number for number, part in zip(*numbers(one.dataset, one.keys), strict=True) if part in due}
+    return all(now.get(number, ("erase",))[0] == "erase" for number in names)
+
+
+def numbers(dataset: Dataset, keys: pa.Table) -> tuple[list[str], list[int]]:
+    return record_nos(keys, dataset.key).to_pylist(), keys.column(PART).to_pylist()
+
+
+def _fates(dataset: Dataset, keys: pa.Table, parts: Any) -> dict[str, tuple[Any, ...]]:
+    told = [(p.get("planned", p["measure"]), p["rule"], p["until"], tuple(p["fields"])) for p in parts]
+    return {number: told[part] for number, part in zip(*numbers(dataset, keys), strict=True)}
+
+
+def new_rows(hold: Hold, one: Frozen, stopping: Sequence[Entry] | None = None) -> pa.Table | None:
+    """Keys of rows that are the person's and were not there when the plan was made. ``stopping``: only such as one of
+    these entries of the case stops."""
+    dataset = one.dataset
+    if hold.office.inventory.system_of(dataset).store == "manual":
+        return None
+    known = collecting.current(hold)
+    anew = discovery.asked_anew(known, dataset.id)
+    forms = collecting.forms_of(hold)
+    asks = discovery.asks_for(dataset, anew, forms, hold.request.scope.interval)
+    found = []
+    for located in hold.connectors[dataset.system].locate(dataset, asks) if asks else ():
+        mine = collecting.ours(hold, dataset, located.ask, located.rows, known)
+        found.append(mine if stopping is None else _stopped(hold, dataset, mine, stopping))
+    rows = [table.select(list(dataset.key)) for table in found if table.num_rows]
+    if not rows:
+        return None
+    live = pa.concat_tables(rows, promote_options="permissive")
+    there = pa.array(record_nos(one.keys, dataset.key))
+    new = live.filter(pc.invert(pc.is_in(record_nos(live, dataset.key), there)))
+    return new if new.num_rows else None
+
+
+def _stopped(hold: Hold, dataset: Dataset, rows: pa.Table, entries: Sequence[Entry]) -> pa.Table:
+    """Rows inside the days of an entry of this case; a row that does not say when, while an entry is open."""
+    mine = [e for e in entries if e.case_no == hold.case_no and e.dataset == dataset.id and e.reason == "erased"]
+    stamps = happened(dataset, rows).to_pylist()
+    return rows.filter(pa.array([stopped(mine, at) is not None for at in stamps], pa.bool_()))
+
+

@@ -1,0 +1,78 @@
+"""What an erasure would do, in words and counts, with the short code that its approver types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from dsr import law
+from dsr.documents.style import era_day
+from dsr.engine import deciding
+from dsr.engine.office import Hold, Office
+from dsr.engine.papers import label_of
+from dsr.errors import BadInput
+from dsr.rules.lifecycle import State
+
+MEASURE = {
+    "erase": "消去します", "deidentify": "本人が分からないように置き換えます", "use_stop": "利用を停止します",
+    "keep": "保存します", "refuse": "消去しません",
+}
+
+
+def preview(office: Office, case_no: str, out: Path) -> list[Path]:
+    """``plan.txt`` for people and ``plan.json``: counts, rules, days, grounds; no record and no value."""
+    office.may("preview")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput("--out", "is not an empty folder", "name a new folder")
+    with office.hold(case_no) as hold:
+        hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
+        told = told_of(hold)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "plan.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (out / "plan.txt").write_text("\n".join(_lines(hold, told)) + "\n", encoding="utf-8")
+        return [out / "plan.json", out / "plan.txt"]
+
+
+def told_of(hold: Hold) -> dict[str, Any]:
+    case = hold.case
+    items = case.facts["items"] or case.facts["proposal"]
+    code = deciding.code_of(hold) if case.state is State.AWAITING_APPROVAL else None
+    systems = hold.office.inventory.system
+    how = {name: systems[name.partition(".")[0]].writes for name, item in items.items() if item["parts"]}
+    return {"case": hold.case_no, "right": case.right, "cut_off": case.facts["cut_off"], "code": code,
+            "datasets": {name: {**item, "by": how.get(name)} for name, item in items.items()}}  # fmt: skip
+
+
+def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
+    inventory = hold.office.inventory
+    yield f"{told['case']}　実行の内容（この計画の基準時点 {told['cut_off']}）"
+    for name, item in inventory.ordered(told["datasets"]).items():
+        label = label_of(inventory, inventory.dataset(name))
+        if not item["parts"]:
+            yield f"・{label}：{law.outcome(item['outcome']).label}"
+        for part in item["parts"]:
+            yield f"・{label}：{part['records']}件を{MEASURE[part['measure']]}{_why(part)}{_by(item, part)}"
+    counts = {word: sum(part["records"] for item in told["datasets"].values() for part in item["parts"]
+                        if part["measure"] == word) for word in MEASURE}  # fmt: skip
+    yield "計：" + "、".join(f"{MEASURE[word]} {count}件" for word, count in counts.items() if count)
+    if told["code"]:
+        yield f"承認の符号：{told['code']}　（dsr approve {told['case']} --code {told['code']}）"
+
+
+def _why(part: Mapping[str, Any]) -> str:
+    why = []
+    if part["until"]:
+        label = law.retention(part["rule"]).label if part["rule"] in law.RETENTIONS else part["rule"]
+        why.append(f"{label}により{era_day(date.fromisoformat(part['until']))}まで")
+    if part["ground"]:
+        why.append(law.ground(part["ground"]).citation)
+    why += [f"利用目的 {'・'.join(part['purposes'])}"] if part["purposes"] else []
+    return f"（{'、'.join(why)}）" if why else ""
+
+
+def _by(item: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    ordered = item["by"] == "work_order" and part["measure"] in ("erase", "deidentify")
+    return "［所管部署への指示書による］" if ordered else ""

@@ -1,0 +1,174 @@
+"""The survey of a case: what is sought in each system, the look before, the looks after, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsr.case import Act
+from dsr.engine import closing_papers, collecting, plans
+from dsr.engine.fetched import fetched
+from dsr.engine.office import Hold
+from dsr.inventory import System
+from dsr.plan import Finding, Sought
+from dsr.rules import discovery
+from dsr.rules.lifecycle import State
+from dsr.rules.redaction import record_nos
+
+
+def concerned(hold: Hold) -> list[System]:
+    """Systems in which something is sought."""
+    names = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
+    return [system for system in hold.office.inventory.system.values() if system.name in names]
+
+
+def sought(hold: Hold, system: System) -> Sought:
+    """Frozen keys, and every written form of every identifier; no kind is lasting where not all was collected."""
+    gone: dict[str, pa.Table] = {}
+    emptied: dict[str, pa.Table] = {}
+    kept: dict[str, pa.Table] = {}
+    for one in plans.frozen(hold):
+        if not _neighbours(hold, system, one.dataset.system):
+            continue
+        key, left = list(one.dataset.key), one.keys.select(list(one.dataset.key))
+        for plan in plans.work_of(hold, one):
+            target = gone if plan.values is None else emptied
+            target[one.dataset.id] = plan.keys if plan.values is None else _old_values(hold, one, plan)
+            if plan.values is None:
+                left = _without(left, plan.keys, key)
+        kept[one.dataset.id] = left
+    forms = _forms(hold)
+    whole = hold.request.scope.systems is None
+    lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
+    return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
+
+
+NEVER_LASTING = frozenset({"name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
+"""Kinds that others may bear too: a household's address, a mother's telephone, a shared browser."""
+
+
+def _neighbours(hold: Hold, system: System, other: str) -> bool:
+    """Systems at one address are one store: their kept records explain hits in the same look."""
+    declared = hold.office.inventory.system[other]
+    return other == system.name or (declared.store == system.store and bool(system.url) and declared.url == system.url)
+
+
+def _without(keys: pa.Table, gone: pa.Table, key: Sequence[str]) -> pa.Table:
+    return keys.filter(pc.invert(pc.is_in(record_nos(keys, key), pa.array(record_nos(gone, key)))))
+
+
+def _old_values(hold: Hold, one: plans.Frozen, plan: Any) -> pa.Table:
+    """Keys with what stood, when it was fetched, in the columns that are emptied."""
+    columns = [name for name in plan.values.column_names if name not in one.dataset.key]
+    batches = [b.select([*one.dataset.key, *columns]) for b in fetched(hold, one.dataset)]
+    rows = pa.Table.from_batches(batches)
+    order = {number: at for at, number in enumerate(record_nos(rows, one.dataset.key).to_pylist())}
+    return rows.take(pa.array([order[n] for n in record_nos(plan.keys, one.dataset.key).to_pylist()], pa.int64()))
+
+
+def _forms(hold: Hold) -> dict[str, tuple[str, ...]]:
+    forms = {kind.removesuffix("_forms"): tuple(told) for kind, told in collecting.forms_of(hold).items()}
+    for identifier in collecting.current(hold).identifiers:
+        if identifier.trusted:
+            forms[identifier.kind] = tuple(dict.fromkeys((*forms.get(identifier.kind, ()), identifier.value)))
+    return {kind: told for kind, told in forms.items() if told}
+
+
+# -- before --------------------------------------------------------------------------------------------------------
+
+
+def baseline(hold: Hold, run: str) -> bool:
+    """The look before anything is changed. False where a copy was found that nobody planned: back to the decision."""
+    for system in concerned(hold):
+        step = f"baseline:{run}:{system.name}"
+        if hold.result(step) is not None:
+            continue
+        if system.store == "manual":
+            continue
+        seen = hold.office.survey(system).before([sought(hold, system)])
+        unplanned = seen.get("unplanned") or {}
+        if unplanned:
+            plans.back(hold, f"unplanned:{run}", {"system": system.name, "places": unplanned})
+            return False
+        hold.write_json(f"survey/{run}/{system.name}.json", dict(seen))
+        hold.record(Act(step, "result", {"system": system.name}))
+    return True
+
+
+# -- after ---------------------------------------------------------------------------------------------------------
+
+
+def verify(hold: Hold) -> State:
+    """Every system in which something was sought; all verified → the papers. Raises ConnectorError for one away."""
+    run = plans.run(hold)
+    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.ledger())
+    found: list[Finding] = []
+    by_hand = [system for system in concerned(hold) if system.store == "manual"]
+    if waiting := [system for system in by_hand if not hold.vault.exists(_again(run, system.name))]:
+        works = tuple((f"search_again:{s.name}", "handler", _due(hold, s)) for s in waiting)
+        hold.record(Act(f"search_again:{run}", "result", {"systems": [s.name for s in waiting]}, owes=works))
+        return State.VERIFYING
+    for system in by_hand:
+        found += _looked_by_hand(hold, system, hold.read_json(_again(run, system.name)))
+    for system in concerned(hold):
+        if system in by_hand:
+            continue
+        seen = hold.read_json(f"survey/{run}/{system.name}.json")
+        found += hold.office.survey(system).after([sought(hold, system)], seen)
+    found = _one_each(hold, found)
+    said = [_said(finding) for finding in found]
+    before = [f for f in hold.case.facts.get("findings", []) if f["run"] != run]
+    facts = {"findings": [*before, *({**one, "run": run, "on": hold.office.today.isoformat()} for one in said)]}
+    public = {"findings": [[f.dataset, f.verdict, f.level] for f in found]}
+    if found and all(finding.verdict == "verified" for finding in found):
+        hold.record(Act(f"survey:{run}:{number}", "result", public, facts=facts, done=("residual",)))
+        return closing_papers.finish(hold, run)
+    owed = ("residual", "handler", hold.office.today)
+    hold.record(Act(f"survey:{run}:{number}", "result", public, to=State.RESIDUAL, facts=facts, owes=(owed,)))
+    return State.RESIDUAL
+
+
+def _again(run: str, system: str) -> str:
+    return f"answers/after.{run}.{system}.json"
+
+
+def _due(hold: Hold, system: System) -> date:
+    return hold.office.calendar.after(hold.office.today, system.due_days)
+
+
+def search_again(hold: Hold, system: str, document: Mapping[str, Any]) -> None:
+    """A keeper's second search, entered by another officer than the one who entered what was done."""
+    run = plans.run(hold)
+    hold.write_json(_again(run, system), dict(document))
+    counts = {name: len(rows) for name, rows in document["datasets"].items()}
+    hold.record(Act(f"searched_again:{run}:{system}", "result", {"records": counts}, done=(f"search_again:{system}",)))
+
+
+def _looked_by_hand(hold: Hold, system: System, document: Mapping[str, Any]) -> Iterator[Finding]:
+    """A person looked again: what stands on the new list is still there."""
+    for dataset_id, gone in sought(hold, system).gone.items():
+        dataset = hold.office.inventory.dataset(dataset_id)
+        listed = {"|".join(str(row[name]) for name in dataset.key) for row in document["datasets"].get(dataset_id, [])}
+        left = len(listed & set(record_nos(gone, dataset.key).to_pylist()))
+        yield Finding(dataset_id, "residual" if left else "verified", None if left else "L1",
+                      {"by": "person", "sought": gone.num_rows, "left": left})  # fmt: skip
+
+
+def _one_each(hold: Hold, found: list[Finding]) -> list[Finding]:
+    """A finding for every dataset that was to change: nothing is verified by not being looked at (T01)."""
+    told = {finding.dataset for finding in found}
+    planned = [one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)]
+    missing = [Finding(name, "indeterminate", None, {"why": "not_surveyed"}) for name in planned if name not in told]
+    return [*found, *missing]
+
+
+def _said(finding: Finding) -> dict[str, Any]:
+    told = asdict(finding)
+    return {**told, "system": finding.dataset.partition(".")[0], "said": dict(finding.said)}
+
+
