@@ -116,7 +116,7 @@ class Answer(Shape):
 
 
 class Correction(Shape):
-    """``field``: the kind of the field in question (``user.address``); ``dataset``: only there, or everywhere (null)."""
+    """``field``: the kind of the field in question (``user.address``); ``dataset``: only there; null: everywhere."""
 
     field: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,59}$")]
     wrong: Annotated[Text, Field(repr=False)] = ""

@@ -463,8 +463,7 @@ class Store:
         """Open entries end there, together with their event."""
         with self._write() as connection:
             for entry in entries:
-                which = (SUPPRESSION.c.token == entry.token, SUPPRESSION.c.dataset == entry.dataset,
-                         SUPPRESSION.c.case_no == entry.case_no)  # fmt: skip
+                which = _same_entry(_entry_row(entry))
                 connection.execute(update(SUPPRESSION).where(*which).values(lifted=when.isoformat()))
             if not self._recorded(connection, OFFICE, act):
                 self._append(connection, OFFICE, act, b"", at, actor)
@@ -575,9 +574,12 @@ def _change_work(connection: Connection, case_no: str, act: Act) -> None:
 def _suppress(connection: Connection, entries: Sequence[Entry]) -> None:
     for entry in entries:
         row = _entry_row(entry)
-        which = [SUPPRESSION.c[name] == row[name] for name in ("token", "dataset", "starts", "case_no")]
-        connection.execute(SUPPRESSION.delete().where(*which))
+        connection.execute(SUPPRESSION.delete().where(*_same_entry(row)))
         connection.execute(insert(SUPPRESSION).values(**row))
+
+
+def _same_entry(row: dict[str, str]) -> list[Any]:
+    return [SUPPRESSION.c[name] == row[name] for name in ("token", "dataset", "starts", "case_no")]
 
 
 def _entry_row(entry: Entry) -> dict[str, str]:

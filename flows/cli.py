@@ -359,7 +359,8 @@ def _ingest_check(arguments: Arguments) -> int:
     with _office(arguments) as office:
         told = afterwards.ingest_check(office, read_rows(Path(arguments.file)))
         stopped = [row for row in told if row["stopped"]]
-        _print(arguments, told, "\n".join(f"{r['row']}  {r['reason']}  {r['since']}  {r['case']}" for r in stopped) or "–")
+        lines = ["  ".join(str(row[name]) for name in ("row", "reason", "since", "case")) for row in stopped]
+        _print(arguments, told, "\n".join(lines) or "–")
     return 1 if stopped else 0
 
 

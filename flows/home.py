@@ -21,7 +21,7 @@ from dsr.days import TOKYO
 from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
 from dsr.errors import BadInput, DsrError, NotAllowed
-from dsr.inventory import Inventory, System, read_inventory
+from dsr.inventory import Inventory, System, read_inventory, value_of
 from dsr.plan import Surveyor
 from dsr.rules.lifecycle import ROLES, allowed
 from dsr.shapes import read_json
@@ -157,8 +157,16 @@ def office(
     places = Path(settings.get("journal") or home / "journal"), Path(settings["keys"]) / "journal"
     return Office(
         home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep,
-        look, places,
+        look, lambda system: dialect(inventory, system), places,
     )  # fmt: skip
+
+
+def dialect(inventory: Inventory, system: System) -> str:
+    """Of SQL the database's own name; of any other kind of store that kind."""
+    if system.store != "sql":
+        return system.store
+    url = value_of(system.url, f"system.{system.name}.url", os.environ, inventory.folder)
+    return "postgresql" if url.startswith("postgres") else "sqlite"
 
 
 def side_index(home: Path, keys: Path) -> SideIndex | None:

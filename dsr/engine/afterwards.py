@@ -36,15 +36,26 @@ def kept(case: Case) -> list[dict[str, Any]]:
 def ends(hold: Hold) -> tuple[State, Act]:
     """Where a dispatched erasing case goes: it waits for days or partners, or is closed."""
     waits = [_kept(name, at, part) for name, item in hold.case.facts["items"].items()
-             for at, part in enumerate(item["parts"]) if part["until"] and not _gone(hold.case, name, at)]  # fmt: skip
+             for at, part in enumerate(item["parts"]) if _waits(part) and not _gone(hold.case, name, at)]  # fmt: skip
     partners = [number for number, _ in ordering.open_orders(hold)]
     if not waits and not partners:
         return State.CLOSED, Act("", facts={"kept": []}, done=EVERYTHING)
-    first = min((date.fromisoformat(part["until"]) for part in waits), default=None)
+    first = min((date.fromisoformat(part["until"]) for part in waits if part["until"]), default=None)
     owed = ((("scheduled_erasure", "engine", first + DAY),) if first else ())
     facts = {"kept": waits, "kept_until": first.isoformat() if first else None, "fired": None, "fired_parts": None}
     done = ("dispatch", "decision", "release", "interim_answer")
     return State.KEPT, Act("", facts=facts, owes=owed, done=done)
+
+
+def _waits(part: Mapping[str, Any]) -> bool:
+    return bool(part["until"]) or part["rule"] == plans.HOLD
+
+
+def _due(case: Case, part: Mapping[str, Any], today: date) -> bool:
+    """Its day is over, or nothing of the case is held any more (EN-16)."""
+    if part["rule"] == plans.HOLD:
+        return not case.facts.get("holds")
+    return bool(part["until"]) and str(part["until"]) < today.isoformat()
 
 
 def _kept(name: str, at: int, part: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +68,8 @@ def _gone(case: Case, name: str, at: int) -> bool:
 
 def due_cases(office: Office) -> list[str]:
     """Kept cases whose day has come."""
-    today = office.today.isoformat()
-    return [case.case_no for case in office.store.cases({State.KEPT}) if any(p["until"] < today for p in kept(case))]
+    cases = office.store.cases({State.KEPT})
+    return [case.case_no for case in cases if any(_due(case, part, office.today) for part in kept(case))]
 
 
 def fire(office: Office, case_no: str) -> State:
@@ -67,7 +78,7 @@ def fire(office: Office, case_no: str) -> State:
         case = hold.require(State.KEPT)
         due: dict[str, list[int]] = {}
         for part in kept(case):
-            if part["until"] < office.today.isoformat():
+            if _due(case, part, office.today):
                 due.setdefault(part["dataset"], []).append(part["part"])
         if not due:
             return case.state

@@ -28,5 +28,5 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
 
 
 def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]:
-    """The open orders to an owner or partner: what to do, keys, signature, form of the answer. Recorded as taken out."""
+    """The open orders to an owner or partner: what to do, keys, signature, form of the answer."""
     raise NotAllowed(f"{case_no}: {to} {out}")

@@ -13,7 +13,7 @@ from dsr import law
 from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
 from dsr.documents.letters import UndrawableLetter
-from dsr.engine import collecting, plans
+from dsr.engine import collecting
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput, DsrError, as_id
@@ -23,9 +23,6 @@ from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
 from dsr.rules import clocks, lifecycle, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
-
-BUILT = plans.CHANGING | {"disclosure"}
-"""Rights whose whole way through the house exists today; any other is opened, clocked, and answered by hand."""
 
 
 def _twin(office: Office, request: Request) -> str:

@@ -69,6 +69,8 @@ class Office:
     survey: Callable[[System], Surveyor] = field(default=_nobody_looks, repr=False)
     """Who looks at a system by another road than its connector; built by flows."""
 
+    dialect: Callable[[System], str] = field(default=lambda system: system.store, repr=False)
+    """``sqlite`` or ``postgresql`` for a system of SQL, else its kind of store."""
     journal_at: tuple[Path, Path] | None = None
     """Folders of the replay journal and of its keys; by default in the home."""
 

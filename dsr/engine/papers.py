@@ -112,7 +112,7 @@ def receipt_slip(hold: Hold) -> dict[str, Any]:
         arrived,
         CHANNEL[request.received.channel],
         law.right(request.right).label,
-        _scope_text(hold),
+        scope_text(hold),
         METHOD[request.answer.method],
         due.get("dispatch"),
         office.inventory.company.desk,
@@ -133,7 +133,7 @@ def draw(hold: Hold, kind: str, name: str, drawing: Callable[[Any], int]) -> dic
     return {"path": name, "kind": kind, "sha256": sink.sha256, "pages": pages, "size": sink.size}
 
 
-def _scope_text(hold: Hold) -> str:
+def scope_text(hold: Hold) -> str:
     scope, inventory = hold.request.scope, hold.office.inventory
     systems = (
         "保有個人データの全部"
@@ -143,11 +143,11 @@ def _scope_text(hold: Hold) -> str:
         )
     )
     if scope.first or scope.last:
-        systems += f"（{_japanese_day(scope.first) or 'はじめ'}から{_japanese_day(scope.last) or '現在'}まで）"
+        systems += f"（{japanese_day(scope.first) or 'はじめ'}から{japanese_day(scope.last) or '現在'}まで）"
     return systems
 
 
-def _japanese_day(day: date | None) -> str:
+def japanese_day(day: date | None) -> str:
     return era_day(day) if day else ""
 
 
@@ -172,9 +172,9 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         "refused": ["ご請求の保有個人データについては、次のとおり開示しないことと決定しましたので、通知します。"],
     }.get(outcome, ["ご請求のありました保有個人データの開示について、次のとおり決定しましたので、通知します。"])
     facts = (
-        Fact("ご請求の受付日", _japanese_day(day_of(case.received_at))),
+        Fact("ご請求の受付日", japanese_day(day_of(case.received_at))),
         Fact("ご請求の種類", f"{law.right(case.right).label}（{law.right(case.right).basis}）"),
-        Fact("ご請求の範囲", _scope_text(hold)),
+        Fact("ご請求の範囲", scope_text(hold)),
         Fact("開示の方法", METHOD[request.answer.method]),
         Fact("手数料", "0円"),
     )
@@ -200,11 +200,11 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
         Head(issued["head"]),
         lang,
         facts,
-        _number(hold),
+        number(hold),
     )
 
 
-def _number(hold: Hold) -> str:
+def number(hold: Hold) -> str:
     """文書番号: the company's sign with the case's own number."""
     sign = hold.office.inventory.company.document_sign
     return f"{sign}第{hold.case_no.removeprefix('DSR-')}号" if sign else ""
@@ -215,7 +215,7 @@ def _where(hold: Hold) -> str:
 
 
 def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
-    again = _japanese_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
+    again = japanese_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
     for name, draft in hold.case.facts.get("drafts", {}).items():
         if draft.get("unread"):
             label = hold.office.inventory.dataset(name).label
@@ -267,11 +267,11 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
         marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
         reasons = [law.mark(mark).line("", lang) for mark in marks]
-    words = _officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
+    words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
     return " ".join([*([words] if words else []), *reasons])
 
 
-def _officers_words(hold: Hold) -> Mapping[str, str]:
+def officers_words(hold: Hold) -> Mapping[str, str]:
     """Dataset id → why the decision departs from the proposal there."""
     number = hold.case.facts.get("decision")
     return hold.read_json(f"decision/{number}.json") if number else {}

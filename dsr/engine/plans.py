@@ -36,7 +36,7 @@ CHANGING = ERASING | CORRECTING
 SETS = frozenset({"deidentify", "use_stop", "correct"})
 ACTS = SETS | {"erase", "annotate"}
 """Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
-PART = "part"
+PART, HOLD = "part", "HOLD"
 FRESH: Mapping[str, Any] = {"orders": {}, "findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None,
                             "gone": {}}  # fmt: skip
 """Facts of a plan that nothing was done of yet."""

@@ -1,0 +1,265 @@
+"""What a carried out plan says on paper: letter and certificate, made from findings, through the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from importlib.metadata import version
+from typing import Any
+
+from dsr import law
+from dsr.days import day_of
+from dsr.documents.certificate import Certificate, Covered, Stays, draw_certificate
+from dsr.documents.content import Fact, Frame, Head, Letter, Told
+from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
+from dsr.documents.letter import draw_letter
+from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
+from dsr.engine import ordering, papers, plans, releasing
+from dsr.engine.assembling import FOLDER, listing
+from dsr.engine.office import Hold
+from dsr.package import Digested, manifest
+from dsr.plan import Finding
+from dsr.rules.lifecycle import State
+from dsr.rules.redaction import record_nos
+
+DAY = timedelta(days=1)
+FILE_YEARS = 3
+"""DSR-FILE: what we keep about the request itself (law.md §9)."""
+DBA_DAYS = 30
+"""Days in which the DBA rewrites a PostgreSQL table whose rows were deleted (limits.md §5)."""
+
+
+def finish(hold: Hold, run: str) -> State:
+    """Letter, certificate where anything was changed, manifest, gate: to dispatching, with what is true now."""
+    cited = dict(hold.once(f"issue:{run}", lambda: (_cited(hold), None)))
+    letter = hold.once(f"letter:{run}", lambda: (_drawn(hold, _letter(hold, run, cited)), None))
+    made = [dict(letter)]
+    if any(plans.work_of(hold, one) for one in plans.frozen(hold)):
+        made.append(dict(hold.once(f"certificate:{run}", lambda: (_certified(hold, run, cited), None))))
+    files = sorted([listing(one) for one in made], key=lambda file: str(file["path"]))
+    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited), None))
+    documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
+    facts = {"documents": [*documents, *made], "files": files, "issued_on": cited["issued_on"], "gone": _gone(hold),
+             "outcome": hold.case.facts["decision_outcome"]}  # fmt: skip
+    digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
+    return releasing.release(hold, run, FOLDER, digests, facts)
+
+
+def _cited(hold: Hold) -> dict[str, Any]:
+    return {"issued_on": hold.office.today.isoformat(), "head": hold.office.store.head().text,
+            "events": hold.office.store.head().size}  # fmt: skip
+
+
+def _gone(hold: Hold) -> dict[str, list[int]]:
+    """Parts that were kept and whose day has come by now."""
+    gone = {name: list(parts) for name, parts in hold.case.facts.get("gone", {}).items()}
+    for name, parts in (plans.due_parts(hold) or {}).items():
+        gone[name] = sorted({*gone.get(name, []), *parts})
+    return gone
+
+
+def _drawn(hold: Hold, letter: Letter) -> dict[str, Any]:
+    return papers.draw(hold, letter.kind, f"{FOLDER}decision.pdf", lambda out: draw_letter(letter, out))
+
+
+def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, Any]) -> dict[str, Any]:
+    datasets = [{"dataset": name, "outcome": item["outcome"],
+                 "records": sum(part["records"] for part in item["parts"])}
+                for name, item in hold.case.facts["items"].items()]  # fmt: skip
+    content = manifest(hold.case_no, hold.case.law_version, f"dsr {version('dsr')}", files, datasets, {}, cited["head"])
+    with hold.vault.writer(f"{FOLDER}manifest.json") as out:
+        sink = Digested(out)
+        sink.write(content)
+    return {"path": f"{FOLDER}manifest.json", "sha256": sink.sha256, "size": sink.size}
+
+
+# -- the letter ----------------------------------------------------------------------------------------------------
+
+
+def _frame(hold: Hold, cited: Mapping[str, Any]) -> Frame:
+    arrived, right = day_of(hold.case.received_at), law.right(hold.case.right)
+    facts = (Fact("ご請求の受付日", papers.japanese_day(arrived)), Fact("ご請求の種類", f"{right.label}（{right.basis}）"),
+             Fact("ご請求の範囲", papers.scope_text(hold)))  # fmt: skip
+    return Frame(hold.case_no, hold.case.right, date.fromisoformat(cited["issued_on"]), papers.party(hold),
+                 papers.recipient(hold), hold.request.subject.name, law.version_on(arrived).label, facts,
+                 Head(cited["head"]), hold.request.answer.language, papers.number(hold))  # fmt: skip
+
+
+def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
+    frame, until = _frame(hold, cited), _file_until(hold)
+    if hold.case.right in plans.CORRECTING:
+        return _on_correction(hold, frame, until)
+    number = certificate_no(hold, run)
+    if plans.due_parts(hold) is not None:
+        first = hold.case.facts["decided_on"]
+        return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
+                                      promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
+                                      file_until=until)  # fmt: skip
+    stops = list(_stops(hold, date.fromisoformat(cited["issued_on"])))
+    lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
+    changed = any(plans.work_of(hold, one) for one in plans.frozen(hold))
+    return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if changed else "",
+                       terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
+                       backups_by=_last_backup(hold) if changed else None)  # fmt: skip
+
+
+def _file_until(hold: Hold) -> date:
+    today = hold.office.today
+    return date(today.year + FILE_YEARS, today.month, min(today.day, 28))
+
+
+def certificate_no(hold: Hold, run: str) -> str:
+    return f"消-{hold.case_no.removeprefix('DSR-')}-{run}"
+
+
+def _stops(hold: Hold, on: date) -> Iterator[Stop]:
+    inventory = hold.office.inventory
+    words = papers.officers_words(hold)
+    for name, item in inventory.ordered(hold.case.facts["items"]).items():
+        dataset = inventory.dataset(name)
+        label, desk = papers.label_of(inventory, dataset), inventory.system_of(dataset).desk
+        if not item["parts"]:
+            unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
+            said = law.status_label("not_asked", item["reason"]) if unasked else ""
+            yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk)
+        for part in item["parts"]:
+            yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
+
+
+OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
+            "keep": "kept_until"}  # fmt: skip
+
+
+def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on: date, words: str) -> Stop:
+    until = date.fromisoformat(part["until"]) if part["until"] else None
+    if part["rule"] == plans.HOLD:
+        return Stop(label, "alternative_measure", part["records"], on, words=law.wording("held_back"))
+    outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
+    purposes = tuple(f"{number} {inventory.purposes.get(number, '')}".strip() for number in part["purposes"])
+    # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
+    stays = part["measure"] == "keep" and part["fields"]
+    left = [n for n in dataset.fields if n not in part["fields"]] if part["measure"] == "deidentify" else part["fields"]
+    fields = tuple(dataset.fields[n].label for n in left) if until and (stays or part["measure"] == "deidentify") else ()
+    return Stop(label, outcome, part["records"], on, part["ground"] or "", purposes, words, part["rule"] or "", until,
+                until + DAY if until else None, fields)  # fmt: skip
+
+
+def _fired(hold: Hold, cited: Mapping[str, Any]) -> Iterator[Fired]:
+    inventory, on = hold.office.inventory, date.fromisoformat(cited["issued_on"])
+    for name, parts in (plans.due_parts(hold) or {}).items():
+        label = papers.label_of(inventory, inventory.dataset(name))
+        for at in sorted(parts):
+            part = hold.case.facts["items"][name]["parts"][at]
+            yield Fired(label, part["rule"], date.fromisoformat(part["until"]) + DAY, on, part["records"])
+
+
+def _told(hold: Hold) -> Iterator[Told]:
+    partners = hold.office.inventory.partner
+    for order in ordering.orders(hold).values():
+        if order["kind"] != "owner":
+            done = date.fromisoformat(order["done_on"]) if order["answered_on"] else None
+            yield Told(partners[order["to"]].label, order["kind"], done)
+
+
+# -- a correction --------------------------------------------------------------------------------------------------
+
+
+def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
+    correction, inventory = hold.request.correction, hold.office.inventory
+    assert correction is not None
+    ones = list(plans.frozen(hold))
+    acting = [one for one in ones if any(part["measure"] in plans.ACTS for part in one.parts)]
+    if not acting:
+        told = hold.read_json(f"decision/{hold.case.facts['decision']}.investigated.json")
+        label = "、".join(papers.label_of(inventory, one.dataset) for one in ones) or "ご指摘の記載"
+        ground = next((item["ground"] for item in hold.case.facts["items"].values() if item["parts"]), "APPI-34-1-TRUE")
+        looked = [Investigated(correction.field, told["how"], law.ground(ground).reason("ja"))]
+        return correction_refusal(frame, label, ground, looked, statement_to=inventory.company.desk, file_until=until)
+    changes, copies, vouchers = [], [], []
+    for one in acting:
+        label, new = papers.label_of(inventory, one.dataset), plans.true_value(hold)
+        fields = "、".join(one.dataset.fields[name].label for name in one.parts[0]["fields"])
+        if one.dataset.voucher:
+            numbers = record_nos(one.keys, one.dataset.key).to_pylist()
+            vouchers += [Voucher(label, number, "annotated", "", frame.issued_on) for number in numbers]
+        else:
+            changes.append(Change(label, fields, correction.wrong, new))
+            copies.append(Copy(label, frame.issued_on))
+    return correction_notice(frame, changes, copies, list(_told(hold)), vouchers, until)
+
+
+# -- the certificate -----------------------------------------------------------------------------------------------
+
+
+def _certified(hold: Hold, run: str, cited: Mapping[str, Any]) -> dict[str, Any]:
+    certificate = _certificate(hold, run, cited)
+    return papers.draw(hold, "erasure_certificate", f"{FOLDER}certificate.pdf",
+                       lambda out: draw_certificate(certificate, out))  # fmt: skip
+
+
+def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
+    """Raises CheckFailed for anything that is not wholly verified."""
+    facts, office, on = hold.case.facts, hold.office, date.fromisoformat(cited["issued_on"])
+    covered = tuple(_covered(hold, run))
+    declared = {one.dataset for one in covered}
+    mine = [finding for finding in facts["findings"] if finding["run"] == run]
+    elsewhere = tuple(_finding(found) for found in mine if found["dataset"] not in declared)
+    pending = tuple(office.inventory.partner[order["to"]].label for _, order in ordering.open_orders(hold)
+                    if order["kind"] != "owner")  # fmt: skip
+    return Certificate(
+        certificate_no(hold, run), hold.case_no, on, papers.party(hold),
+        law.version_on(day_of(hold.case.received_at)).label, f"dsr {version('dsr')}", facts["decided_plan"],
+        facts["decided_plan"], covered, date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"]), on,
+        (1, 2, 3, 4, 5), "connectors.survey", int(cited["events"]), Head(cited["head"]), facts["decided_by"],
+        facts["approved_by"], tuple(sorted(_runners(hold))), elsewhere, tuple(_stays(hold)), pending,
+        ("wal",) if any(one.store == "postgresql" for one in covered) else (),
+    )  # fmt: skip
+
+
+def _runners(hold: Hold) -> set[str]:
+    """Who carried it out: our officer, or the owners of the systems, by their names in the inventory."""
+    owners = {order["to"] for order in ordering.orders(hold).values() if order["kind"] == "owner"}
+    return {hold.office.actor.name, *(hold.office.inventory.system[name].label for name in owners)}
+
+
+def _covered(hold: Hold, run: str) -> Iterator[Covered]:
+    office = hold.office
+    found = {f["dataset"]: f for f in hold.case.facts["findings"] if f["run"] == run}
+    for one in plans.frozen(hold):
+        work = plans.work_of(hold, one)
+        if not work:
+            continue
+        name, system = one.dataset.id, office.inventory.system_of(one.dataset)
+        said = hold.result(f"erase:{run}:{name}") or {"planned": 0, "changed": 0, "absent": 0}
+        finding = found.get(name)
+        looked = date.fromisoformat(finding["on"]) if finding else office.today
+        store = office.dialect(system)
+        erased = any(plan.values is None for plan in work)
+        numbers = sorted(number for plan in work for number in record_nos(plan.keys, one.dataset.key).to_pylist())
+        yield Covered(
+            name, papers.label_of(office.inventory, one.dataset), "erased" if erased else "deidentified",
+            sum(plan.records for plan in work), said["changed"], _finding(finding) if finding else None, looked,
+            hold.vault.commit("locators", "\n".join(numbers)), said["absent"], hold.case_no if said["absent"] else "",
+            hold.case.facts["datasets"][name]["status"],
+            looked + timedelta(days=system.backup_days) if system.backup_days is not None else None, store,
+            looked + timedelta(days=DBA_DAYS) if store == "postgresql" else None,
+        )  # fmt: skip
+
+
+def _finding(said: Mapping[str, Any]) -> Finding:
+    return Finding(said["dataset"], said["verdict"], said["level"], said["said"])
+
+
+def _stays(hold: Hold) -> Iterator[Stays]:
+    gone = _gone(hold)
+    for name, item in hold.case.facts["items"].items():
+        for at, part in enumerate(item["parts"]):
+            if part["until"] and part["rule"] in law.RETENTIONS and at not in gone.get(name, []):
+                label = papers.label_of(hold.office.inventory, hold.office.inventory.dataset(name))
+                yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
+
+
+def _last_backup(hold: Hold) -> date | None:
+    systems = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
+    days = [hold.office.inventory.system[name].backup_days for name in systems]
+    return None if None in days or not days else hold.office.today + timedelta(days=max(d or 0 for d in days))

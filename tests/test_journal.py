@@ -1,0 +1,82 @@
+"""The replay journal: on the disk before the effect, sealed, whole lines only, and forgotten when its key dies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dsr.errors import Sealed
+from dsr.journal import Intent, Journal
+
+CASE, OTHER = "DSR-2026-000001", "DSR-2026-000002"
+KEYS = pa.table({"line_no": ["092-000-1001", "0", ""], "seq": pa.array([0, 1, None], pa.int64())})
+
+
+def intent(case_no: str = CASE, dataset: str = "billing.invoices", digest: str = "d") -> Intent:
+    return Intent(case_no, dataset, digest, "2026-11-22T09:00:00+09:00", KEYS, pa.table({"note": [None, "x", ""]}))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal", tmp_path / "keys")
+
+
+def test_what_was_meant_comes_back_as_it_was_and_once(journal: Journal) -> None:
+    journal.append(intent())
+    journal.append(intent())  # a run that was killed right after, and again
+    journal.append(intent(dataset="billing.payments"))
+    journal.append(intent(OTHER))
+    found = journal.of_case(CASE)
+    assert [i.dataset for i in found] == ["billing.invoices", "billing.payments"]
+    assert found[0].keys.equals(KEYS)
+    assert found[0].values is not None
+    assert found[0].values.column("note").to_pylist() == [None, "x", ""]
+    assert journal.cases() == [CASE, OTHER]
+
+
+def test_nothing_personal_stands_in_the_clear(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    [file] = (tmp_path / "journal").iterdir()
+    assert b"1001" not in file.read_bytes()
+    assert file.stat().st_mode & 0o077 == 0
+    assert all(key.stat().st_mode & 0o077 == 0 for key in (tmp_path / "keys").iterdir())
+
+
+def test_a_torn_last_line_is_an_effect_that_never_began(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    [file] = (tmp_path / "journal").iterdir()
+    with file.open("ab") as out:
+        out.write(b'{"case": "DSR-2026-0000')
+    assert [i.dataset for i in journal.of_case(CASE)] == ["billing.invoices"]
+    journal.append(intent(dataset="billing.payments"))
+    assert [i.dataset for i in journal.of_case(CASE)] == ["billing.invoices", "billing.payments"]
+
+
+def test_a_changed_or_moved_line_is_seen(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    file = tmp_path / "journal" / f"{CASE}.jsonl"
+    line = json.loads(file.read_text())
+    for change in ({"dataset": "billing.payments"}, {"at": "2020-01-01"}, {"case": OTHER}):
+        file.write_text(json.dumps({**line, **change}) + "\n")
+        with pytest.raises(Sealed):
+            journal.of_case(CASE)
+
+
+def test_forgotten_means_no_key_and_no_line_and_the_neighbours_stays(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    journal.append(intent(OTHER))
+    journal.forget(CASE)
+    journal.forget(CASE)
+    assert journal.cases() == [OTHER]
+    assert len(journal.of_case(OTHER)) == 1
+    assert not list(tmp_path.rglob(f"{CASE}*"))
+
+
+def test_without_its_key_it_does_not_open(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    (tmp_path / "keys" / f"{CASE}.key").unlink()
+    with pytest.raises(Sealed, match="key is missing"):
+        journal.of_case(CASE)
