@@ -27,6 +27,7 @@ from dsr.engine import (
     collecting,
     deciding,
     desk,
+    erasing,
     fulfilling,
     holding,
     intake,
@@ -439,6 +440,8 @@ def _approve(arguments: Arguments) -> None:
 
 def _fulfil(arguments: Arguments) -> int:
     if arguments.remote:
+        with _office(arguments) as office:
+            erasing.release_live(office, arguments.case, arguments.live)
         return _remote(arguments, "fulfil", arguments.case)
     with _office(arguments) as office:
         state = fulfilling.fulfil(office, arguments.case, arguments.live)

@@ -9,9 +9,9 @@ from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact
 
 from dsr.case import Act
-from dsr.engine import desk
+from dsr.engine import desk, process
 from dsr.engine.office import Office
-from flows.boundary import StepFailed, guarded, working_office
+from flows.boundary import StepFailed, coded, guarded, working_office
 from flows.collect import collect
 
 
@@ -30,6 +30,7 @@ async def watch() -> str:
             return "closed"
         found = desk.watch(office)
         ended = {case_no: await _resume(case_no) for case_no in found["resume"]}
+        ended |= _fired(office)
         await acreate_markdown_artifact(_list(found, ended), key="watch-list", description="期限の一覧（個人情報なし）")
     failed = sorted({words for words in ended.values() if words not in ("", "Conflict")})
     if failed:
@@ -49,6 +50,12 @@ async def _resume(case_no: str) -> str:
     except StepFailed as error:
         return error.words
     return ""
+
+
+def _fired(office: Office) -> dict[str, str]:
+    """Kept data whose statutory day has come goes by itself; empty words, or why it could not."""
+    told = process.fire_due(office)
+    return {no: coded(end).words if isinstance(end, Exception) else "" for no, end in told.items()}
 
 
 def _list(found: Mapping[str, Any], resumed: Mapping[str, str]) -> str:

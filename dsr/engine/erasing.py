@@ -15,7 +15,7 @@ from dsr.connector import Writes
 from dsr.days import Interval
 from dsr.engine import collecting, ordering, plans, surveying
 from dsr.engine.effects import CaseEffects
-from dsr.engine.office import Hold, Office
+from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
 from dsr.errors import Conflict, NotAllowed
 from dsr.plan import Plan, Receipt
@@ -26,13 +26,14 @@ from dsr.suppression import Entry, token
 def fulfil(office: Office, case_no: str, live: str | None) -> State:
     """Every step here, at once; without ``live`` (the case number once more) nothing is changed (EN-34)."""
     office.may("fulfil")
-    if live != case_no:
+    if live != case_no and not (office.actor == ENGINE and _said_live(office, case_no)):
         raise NotAllowed(
             f"{case_no} destroys: this was a dry run and changed nothing. See dsr preview {case_no} --out DIR; to "
             f"carry it out give the number once more: dsr fulfil {case_no} --live {case_no}"
         )
     with office.hold(case_no) as hold:
         case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+        _say_live(hold)
         if case.state is State.RESIDUAL:
             _once_more(hold)
         if hold.case.state is State.FULFILLING:
@@ -41,10 +42,29 @@ def fulfil(office: Office, case_no: str, live: str | None) -> State:
         return surveying.verify(hold) if hold.case.state is State.VERIFYING else hold.case.state
 
 
+def _say_live(hold: Hold) -> None:
+    hold.record(Act(f"live:{hold.case.facts['decision']}", "result", {"by": hold.office.actor.name}))
+
+
+def _said_live(office: Office, case_no: str) -> bool:
+    """An officer typed the number again for this very decision: from then on the engine may go on by itself."""
+    decision = office.store.case(case_no).facts.get("decision")
+    return office.store.said(case_no, f"live:{decision}", "result") is not None
+
+
+def release_live(office: Office, case_no: str, live: str | None) -> None:
+    """Before a deployment is told: the officer's word that it is no dry run."""
+    office.may("fulfil")
+    if office.store.case(case_no).right in plans.CHANGING and live == case_no:
+        with office.hold(case_no) as hold:
+            hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+            _say_live(hold)
+
+
 def _cooled_off(hold: Hold) -> None:
     """A setting of the inventory: hours between approval and the first effect (EN-33)."""
     hours = hold.office.inventory.company.cooling_off_hours
-    approved = next(d["at"] for d in reversed(hold.case.facts["decisions"]) if d.get("approves") or len(d))
+    approved = hold.case.facts["decisions"][-1]["at"]
     ready = datetime.fromisoformat(approved) + timedelta(hours=hours)
     if hold.office.now < ready:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
