@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
 from dsr.days import ALWAYS, TOKYO, Interval, whole_days
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.identity import STATED, Identifier
 from dsr.shapes import Day, Instant, Shape, Text, Words, shaped
 
@@ -294,3 +295,61 @@ class SearchAnswer(Shape):
     searched_on: Day
     datasets: dict[str, tuple[dict[str, str | int | None], ...]] = Field(repr=False)
     searched_by: Text = ""
+
+
+Count = Annotated[int, Field(strict=True, ge=0)]
+
+
+class KeptRecords(Shape):
+    """Records that the owner or partner keeps, under which rule of its own or ours, and until when."""
+
+    rule: Words
+    until: Day
+    records: Count
+
+
+class DatasetAnswer(Shape):
+    """``found``: records of the order that were there; what is neither ``done`` nor ``kept`` is still ``open``."""
+
+    found: Count
+    done: Count
+    kept: tuple[KeptRecords, ...] = ()
+    note: Annotated[Text, Field(repr=False)] = ""
+
+    @model_validator(mode="after")
+    def _accounted(self) -> DatasetAnswer:
+        if self.open < 0:
+            raise ValueError(
+                f"done and kept are {-self.open} more than found; found counts all records of the order that were there"
+            )
+        return self
+
+    @property
+    def open(self) -> int:
+        return self.found - self.done - sum(one.records for one in self.kept)
+
+
+class OrderAnswer(Shape):
+    """What an owner or partner answers to a work order (documents.md ``processor_report``): counts, never values.
+
+    It is asked for and never believed: our own survey decides (traps.md T05).
+    """
+
+    done_on: Day
+    done_by: Words
+    datasets: Annotated[dict[str, DatasetAnswer], Field(min_length=1)]
+    sub_processors: tuple[Words, ...] = ()
+
+
+def read_order_answer(document: object, ordered: Collection[str], issued_on: date, now: datetime) -> OrderAnswer:
+    """The answer to an order for the datasets ``ordered``, issued on ``issued_on``. Raises BadInput."""
+    answer = shaped(OrderAnswer, document, "answer")
+    if answer.done_on > now.astimezone(TOKYO).date():
+        raise BadInput("done_on", "is in the future", "give the day on which it was finished")
+    if answer.done_on < issued_on:
+        raise BadInput("done_on", "is before the order was issued", "check the day, and that it answers this order")
+    for name in sorted(set(ordered) - set(answer.datasets)):
+        raise BadInput(f"datasets.{name}", "is missing", "answer for every dataset of the order, 0 for none")
+    for name in sorted(set(answer.datasets) - set(ordered)):
+        raise BadInput(f"datasets.{as_id(name)}", "was not ordered", f"answer for {', '.join(sorted(ordered))}")
+    return answer

@@ -4,7 +4,8 @@ Nothing here has ever held a masked value: ``Masked`` carries the text that is s
 All text is Unicode as it should read; the layer below draws every character of it or refuses (``UndrawableLetter``).
 
 =============== ===============================================================================================
-Letter          a notice (decision, absence, …): facts, items with reasons, files with digests, closing
+Letter          a notice (decision, absence, …): facts, items with reasons, files with digests, tables, closing
+Frame           what every letter of one case carries, whatever it says
 Slip            the acknowledgement (受付票)
 Book            the disclosure book: chapters of tables, what was searched, redactions by reason
 =============== ===============================================================================================
@@ -142,6 +143,32 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A column of a section. ``share`` of the measure; the columns without one divide what is left."""
+
+    label: str
+    gloss: str
+    share: float = 0.0
+    align: Align = "left"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of a letter under its own heading; without rows it is not drawn. Cells may hold line breaks.
+
+    ``small``: in the type of a form's remarks.
+    """
+
+    key: str
+    title: str
+    gloss: str
+    columns: tuple[Heading, ...]
+    rows: tuple[tuple[str, ...], ...] = field(repr=False)
+    note: str = ""
+    small: bool = False
+
+
+@dataclass(frozen=True)
 class Letter:
     """``paragraphs`` stand above 記 and ``closing`` below the tables; ``facts`` are rows of the grid between them."""
 
@@ -162,6 +189,42 @@ class Letter:
     facts: tuple[Fact, ...] = ()
     number: str = ""
     """文書番号, as it stands at the upper right; the case number where the company has no sign of its own."""
+    sections: tuple[Section, ...] = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every letter of one case carries. ``right`` is an id of ``dsr.law.RIGHTS``; ``facts`` are as a letter's.
+
+    A letter about stop, erasure or correction has no row for a fee: none can be asked (law.md F-1).
+    """
+
+    case_no: str
+    right: str
+    issued_on: date
+    party: Party
+    recipient: Recipient
+    subject_name: str = field(repr=False)
+    law_line: str
+    facts: tuple[Fact, ...] = ()
+    head: Head | None = None
+    language: Language = "ja"
+    number: str = ""
+
+    def letter(self, kind: str, title: str, paragraphs: tuple[str, ...], sections: tuple[Section, ...],
+               closing: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> Letter:
+        return Letter(kind, title, self.case_no, self.issued_on, self.party, self.recipient, self.subject_name,
+                      self.law_line, paragraphs=paragraphs, closing=closing, head=self.head, language=self.language,
+                      facts=(*self.facts, *facts), number=self.number, sections=sections)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A processor, joint user or earlier recipient who was told; ``done_on`` is None while the answer is awaited."""
+
+    label: str
+    kind: Literal["processor", "joint", "recipient"]
+    done_on: date | None = None
 
 
 @dataclass(frozen=True)

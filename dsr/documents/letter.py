@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from collections.abc import Iterable
+from typing import BinaryIO, NamedTuple
 
-from dsr.documents.content import FileLine, Head, Item, Language, Letter, Party, Recipient, Slip
+from dsr.documents.content import FileLine, Head, Item, Language, Letter, Party, Recipient, Section, Slip
 from dsr.documents.letters import width
 from dsr.documents.rows import FORM_GRID, LETTER, Look, Ruled
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
@@ -22,15 +23,31 @@ from dsr.documents.style import (
     NOTICE_CELL,
     NOTICE_NAME,
     NOTICE_SMALL,
+    NOTICE_TINY,
     NOTICE_TITLE,
     WITNESS,
+    Type,
     both_days,
     era_day,
 )
 
 TOP = 20 * MM
-CONTACTS = 180.0  # the last table and 以上 stand on one page: none holds 以上 alone
+CONTACT = 60.0  # a row of the last table: it and 以上 stand on one page, none holds 以上 alone
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
+
+
+class Setting(NamedTuple):
+    """How a section is set: its table, its heading, the note and the gap below it, in points."""
+
+    look: Look
+    title: Type
+    note: Type
+    gap: float
+
+
+LARGE = Setting(LETTER, NOTICE, NOTICE_SMALL, 12)
+SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
+SMALL = Setting(SMALL_TABLE, NOTICE_CELL, NOTICE_TINY, 6)
 LABEL = {"ja": 96.0, "en": 158.0}
 SLIP_LEAD = (
     "次のとおりご請求を受け付けました。この受付票は、ご請求の内容を当社がどのように理解したかをお知らせするものです。"
@@ -70,21 +87,25 @@ def word(key: str, language: Language) -> str:
 
 def draw_letter(letter: Letter, out: BinaryIO) -> int:
     """Writes the letter as a PDF; the number of pages. Raises UndrawableLetter before anything is written."""
-    with drawing(letter.title, letter.case_no, letter.issued_on, _foot(letter.party, letter.case_no), TOP) as sheet:
+    with drawing(letter.title, letter.case_no, letter.issued_on, foot(letter.party, letter.case_no), TOP) as sheet:
         _opening(sheet, letter)
-        _title(sheet, letter.title, letter.kind, letter.language)
+        draw_title(sheet, letter.title, letter.kind, letter.language)
         for number, text in enumerate(letter.paragraphs):
             sheet.paragraph(text, NOTICE, ("paragraphs", number), "justify", first=NOTICE.size)
         sheet.skip(4)
         if letter.paragraphs:
             sheet.paragraph("記", NOTICE, ("記",), "center", keep=60)
             sheet.skip(4)
-        _grid(sheet, _facts(letter), letter.language)
+        draw_grid(sheet, _facts(letter), letter.language)
         _items(sheet, letter.items, letter.language)
         _files(sheet, letter.files, letter.language)
+        for section in letter.sections:
+            draw_section(sheet, section, letter.language, SMALL if section.small else LARGE)
         _closing(sheet, letter.closing)
-        sheet.room(CONTACTS)
-        _grid(sheet, _contacts(letter.party, letter.language), letter.language)
+        contacts = [row for row in _contacts(letter.party, letter.language) if row[1]]
+        sheet.room(CONTACT * len(contacts))
+        if contacts:
+            draw_grid(sheet, contacts, letter.language)
         _end(sheet, letter.head)
         return sheet.save(out)
 
@@ -92,19 +113,19 @@ def draw_letter(letter: Letter, out: BinaryIO) -> int:
 def draw_slip(slip: Slip, out: BinaryIO) -> int:
     """Writes the acknowledgement as a PDF; the number of pages."""
     title = "受付票"
-    with drawing(title, slip.case_no, slip.issued_on, _foot(slip.party, slip.case_no), TOP) as sheet:
+    with drawing(title, slip.case_no, slip.issued_on, foot(slip.party, slip.case_no), TOP) as sheet:
         _opening(sheet, slip)
-        _title(sheet, title, "receipt_slip", slip.language)
+        draw_title(sheet, title, "receipt_slip", slip.language)
         sheet.paragraph(SLIP_LEAD, NOTICE, ("lead",), "justify", first=NOTICE.size)
         sheet.skip(8)
-        _grid(sheet, _slip_facts(slip), slip.language)
+        draw_grid(sheet, _slip_facts(slip), slip.language)
         if slip.word:
             _closing(sheet, (SLIP_WORD,))
         _end(sheet, slip.head)
         return sheet.save(out)
 
 
-def _foot(party: Party, case_no: str) -> Furniture:
+def foot(party: Party, case_no: str) -> Furniture:
     """Who, which page of how many, which case: on every page."""
 
     def draw(page: Page, number: int, total: int) -> None:
@@ -158,10 +179,15 @@ TITLES = {
     "defect_notice": "Request for Completion",
     "interim_answer": "Interim Answer",
     "withdrawal_confirmation": "Confirmation of Withdrawal",
+    "use_stop_notice": "Notice of Stop of Use, Erasure and Other Measures",
+    "scheduled_erasure_done": "Notice of Completion of Scheduled Erasure",
+    "erasure_certificate": "Certificate of Erasure",
+    "correction_notice": "Notice of Correction",
+    "correction_refusal": "Notice: Correction Not Made",
 }
 
 
-def _title(sheet: Sheet, title: str, kind: str, language: Language) -> None:
+def draw_title(sheet: Sheet, title: str, kind: str, language: Language) -> None:
     page, top = sheet.page, sheet.y
     page.outline("title", title, top)
     sheet.paragraph(title, NOTICE_TITLE, ("title",), "center", role="H1")
@@ -198,13 +224,14 @@ def _slip_facts(slip: Slip) -> list[tuple[str, str]]:
     return [(word(key, slip.language), text) for key, text in rows]
 
 
-def _grid(sheet: Sheet, rows: list[tuple[str, str]], language: Language) -> None:
+def draw_grid(sheet: Sheet, rows: Iterable[tuple[str, str]], language: Language, look: Look = FORM_GRID,
+              gap: float = 12) -> None:
     """The form: shaded labels at the left. A row without text is left out."""
-    ruled = Ruled(sheet, [LABEL[language], MEASURE - LABEL[language]], ["left", "left"], FORM_GRID, ("grid",))
+    ruled = Ruled(sheet, [LABEL[language], MEASURE - LABEL[language]], ["left", "left"], look, ("grid",))
     for label, text in rows:
         if text:
             ruled.row([label, text])
-    sheet.skip(12)
+    sheet.skip(gap)
 
 
 def _heading(sheet: Sheet, key: str, language: Language) -> None:
@@ -222,6 +249,25 @@ def _items(sheet: Sheet, items: tuple[Item, ...], language: Language) -> None:
         why = "\n".join(part for part in (item.citation, item.reason) if part) or "―"
         ruled.row([str(number), item.label, item.outcome_label, item.count_text or "―", why])
     sheet.skip(12)
+
+
+def draw_section(sheet: Sheet, section: Section, language: Language, setting: Setting = LARGE) -> None:
+    """A table under its heading, with English glosses where they were asked for."""
+    if not section.rows:
+        return
+    title = f"{section.title}　{section.gloss}" if language == "en" and section.gloss else section.title
+    sheet.paragraph(title, setting.title, (section.key,), keep=50, role="H2")
+    heads = [f"{c.label}\n{c.gloss}" if language == "en" and c.gloss else c.label for c in section.columns]
+    shares = [column.share for column in section.columns]
+    rest = (1 - sum(shares)) / max(1, shares.count(0.0))
+    ruled = Ruled(sheet, [MEASURE * (share or rest) for share in shares], [c.align for c in section.columns],
+                  setting.look, (section.key,), heads)
+    for row in section.rows:
+        ruled.row(row)
+    if section.note:
+        sheet.skip(2)
+        sheet.paragraph(section.note, setting.note, (section.key, "note"))
+    sheet.skip(setting.gap)
 
 
 def _files(sheet: Sheet, files: tuple[FileLine, ...], language: Language) -> None:

@@ -1,0 +1,271 @@
+"""The machine half of a work order: the keys as SQL or CSV, and an order document signed with the home's key.
+
+A file of SQL is for a DBA to read before running it: one transaction, literal keys, how many rows each statement must
+meet. It names columns by an alias of the table, so that a column that is not there is an error and never a literal
+(SQLite) nor a function (``user`` in PostgreSQL). A partner gets identifiers of the kinds its declaration names, no key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+import sqlglot
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pyarrow import csv as pa_csv
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from dsr.days import Interval, day_of
+from dsr.errors import BadInput, CheckFailed
+from dsr.identity import Identifier
+from dsr.inventory import Dataset, Partner
+from dsr.log import canonical
+from dsr.plan import Plan
+
+FORMAT = "dsr-order/1"
+Dialect = Literal["postgresql", "sqlite"]
+Measure = Literal["erase", "deidentify", "use_stop", "correct", "provision_stop"]
+TOGETHER = 100
+"""Keys in one statement: SQLite refuses expressions deeper than 1,000, and nobody reads longer ones."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """``to``: a system, or a partner's key. ``plan``: the digest of the approved plan."""
+
+    order_no: str
+    case_no: str
+    to: str
+    datasets: tuple[str, ...]
+    measure: Measure
+    records: int
+    due: date
+    issued_on: date
+    plan: str
+
+
+@dataclass(frozen=True)
+class Signed:
+    """``document`` is RFC 8785 JSON, ``signature`` the 64 raw bytes of Ed25519 over exactly these bytes."""
+
+    document: bytes
+    signature: bytes
+
+
+def sign_order(order: Order, keys_name: str, keys: bytes, signing: Ed25519PrivateKey) -> Signed:
+    """Binds the order to its key file by name and SHA-256. ``openssl pkeyutl -verify -rawin`` can check it, too."""
+    document = canonical({
+        "format": FORMAT, "order_no": order.order_no, "case": order.case_no, "system": order.to,
+        "datasets": list(order.datasets), "measure": order.measure, "records": order.records,
+        "issued_on": order.issued_on.isoformat(), "due": order.due.isoformat(), "plan": order.plan,
+        "keys": {"name": keys_name, "sha256": hashlib.sha256(keys).hexdigest(), "size": len(keys)},
+    }).encode()  # fmt: skip
+    return Signed(document, signing.sign(document))
+
+
+def verify_order(document: bytes, signature: bytes, public_key: bytes, keys: bytes | None = None) -> Mapping[str, Any]:
+    """The order, if ``public_key`` (32 raw bytes) signed it and ``keys`` is its key file. Raises CheckFailed."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, document)
+        order = json.loads(document)
+        if order["format"] != FORMAT:
+            raise ValueError
+    except (InvalidSignature, ValueError, KeyError, TypeError):
+        raise CheckFailed("order: was not signed by this home, or was changed since; ask for it again") from None
+    if keys is not None and hashlib.sha256(keys).hexdigest() != order["keys"]["sha256"]:
+        raise CheckFailed("order: the key file is not the one that was signed; ask for it again")
+    return dict(order)
+
+
+# -- SQL -------------------------------------------------------------------------------------------------------------
+class Write(NamedTuple):
+    """How a database writes a value, and what makes a column compare to the letter."""
+
+    literal: Callable[[Any], str]
+    exactly: str = ""
+
+
+def table_of(dataset: Dataset) -> str:
+    """The table an order speaks of: as declared, else the only one of ``fetch``. Raises BadInput."""
+    if dataset.table:
+        return dataset.table
+    try:
+        read = sqlglot.parse_one(re.sub(r"(?<!:):\w+", "(NULL)", dataset.fetch))
+        tables = {str(table.sql()) for table in read.find_all(exp.Table)}
+    except SqlglotError:
+        tables = set[str]()
+    if len(tables) != 1:
+        raise BadInput(f"{dataset.id}.table", "is not said, and fetch reads not just one", "name the table to change")
+    return tables.pop()
+
+
+def sql_of(plan: Plan, order_no: str, dialect: Dialect) -> bytes:
+    """One transaction that changes exactly the plan's records, UTF-8. Raises BadInput for a key that cannot be written.
+
+    A record without any key would stand for every row without one: it is refused.
+    """
+    table, write = table_of(plan.dataset), WRITERS[dialect]
+    lines = [
+        f"-- {order_no}  {plan.dataset.id}  {plan.records} rows in all  plan {plan.digest}",
+        "-- Run it whole, stop at the first error (psql -v ON_ERROR_STOP=1, sqlite3 -bail).",
+        "-- A count greater than expected: ROLLBACK, and tell us. Fewer: some were gone before; COMMIT, and tell us.",
+        *(["SET client_encoding = 'UTF8';"] if dialect == "postgresql" else []),
+        "BEGIN;",
+    ]
+    for values, keys in _groups(plan):
+        for start in range(0, len(keys), TOGETHER):
+            some = keys[start : start + TOGETHER]
+            where = f"WHERE {_where(plan, some, write)};  -- expect {len(some)} rows"
+            lines += [_changing(table, values, write), where]
+    return "\n".join([*lines, "COMMIT;", ""]).encode()
+
+
+Row = tuple[Any, ...]
+
+
+def _groups(plan: Plan) -> Iterator[tuple[Mapping[str, Any] | None, list[Row]]]:
+    """Keys by what they get: None where the records go whole, else column → value."""
+    keys = list(zip(*(plan.keys.column(name).to_pylist() for name in plan.dataset.key), strict=True))
+    if len(set(keys)) != len(keys):
+        raise BadInput("keys", "name a record twice", "plan each record once")
+    if plan.values is None:
+        yield None, keys
+        return
+    names, rows = plan.values.column_names, plan.values.to_pylist()
+    told = [(tuple(map(repr, row.values())), row, key) for row, key in zip(rows, keys, strict=True)]
+    for _, same in groupby(sorted(told, key=lambda one: one[0]), key=lambda one: one[0]):
+        group = list(same)
+        yield {name: group[0][1][name] for name in names}, [key for _, _, key in group]
+
+
+def _changing(table: str, values: Mapping[str, Any] | None, write: Write) -> str:
+    if values is None:
+        return f"DELETE FROM {table} AS r"  # noqa: S608 - a person reads it before it runs; values are quoted below
+    changes = ", ".join(f"{_name(column)} = {write.literal(value)}" for column, value in values.items())
+    return f"UPDATE {table} AS r SET {changes}"  # noqa: S608
+
+
+def _where(plan: Plan, keys: Sequence[Row], write: Write) -> str:
+    columns = plan.dataset.key
+    for key in keys:
+        if all(part is None for part in key):
+            raise BadInput("keys", f"a record of {plan.dataset.id} has no key", "single it out by hand")
+    names = [f"r.{_name(column)}{write.exactly}" for column in columns]
+    if len(columns) == 1:
+        return f"{names[0]} IN ({', '.join(write.literal(key[0]) for key in keys)})"
+    return "\n   OR ".join(
+        f"({' AND '.join(_equals(name, part, write) for name, part in zip(names, key, strict=True))})" for key in keys
+    )
+
+
+def _equals(name: str, part: Any, write: Write) -> str:
+    return f"{name} IS NULL" if part is None else f"{name} = {write.literal(part)}"
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: Any) -> str:
+    """What is written between quotes, of the kinds that a connector brings."""
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if not isinstance(value, str):
+        raise BadInput("keys", f"hold a value of type {type(value).__name__}", "declare a key of text, number or day")
+    if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+        raise BadInput("keys", "hold a character that no database text can hold", "single the record out by hand")
+    return value
+
+
+def _number(value: int | float) -> str:
+    if not math.isfinite(value):
+        raise BadInput("keys", "hold a number that is not finite", "single the record out by hand")
+    return repr(value)
+
+
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]+")
+
+
+def _postgresql(value: Any) -> str:
+    """Correct whatever ``standard_conforming_strings`` says; controls are escaped, so that no editor changes them."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, bytes):
+        return f"decode('{value.hex()}', 'hex')"
+    text = _text(value).replace("'", "''")
+    escaped = _CONTROL.sub(lambda m: "".join(f"\\x{ord(c):02x}" for c in m[0]), text.replace("\\", "\\\\"))
+    return f"E'{escaped}'" if "\\" in escaped else f"'{escaped}'"
+
+
+def _sqlite(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float):
+        return _number(int(value) if isinstance(value, bool) else value)
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
+    text = _text(value).replace("'", "''")
+    joined = _CONTROL.sub(lambda m: f"' || char({', '.join(str(ord(c)) for c in m[0])}) || '", text)
+    return f"('{joined}')" if joined != text else f"'{text}'"
+
+
+WRITERS: dict[Dialect, Write] = {
+    "postgresql": Write(_postgresql),
+    "sqlite": Write(_sqlite, " COLLATE BINARY"),  # a column may be declared NOCASE or RTRIM, and her key be another's
+}
+
+
+# -- CSV -------------------------------------------------------------------------------------------------------------
+def csv_of(plan: Plan) -> bytes:
+    """Key columns, then ``set:<column>`` for what to write; UTF-8 with BOM. NULL is an empty cell without quotes."""
+    columns = {name: plan.keys.column(name) for name in plan.dataset.key}
+    if plan.values is not None:
+        columns |= {f"set:{name}": plan.values.column(name) for name in plan.values.column_names}
+    return _csv(pa.table(columns))
+
+
+def identifiers_csv(partner: Partner, identifiers: Iterable[Identifier]) -> tuple[bytes, int]:
+    """Only the kinds the partner is told, with the days in which they were the person's; and how many lines."""
+    told = sorted({
+        (one.kind, one.value, *_days(one.interval))
+        for one in identifiers if one.kind in partner.identifiers
+    }, key=str)  # fmt: skip
+    if not told:
+        raise BadInput("identifiers", f"none of a kind that {partner.key} is told", "declare partner.identifiers")
+    kinds, values, first, last = zip(*told, strict=True)
+    return _csv(pa.table({"kind": kinds, "value": values, "from": pa.array(first, pa.string()),
+                          "to": pa.array(last, pa.string())})), len(told)  # fmt: skip
+
+
+def _days(interval: Interval) -> tuple[str | None, str | None]:
+    """Whole inclusive days; an open end is None."""
+    last = interval.end - timedelta(microseconds=1) if interval.end else None
+    first, until = (day_of(instant).isoformat() if instant else None for instant in (interval.start, last))
+    return first, until
+
+
+def _csv(table: pa.Table) -> bytes:
+    out = io.BytesIO(b"\xef\xbb\xbf")
+    out.seek(3)
+    pa_csv.write_csv(table, out, pa_csv.WriteOptions(quoting_style="all_valid"))
+    return out.getvalue()
