@@ -31,6 +31,7 @@ from dsr.engine import (
     fulfilling,
     holding,
     intake,
+    order_files,
     plans,
     previewing,
     process,
@@ -325,7 +326,7 @@ def _order(arguments: Arguments) -> None:
     """The search order as it is shown; a work order as files, to be handed to its owner."""
     with _office(arguments) as office:
         if arguments.out:
-            files = answering.write_orders(office, arguments.case, arguments.system, Path(arguments.out))
+            files = order_files.write_orders(office, arguments.case, arguments.system, Path(arguments.out))
             _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
         else:
             _print(arguments, intake.search_order(office, arguments.case, arguments.system))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +39,18 @@ def sample(sample_of: Callable[[int], Path]) -> Path:
 @pytest.fixture
 def office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     return Office.set_up(tmp_path / "home", sample, monkeypatch)
+
+
+@pytest.fixture
+def own_office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """An office on a company of its own, whose stores a test may change; its ticket system runs on that copy."""
+    company = tmp_path / "company"
+    shutil.copytree(sample, company)
+    server = serve(company)
+    try:
+        yield Office.set_up(tmp_path / "home", company, monkeypatch)
+    finally:
+        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,12 +1,9 @@
-"""Answers of people: to a search order, to a work order, to the second search of a keeper; and the orders as files."""
+"""Answers of people: to a search order, to a work order, to the second search of a keeper."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from dsr.engine import intake, ordering, surveying
 from dsr.engine.office import Office
-from dsr.errors import NotAllowed
 from dsr.request import SearchAnswer
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
@@ -25,8 +22,3 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             surveying.search_again(hold, to, found.model_dump(mode="json"))
     else:
         intake.answer_search(office, case_no, to, document)
-
-
-def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]:
-    """The open orders to an owner or partner: what to do, keys, signature, form of the answer."""
-    raise NotAllowed(f"{case_no}: {to} {out}")

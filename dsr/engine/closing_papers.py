@@ -78,7 +78,8 @@ def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, 
 
 def _frame(hold: Hold, cited: Mapping[str, Any]) -> Frame:
     arrived, right = day_of(hold.case.received_at), law.right(hold.case.right)
-    facts = (Fact("ご請求の受付日", papers.japanese_day(arrived)), Fact("ご請求の種類", f"{right.label}（{right.basis}）"),
+    facts = (Fact("ご請求の受付日", papers.japanese_day(arrived)),
+             Fact("ご請求の種類", f"{right.label}（{right.basis}）"),
              Fact("ご請求の範囲", papers.scope_text(hold)))  # fmt: skip
     return Frame(hold.case_no, hold.case.right, date.fromisoformat(cited["issued_on"]), papers.party(hold),
                  papers.recipient(hold), hold.request.subject.name, law.version_on(arrived).label, facts,
@@ -139,7 +140,8 @@ def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on:
     # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
     stays = part["measure"] == "keep" and part["fields"]
     left = [n for n in dataset.fields if n not in part["fields"]] if part["measure"] == "deidentify" else part["fields"]
-    fields = tuple(dataset.fields[n].label for n in left) if until and (stays or part["measure"] == "deidentify") else ()
+    partly = until and (stays or part["measure"] == "deidentify")
+    fields = tuple(dataset.fields[name].label for name in left) if partly else ()
     return Stop(label, outcome, part["records"], on, part["ground"] or "", purposes, words, part["rule"] or "", until,
                 until + DAY if until else None, fields)  # fmt: skip
 

@@ -1,0 +1,104 @@
+"""Work orders as files to hand over: the keys, the signed order, its paper; and the form of the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+from dsr.case import Act
+from dsr.documents.content import FileLine, Head, Recipient
+from dsr.documents.letter import draw_letter
+from dsr.documents.orders import Kind, order_letter
+from dsr.engine import collecting, ordering, papers, plans
+from dsr.engine.office import Hold, Office
+from dsr.errors import BadInput, NotAllowed, as_id
+from dsr.plan import Plan
+from dsr.work_order import Measure, Order, csv_of, identifiers_csv, sign_order, sql_of
+
+ANSWER = {"done_on": "", "done_by": "", "datasets": {}, "sub_processors": []}
+PAPER: Mapping[str, Kind] = {"owner": "work_order", "processor": "processor_instruction",
+                             "joint": "joint_user_instruction"}  # fmt: skip
+
+
+def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]:
+    """The open orders to one owner or partner into a new folder; that they were taken out is recorded."""
+    office.may("answer")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput("--out", "is not an empty folder", "name a new folder")
+    with office.hold(case_no) as hold:
+        waiting = dict(ordering.open_orders(hold, to))
+        if not waiting:
+            raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits; see dsr show {case_no}")
+        files = {name: data for number, order in waiting.items() for name, data in _files(hold, number, order)}
+        count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.ledger())
+        hold.record(Act(f"order_out:{to}:{count}", "intent", {"files": len(files)}))
+        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        hold.record(Act(f"order_out:{to}:{count}", "result", {"files": len(files)}))
+        return sorted(out.iterdir())
+
+
+def _files(hold: Hold, number: str, order: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
+    for at, act in enumerate(order["acts"]):
+        name, keys = _keys(hold, number, at, act, order)
+        made = _order(hold, number, act, order, keys)
+        signed = sign_order(made, name, keys, hold.office.keys.signing)
+        stem = f"{number}.{act}"
+        files = {name: keys, f"{stem}.order.json": signed.document, f"{stem}.order.sig": signed.signature}
+        yield from files.items()
+        yield f"{stem}.pdf", _paper(hold, made, order, files)
+    datasets = {order["dataset"] or order["to"]: {"found": 0, "done": 0, "kept": [], "note": ""}}
+    yield f"{number}.answer.json", json.dumps({**ANSWER, "datasets": datasets}, ensure_ascii=False, indent=1).encode()
+
+
+def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) -> tuple[str, bytes]:
+    if order["kind"] != "owner":
+        known = [i for i in collecting.current(hold).identifiers if i.trusted]
+        return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]], known)[0]
+    dataset = hold.office.inventory.dataset(order["dataset"])
+    base = f"orders/{number}.{at}"
+    values = f"{base}.values.arrow"
+    has = hold.vault.exists(values)
+    table = collecting.read_table(hold, f"{base}.keys.arrow")
+    plan = Plan(hold.case_no, dataset, table, hold.case.facts["decided_plan"],
+                collecting.read_table(hold, values) if has else None)  # fmt: skip
+    dialect = hold.office.dialect(hold.office.inventory.system_of(dataset))
+    if dialect in ("sqlite", "postgresql") and act != "annotate":
+        return f"{number}.{act}.sql", sql_of(plan, number, cast(Any, dialect))
+    return f"{number}.{act}.csv", csv_of(plan)
+
+
+def _order(hold: Hold, number: str, act: str, order: Mapping[str, Any], keys: bytes) -> Order:
+    correcting = hold.case.right in plans.CORRECTING
+    words: Mapping[str, str] = {"set": "correct" if correcting else "deidentify", "annotate": "correct"}
+    datasets = (order["dataset"],) if order["dataset"] else _told_of(hold, order)
+    return Order(number, hold.case_no, order["to"], datasets, cast(Measure, words.get(act, act)), order["records"],
+                 date.fromisoformat(order["due"]), date.fromisoformat(order["given_on"]),
+                 hold.case.facts["decided_plan"])  # fmt: skip
+
+
+def _told_of(hold: Hold, order: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a partner holds a copy of; never data under secrecy of communications to a joint user (law.md T-13)."""
+    inventory = hold.office.inventory
+    datasets = inventory.partner[order["to"]].datasets
+    return tuple(d for d in datasets if order["kind"] != "joint" or not inventory.is_secret(inventory.dataset(d)))
+
+
+def _paper(hold: Hold, made: Order, order: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    inventory = hold.office.inventory
+    partner = inventory.partner.get(order["to"])
+    label = partner.label if partner else inventory.system[order["to"]].label
+    labels = [inventory.dataset(name).label for name in made.datasets]
+    lines = [FileLine(name, sha256(data).hexdigest(), len(data)) for name, data in files.items()]
+    secret = [name for name in made.datasets if inventory.is_secret(inventory.dataset(name))]
+    letter = order_letter(made, PAPER[order["kind"]], papers.party(hold), Recipient(label, ""), label, labels, lines,
+                          secret=secret, head=Head(hold.office.store.head().text))  # fmt: skip
+    out = BytesIO()
+    draw_letter(letter, out)
+    return out.getvalue()
