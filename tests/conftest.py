@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from sample_data.build import build
-from sample_data.serve import Server, serve
-from tests.connector_fixtures import Postgres, running_postgres  # noqa: F401 - a fixture, one server for all
-from tests.story import Office
+from tests import mutation
+
+mutation.install()
+
+from sample_data.build import build  # noqa: E402 - a mutant must be in its place before anything of ours is imported
+from sample_data.serve import Server, serve  # noqa: E402
+from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F401 - a fixture, one server for all
+from tests.story import Office  # noqa: E402
 
 
 @pytest.fixture(scope="session")
