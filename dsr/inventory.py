@@ -210,6 +210,8 @@ class Keep(Shape):
     zone: Zone = "Asia/Tokyo"
     fields: tuple[str, ...] = ()
     when: Condition | None = None
+    contracted: str | None = None
+    """CIV166: column of the contract's day, which decides the old or the new period; the longer one without it."""
 
     @property
     def tz(self) -> ZoneInfo:
@@ -219,15 +221,26 @@ class Keep(Shape):
 class Alive(Shape):
     """Which records a live contract still needs (estate.md §5, PX-4).
 
-    A record lives where ``when`` holds of it, or where a column of ``by`` (column → kind) holds a number that a living
-    record gave; it gives the numbers of ``gives`` (column → kind).
+    A record lives where ``when`` holds of it, where the day of ``until`` is not over or is none, or where a column of
+    ``by`` (column → kind) holds a number that a living record gave; it gives the numbers of ``gives`` (column → kind).
+    Nothing of these: it ends with the request. A dataset with a core purpose and no ``alive`` lives: what is not known
+    to have ended has not.
     """
 
     when: Condition | None = None
+    until: str | None = None
+    form: Form = "text"
+    zone: Zone = "Asia/Tokyo"
     by: dict[str, str] = Field(default_factory=dict)
     gives: dict[str, str] = Field(default_factory=dict)
+    days: int | None = None
+    """And it happened (``at``) no more than so many days ago: a call, until its bill is settled."""
     unless_in: tuple[str, str] | None = None
     """(dataset id, column): a claim is open for records whose first key column stands in none of the person's there."""
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
 
 
 class Partner(Shape):

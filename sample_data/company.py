@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from sample_data import canary, fates
 from sample_data.people import LAST_DAY, NEIGHBOURS, SHARED_LINE, STORY, Person
 from sample_data.truth import ACCOUNT, CARD, OTHER, Mark, Truth, spans_of
 
@@ -18,6 +19,17 @@ MOTHER = ("高橋 文子", "080-0000-2002")
 """Calls and once pays for Hanako: somebody else's name in records that are Hanako's."""
 BILLS = {"hanako": 12, "kenta": 12, "kaoru": 3}
 BILLS_EACH = 6
+BILLED_ON = {
+    "nozomi": (date(2026, 6, 15),),
+    "shigeru": (date(2018, 1, 5), date(2018, 2, 5), date(2018, 3, 5)),
+}
+UNPAID = {"isamu": 2}
+"""How many of the last bills were never paid: he disputes them."""
+MISBILLED = {"jin": (date(2026, 7, 5), 12_980, 2_980)}
+"""Day, what was billed and what the meter says: the amount is wrong in the bill, the payment and the ledger."""
+MOVED = frozenset({"anzu"})
+"""Their home is right in the letter and everywhere but in the customer master (and at the joint user)."""
+POWER_ONLY = frozenset({"mai"})
 
 
 def digits(person: Person) -> str:
@@ -50,8 +62,10 @@ def _contracts(person: Person) -> list[Row]:
             "ended_on": person.until.isoformat() if person.until else None,
         }
 
-    rows = [row("K" + digits(person), "みなとひかり電話")]
-    return [*rows, row("E" + digits(person), "みなとでんき")] if person.key == "hanako" else rows
+    phone, power = row("K" + digits(person), "みなとひかり電話"), row("E" + digits(person), "みなとでんき")
+    if person.key in POWER_ONLY:
+        return [power]
+    return [phone, power] if person.key == "hanako" else [phone]
 
 
 def _lines(person: Person) -> Row:
@@ -91,6 +105,8 @@ def _members(person: Person) -> Row:
 
 def _months(person: Person) -> list[date]:
     """Days of bills, oldest first: the fifth of each of the last months, the final bill after the end included."""
+    if person.key in BILLED_ON:
+        return list(BILLED_ON[person.key])
     last = min(LAST_DAY, (person.until or LAST_DAY) + timedelta(days=30))
     index = last.year * 12 + last.month - 1
     months = [
@@ -99,24 +115,32 @@ def _months(person: Person) -> list[date]:
     return [day for day in reversed(months) if person.since <= day <= LAST_DAY]
 
 
-def _bills(person: Person, first_no: int, amounts: Sequence[int], truth: Truth) -> Iterator[tuple[Row, Row]]:
-    """Invoice and payment of each month. Payment numbers begin at 0, a number like any other (traps.md T13)."""
+def _bills(
+    person: Person, first_no: int, amounts: Sequence[int], truth: Truth
+) -> Iterator[tuple[Row, Row | None, Row]]:
+    """Invoice, payment and ledger line of each month. Payment numbers begin at 0, a number like any other."""
     by_card = int(digits(person)) % 2 == 1
-    for at, day in enumerate(_months(person)):
+    months = _months(person)
+    unpaid = months[len(months) - UNPAID.get(person.key, 0) :]
+    owed_since = max(map(_due, unpaid), default=None)
+    for at, day in enumerate(months):
         payer = person.as_written("invoices.payer_name", person.name)
         masks: dict[str, Mark] = {}
         if person.key == "hanako" and day.month == 2:
             payer, masks = MOTHER[0], {"payer_name": OTHER}
         invoice_no, amount = f"I{day:%y%m}-{digits(person)}", 2_900 + amounts[at % len(amounts)] % 4_000
+        wrong_on, billed, _ = MISBILLED.get(person.key, (None, 0, 0))
+        amount = billed if day == wrong_on else amount
         base = {"billing_no": "B" + digits(person), "amount_yen": amount}
         invoice = {
             **base,
             "invoice_no": invoice_no,
-            "contract_no": "K" + digits(person),
+            "contract_no": ("E" if person.key in POWER_ONLY else "K") + digits(person),
             "issued_on": day.isoformat(),
+            "due_on": _due(day).isoformat(),
             "payer_name": payer,
         }
-        paid_at = datetime(day.year, day.month, 27, 9, 0, tzinfo=TOKYO)
+        paid_at = datetime.combine(_due(day), time(9), TOKYO)
         payment = {
             **base,
             "payment_no": first_no + at,
@@ -126,11 +150,26 @@ def _bills(person: Person, first_no: int, amounts: Sequence[int], truth: Truth) 
             "account_no": None if by_card else "79" + digits(person)[-5:],
             "card_no": f"49990000{digits(person)[-7:]}7" if by_card else None,
         }
-        truth.own(person.key, "billing.invoices", invoice_no, masks)
-        truth.own(
-            person.key, "billing.payments", first_no + at, {"card_no": CARD} if by_card else {"account_no": ACCOUNT}
-        )
-        yield invoice, payment
+        entry = {**base, "entry_no": "L" + invoice_no[1:], "invoice_no": invoice_no, "entered_on": day.isoformat()}
+        numbers: dict[str, object] = {"billing.invoices": invoice_no, "billing.ledger": entry["entry_no"]}
+        truth.own(person.key, "billing.invoices", invoice_no, masks, fate=fates.bill(person, day, owed_since))
+        if day not in unpaid:
+            numbers["billing.payments"] = first_no + at
+            truth.own(
+                person.key,
+                "billing.payments",
+                first_no + at,
+                {"card_no": CARD} if by_card else {"account_no": ACCOUNT},
+                fate=fates.bill(person, _due(day), owed_since),
+            )
+        truth.own(person.key, "billing.ledger", entry["entry_no"], fate=fates.book_entry(person, day, owed_since))
+        if day == wrong_on:
+            truth.wrong[person.key] = {dataset: [str(number)] for dataset, number in numbers.items()}
+        yield invoice, None if day in unpaid else payment, entry
+
+
+def _due(day: date) -> date:
+    return day.replace(day=27)
 
 
 def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str, list[Row]]:
@@ -145,8 +184,10 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
             "installations",
             "invoices",
             "payments",
+            "ledger",
             "inquiries",
             "members",
+            "consents",
             "rate_plans",
         )
     }
@@ -156,24 +197,39 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
             _add_person(rows, person, draw, truth)
     rows["users"] = _users(truth)
     rows["inquiries"] = _inquiries(people, seed, truth)
+    rows["consents"] = _consents(people, truth)
+    for table, row in canary.ROWS.items():
+        if table in rows:
+            rows[table].append(row)
     rows["rate_plans"] = [{"plan_code": "P1", "plan_name": "みなとひかり電話 基本", "monthly_yen": 2_900}]
     return rows
 
 
 def _add_person(rows: dict[str, list[Row]], person: Person, amounts: Sequence[int], truth: Truth) -> None:
     rows["customers"].append(_customers(person))
-    truth.own(person.key, "customer_master.customers", person.customer_no)
+    stays = fates.with_the_contract(person)
+    truth.own(person.key, "customer_master.customers", person.customer_no, fate=stays)
+    if "customers.address" in person.written and person.key in MOVED:
+        truth.wrong[person.key] = {"customer_master.customers": [person.customer_no]}
     for contract in _contracts(person):
         rows["contracts"].append(contract)
-        truth.own(person.key, "service_contracts.contracts", contract["contract_no"])
-    line = _lines(person)
-    rows["lines"].append(line)
-    truth.own(person.key, "service_contracts.lines", f"{line['line_no']}|{line['started_on']}")
-    rows["installations"].append(_installations(person))
-    truth.own(person.key, "premises_lines.installations", "S" + digits(person))
-    for invoice, payment in _bills(person, len(rows["payments"]), amounts, truth):
+        applied_on = date.fromisoformat(contract["applied_on"])
+        truth.own(
+            person.key, "service_contracts.contracts", contract["contract_no"], fate=fates.document(person, applied_on)
+        )
+    if person.line_no:
+        line = _lines(person)
+        rows["lines"].append(line)
+        truth.own(person.key, "service_contracts.lines", f"{line['line_no']}|{line['started_on']}", fate=stays)
+        rows["installations"].append(_installations(person))
+        truth.own(
+            person.key, "premises_lines.installations", "S" + digits(person), fate=fates.order(person, person.since)
+        )
+    for invoice, payment, entry in _bills(person, len(rows["payments"]), amounts, truth):
         rows["invoices"].append(invoice)
-        rows["payments"].append(payment)
+        rows["ledger"].append(entry)
+        if payment:
+            rows["payments"].append(payment)
     if person.member_id:
         rows["members"].append(_members(person))
         truth.own(person.key, "member_accounts.members", person.member_id)
@@ -183,7 +239,7 @@ def _users(truth: Truth) -> list[Row]:
     """Registered users of the line of 伊藤工務店: Kazuo, and somebody whose name reads the same."""
     kazuo = next(person for person in STORY if person.key == "kazuo")
     contract_no = "K" + digits(NEIGHBOURS[0])
-    truth.own("kazuo", "service_contracts.users", "U0000001")
+    truth.own("kazuo", "service_contracts.users", "U0000001", fate=fates.NEEDED)
     return [
         {
             "user_no": "U0000001",
@@ -202,6 +258,56 @@ def _users(truth: Truth) -> list[Row]:
             "relation": "従業員",
         },
     ]
+
+
+# -- offers -----------------------------------------------------------------------------------------------------
+
+LISTS = {
+    "hanako": ("mail", "post"),
+    "kenta": ("mail", "phone"),
+    "fumi": ("mail", "post", "phone"),
+    "nozomi": ("mail", "post"),
+    "isamu": ("phone",),
+    "mai": ("mail",),
+    "kaoru": ("post",),
+    "ryo": ("mail",),
+    "anzu": ("mail",),
+}
+REFUSED_ALREADY = ("fumi", "phone")
+"""She said no to calls long ago; that line is already stopped."""
+LAST_SENT = {"nozomi": date(2026, 10, 31)}
+"""She was still written to after her contract: proof that she had agreed stays a month from then (MAIL4)."""
+
+
+def _consents(people: Sequence[Person], truth: Truth) -> list[Row]:
+    """Who agreed to be sent offers, by which way: the stories as told, of the crowd every second one by mail."""
+    rows: list[Row] = []
+    for person in people:
+        crowd = ("mail",) if person.key == person.customer_no and int(digits(person)) % 2 else ()
+        for way in LISTS.get(person.key, crowd):
+            consent_no, refused = f"A{len(rows) + 1:07d}", (person.key, way) == REFUSED_ALREADY
+            sent_on = LAST_SENT.get(person.key, min(person.until or LAST_DAY, date(2026, 10, 15)))
+            contacts = {"mail": person.mail, "phone": person.phone, "post": person.address}
+            rows.append(
+                {
+                    "consent_no": consent_no,
+                    "customer_no": person.customer_no,
+                    "list": way,
+                    "contact": contacts[way],
+                    "opted_in": int(not refused),
+                    "source": "会員サイト" if person.member_id else "お申込書",
+                    "recorded_at": f"{person.since.isoformat()} 12:00:00",
+                    "last_sent_on": None if refused else sent_on.isoformat(),
+                    "stopped": int(refused),
+                }
+            )
+            truth.own(
+                person.key,
+                "marketing_consents.consents",
+                consent_no,
+                fate=fates.consent(person, sent_on, way == "mail" and not refused),
+            )
+    return rows
 
 
 # -- inquiries -------------------------------------------------------------------------------------------------
@@ -310,6 +416,7 @@ def _numbered(inquiry_no: str, key: str | None, row: Row, truth: Truth) -> Row:
             inquiry_no,
             {"customer_no": OTHER, "caller_name": OTHER, "caller_phone": OTHER},
             spans_of("note", note, (IZUMI_NOTE[0], IZUMI_NOTE[2])) + spans_of("answer", IZUMI_ANSWER, (IZUMI_ANSWER,)),
+            fates.Fate(emptied=("note",)),
         )
         truth.identity["izumi"] = {f"{dataset}/{inquiry_no}": "same"}
     if key == "hiroshi_65":

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sample_data import canary, fates
 from sample_data.people import FIRST_DAY, HANAKO, KENTA, LAST_DAY, SHARED_LINE, STORY, Person
 from sample_data.truth import LAST4, WITHHELD, Mark, Truth
 
@@ -35,6 +36,10 @@ CALLS = {
     "makoto": 15,
     "hiroshi_65": 25,
     "hiroshi_90": 25,
+    "fumi": 60,
+    "nozomi": 20,
+    "isamu": 30,
+    "jin": 12,
 }
 LEVEL_CHANGED = datetime(2026, 4, 1)  # noqa: DTZ001 - local, as stored
 """From here Hanako's bill shows called numbers whole; before, without their last four digits (law.md T-2)."""
@@ -143,6 +148,7 @@ def _passed_on() -> list[Call]:
 def story_calls(neighbours: Sequence[Person], rng: np.random.Generator) -> list[Call]:
     by = {person.key: person for person in STORY}
     special = [call for day in (5, 12, 19) for call in _between(HANAKO, KENTA, datetime(2026, 6, day, 19, 30))]  # noqa: DTZ001
+    special.append(Call(None, canary.LINE, "03-0100-0001", INCOMING, 1, "full", canary.AT, 9))
     special += _between(KENTA, HANAKO, datetime(2026, 6, 26, 7, 45)) + _ryoko(by["ryoko"]) + _passed_on()  # noqa: DTZ001
     for key, wanted in CALLS.items():
         special += _usual(by[key], wanted - sum(call.owner == key for call in special), rng)
@@ -270,14 +276,16 @@ def _write_months(folder: Path, columns: _Columns, numbers: pa.Array[Any]) -> No
 
 def _tell(columns: _Columns, keys: Sequence[str], truth: Truth) -> None:
     """Whose each call is: story people row by row with their masks, everybody else as columns."""
-    story = {person.key for person in STORY}
+    by = {person.key: person for person in STORY}
+    story = set(by)
     told = np.isin(columns.owner, [at for at, key in enumerate(keys) if key in story])
     for at in np.flatnonzero(told):
         incoming, masked = columns.direction[at] == INCOMING, columns.masked[at]
         mark: dict[str, Mark] = (
             {"counterpart_no": WITHHELD} if incoming else {"counterpart_no": LAST4} if masked else {}
         )
-        truth.own(keys[columns.owner[at]], DATASET, FIRST_CALL_ID + int(at), mark)
+        key, day = keys[columns.owner[at]], FIRST_DAY + timedelta(days=int(columns.second[at]) // 86_400)
+        truth.own(key, DATASET, FIRST_CALL_ID + int(at), mark, fate=fates.call(by[key], day))
     others = np.flatnonzero(~told & (columns.owner >= 0))
     truth.columns[DATASET] = (
         pc.cast(pa.array(others + FIRST_CALL_ID), pa.string()),

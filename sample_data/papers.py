@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sample_data import fates
+from sample_data.company import MISBILLED, MOVED
 from sample_data.people import HANAKO, SHARED_LINE, STORY, Person
 from sample_data.truth import Truth
 
@@ -28,9 +30,11 @@ DATASETS: Mapping[str, tuple[str, str | None]] = {
             "premises_lines.installations",
             "billing.invoices",
             "billing.payments",
+            "billing.ledger",
             "inquiry_records.inquiries",
             "member_accounts.members",
             "cookie_links.links",
+            "marketing_consents.consents",
             "call_history.calls",
             "fault_records.tickets",
             "web_logs.access",
@@ -71,6 +75,11 @@ def _identifiers(person: Person) -> list[dict[str, str | None]]:
     return known + phone + claims.get(person.key, [])
 
 
+def _addresses(person: Person) -> list[str]:
+    """Where they live, and where they lived before if they moved."""
+    return [person.address, *([person.written["customers.address"]] if person.key in MOVED else [])]
+
+
 def request(person: Person) -> dict[str, Any]:
     """REQUEST.json of a disclosure without scope dates (public_face.md)."""
     return {
@@ -79,7 +88,7 @@ def request(person: Person) -> dict[str, Any]:
             "name": person.name,
             "kana": person.kana,
             "born_on": person.born_on,
-            "addresses": [person.address],
+            "addresses": _addresses(person),
             "identifiers": _identifiers(person),
         },
         "former_names": [],
@@ -90,6 +99,30 @@ def request(person: Person) -> dict[str, Any]:
         "correction": None,
         "ground": None,
     }
+
+
+LEAVES_THE_SITE = {"mai": ("member_accounts", "cookie_links", "web_logs")}
+"""Whose erasure is of these systems only."""
+
+
+def erasure(person: Person) -> dict[str, Any]:
+    """The same person asks that everything be erased, for it is no longer needed (G-3)."""
+    scope = {"systems": LEAVES_THE_SITE.get(person.key), "from": None, "to": None}
+    return {**request(person), "right": "erasure", "scope": scope, "ground": "G-3"}
+
+
+def correction(person: Person, known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Of those who say that something is wrong: what stands there, what is right, and by which paper."""
+    if person.key in MOVED:
+        right, wrong = _addresses(person)
+        said: dict[str, Any] = {"field": "user.address", "wrong": wrong, "right": right, "evidence": "residence_record"}
+    elif person.key in MISBILLED:
+        _, billed, metered = MISBILLED[person.key]
+        said = {"field": "amount.yen", "wrong": billed, "right": metered, "evidence": "meter_record"}
+        said["record"] = f"billing.invoices/{known['wrong']['billing.invoices'][0]}"
+    else:
+        return None
+    return {**request(person), "right": "correction", "correction": said}
 
 
 def proof(person: Person) -> dict[str, Any]:
@@ -140,7 +173,7 @@ def write_paper_box(out: Path, truth: Truth) -> None:
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerows([_HEAD, *_BOX])
     (out / "paper" / "index.csv").write_bytes(text.getvalue().encode("utf-8-sig"))
-    truth.own(HANAKO.key, PAPER, "B-017|3")
+    truth.own(HANAKO.key, PAPER, "B-017|3", fate=fates.with_the_contract(HANAKO))
     truth.own("C0001206", PAPER, "B-017|2")
     truth.own("C0001299", PAPER, "B-018|1")
     for person in STORY:
@@ -181,10 +214,13 @@ def write_accounts(out: Path, seed: int) -> None:
 
 def write_people(out: Path, truth: Truth) -> None:
     """truth.json, and for each person of a story the ready request, proof and decision."""
-    people = {person.key: truth.person(person.key, DATASETS) for person in STORY}
+    people = {person.key: truth.person(person.key, DATASETS, LEAVES_THE_SITE.get(person.key)) for person in STORY}
     write_json(out / "truth.json", {"as_of": AS_OF, "people": people})
     for person in STORY:
         base = out / "requests" / person.key
         write_json(base.with_name(f"{person.key}.json"), request(person))
+        write_json(base.with_name(f"{person.key}.erasure.json"), erasure(person))
+        if corrected := correction(person, people[person.key]):
+            write_json(base.with_name(f"{person.key}.correction.json"), corrected)
         write_json(base.with_name(f"{person.key}.proof.json"), proof(person))
         write_json(base.with_name(f"{person.key}.decision.json"), decision(people[person.key]))

@@ -32,16 +32,23 @@ _table("contracts", "contract_no", "customer_no billing_no service applied_on st
 _table("lines", "line_no started_on", "ended_on contract_no service", "started_on ended_on")
 _table("users", "user_no", "contract_no name kana born_on relation")
 _table("installations", "installation_no", "contract_no address port terminal installed_on removed_on")
-_table("invoices", "invoice_no", "billing_no contract_no issued_on amount_yen payer_name", "amount_yen")
+_table("invoices", "invoice_no", "billing_no contract_no issued_on due_on amount_yen payer_name", "amount_yen")
 _table(
     "payments",
     "payment_no",
     "billing_no invoice_no paid_at amount_yen method account_no card_no",
     "payment_no paid_at amount_yen",
 )
+_table("ledger", "entry_no", "billing_no invoice_no entered_on amount_yen", "amount_yen")
 _table("inquiries", "inquiry_no", "customer_no received_at channel topic caller_name caller_phone note answer")
 _table("members", "member_id", "customer_no mail nickname registered_at last_login_at")
 _table("links", "cookie_id member_id", "first_seen linked_at")
+_table(
+    "consents",
+    "consent_no",
+    "customer_no list contact opted_in source recorded_at last_sent_on stopped",
+    "opted_in stopped",
+)
 _table("rate_plans", "plan_code", "plan_name monthly_yen", "monthly_yen")
 
 INDEXES = (
@@ -53,11 +60,13 @@ INDEXES = (
     ("installations", "contract_no"),
     ("invoices", "billing_no"),
     ("payments", "billing_no"),
+    ("ledger", "billing_no"),
     ("inquiries", "customer_no"),
     ("inquiries", "caller_phone"),
     ("members", "customer_no"),
     ("members", "mail"),
     ("links", "member_id"),
+    ("consents", "customer_no"),
 )
 """Written out and not attached to the tables: a Table keeps its indexes in a set, and their order must not vary."""
 

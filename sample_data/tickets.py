@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from sample_data.people import FIRST_DAY, LAST_DAY, SHARED_LINE, Person
+from sample_data import canary, fates
+from sample_data.people import FIRST_DAY, LAST_DAY, NEIGHBOURS, SHARED_LINE, STORY, Person
 from sample_data.truth import OTHER, Truth, spans_of
 
 DATASET = "fault_records.tickets"
@@ -117,6 +118,16 @@ def _story() -> list[Ticket]:
             ENGINEERS[0],
             "交換機の更新を提案。",
         ),
+        _ticket(
+            "fumi",
+            "092-000-1014",
+            "2026-03-09T11:30:00+09:00",
+            "速度が出ない",
+            "宅内配線",
+            ENGINEERS[0],
+            "配線を張り替え回復。",
+        ),
+        _ticket(None, canary.LINE, f"{canary.AT.isoformat()}+09:00", "検査", "検査", ENGINEERS[2], canary.NOTE),
     ]
 
 
@@ -147,9 +158,11 @@ def tickets(strangers: Sequence[Person], seed: int, truth: Truth) -> list[dict[s
                 )
             )
     told.sort(key=lambda entry: (datetime.fromisoformat(entry[1]["opened_at"]), entry[1]["line_no"]))
+    by = {person.key: person for person in (*STORY, *NEIGHBOURS, *strangers)}
     numbered = []
     for number, (owner, ticket, struck) in enumerate(told, 1):
         ticket_no = f"F{number:07d}"
-        truth.own(owner, DATASET, ticket_no, {"engineer": OTHER}, spans_of("note", ticket["note"], struck))
+        fate = fates.ticket(by[owner]) if owner else fates.ERASED
+        truth.own(owner, DATASET, ticket_no, {"engineer": OTHER}, spans_of("note", ticket["note"], struck), fate)
         numbered.append({"ticket_no": ticket_no, **ticket})
     return numbered

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from sample_data.fates import ERASED, Fate
 
 OTHER = ("person_other", "APPI-33-1-OTHER")
 THIRD = "APPI-33-2-1-THIRD"
@@ -35,6 +37,9 @@ class Truth:
     spans: dict[str, dict[str, dict[str, list[Span]]]] = field(default_factory=dict)
     identity: dict[str, dict[str, str]] = field(default_factory=dict)
     columns: dict[str, tuple[pa.Array[Any], pa.Array[Any]]] = field(default_factory=dict)
+    fates: dict[str, dict[str, dict[str, Fate]]] = field(default_factory=dict)
+    wrong: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    """Records that hold the value which their person says is wrong."""
 
     def own(
         self,
@@ -43,8 +48,12 @@ class Truth:
         record_no: object,
         masks: Mapping[str, Mark] | None = None,
         note: Sequence[Span] | None = None,
+        fate: Fate = ERASED,
     ) -> None:
-        """``note`` is not None: the record holds free text, of which these spans are struck (none: an empty list)."""
+        """``note`` is not None: the record holds free text, of which these spans are struck (none: an empty list).
+
+        ``fate``: what becomes of it when its person asks for erasure.
+        """
         if key is None:
             return
         number = str(record_no)
@@ -53,9 +62,14 @@ class Truth:
             self.masked.setdefault(key, {}).setdefault(dataset, {})[number] = dict(masks)
         if note is not None:
             self.spans.setdefault(key, {}).setdefault(dataset, {})[number] = list(note)
+        if fate is not ERASED:
+            self.fates.setdefault(key, {}).setdefault(dataset, {})[number] = fate
 
-    def person(self, key: str, datasets: Mapping[str, tuple[str, str | None]]) -> dict[str, Any]:
-        """One entry of truth.json; ``datasets``: each declared one with its status and reason where it is empty."""
+    def person(
+        self, key: str, datasets: Mapping[str, tuple[str, str | None]], erasing: Sequence[str] | None
+    ) -> dict[str, Any]:
+        """One entry of truth.json; ``datasets``: each declared one with its status and reason where it is empty;
+        ``erasing``: systems of which the ready request asks erasure, None for all."""
         owns = self.owns.get(key, {})
         return {
             "request": f"requests/{key}.json",
@@ -66,9 +80,31 @@ class Truth:
                 for name, notes in self.spans.get(key, {}).items()
             },
             "identity": self.identity.get(key, {}),
-            "kept_on_erasure": {},
+            **self._after_erasure(key, [name for name in datasets if erasing is None or name.split(".")[0] in erasing]),
+            "wrong": self.wrong.get(key, {}),
             "status": {name: "found" if name in owns else empty for name, (empty, _) in datasets.items()},
             "reasons": {name: reason for name, (_, reason) in datasets.items() if reason},
+        }
+
+    def _after_erasure(self, key: str, datasets: Sequence[str]) -> dict[str, Any]:
+        """What stays and why, what is emptied or switched off and stays, and what goes whole."""
+        fates = {
+            name: {number: self.fates.get(key, {}).get(name, {}).get(number, ERASED) for number in numbers}
+            for name, numbers in self.owns.get(key, {}).items()
+            if name in datasets
+        }
+
+        def told(of: Callable[[Fate], Any]) -> dict[str, dict[str, Any]]:
+            some = {name: {n: of(fate) for n, fate in found.items() if of(fate)} for name, found in fates.items()}
+            return {name: found for name, found in some.items() if found}
+
+        return {
+            "kept_on_erasure": told(lambda fate: fate.rule),
+            "kept_until": told(lambda fate: fate.until and fate.until.isoformat()),
+            "refused": told(lambda fate: fate.refused),
+            "deidentified": told(lambda fate: list(fate.emptied)),
+            "use_stopped": {name: list(found) for name, found in told(lambda fate: fate.stopped).items()},
+            "erased": {name: list(found) for name, found in told(lambda fate: fate == ERASED).items()},
         }
 
     def write_crowd(self, folder: Path, story: frozenset[str]) -> None:

@@ -14,6 +14,8 @@ from tests.story import Office, datasets_of, oracle, rows_of
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
         "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto")  # fmt: skip
+OF_ERASURE = ("fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin")
+"""Whose own stories are told elsewhere; one seed tells that they, too, are answered whole."""
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
@@ -23,7 +25,7 @@ def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
     """Whole packages of one seed, in CI; of the others what the papers are drawn from."""
     office = Office.set_up(tmp_path / "home", sample_of(seed), monkeypatch)
     problems = {}
-    for person in CAST:
+    for person in CAST + (OF_ERASURE if seed == 1 else ()):
         case, package = (office.packaged if seed == 1 else office.data_of)(person, tmp_path)
         if found := oracle(office.truth["people"][person], package, office.ok("show", case)):
             problems[person] = found
