@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import NullType
 
+from connectors.stores import sql_write
 from connectors.stores.access import Access
 from connectors.stores.catalog import Catalog, read_catalog
 from connectors.stores.faults import Guarded, places_of
@@ -32,6 +33,7 @@ from dsr.errors import (
     ConnectorUnavailable,
 )
 from dsr.inventory import Dataset
+from dsr.plan import Effects, Plan, Receipt
 
 T = TypeVar("T")
 KEYS_AT_ONCE = 5_000
@@ -201,6 +203,18 @@ class SqlStore(Guarded):
                     with self._run(connection, sql, given) as result:
                         for rows in result.partitions(LIMIT):
                             yield exactly.admit(columns.batch(rows)).select(list(dataset.fields))
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, plans: Sequence[Plan], effects: Effects) -> list[Receipt]:
+        dataset = plans[0].dataset
+
+        def carry_out() -> Iterator[list[Receipt]]:
+            table = sql_write.table_of(dataset, self._statement(dataset))
+            engine = sql_write.engine_of(database_url(self.access.address(), f"system.{dataset.system}.url"))
+            yield sql_write.write(engine, table, plans, effects)
+
+        return next(self._guard(dataset, carry_out))
 
     # -- drift -------------------------------------------------------------------------------------------------
 

@@ -27,8 +27,9 @@ class CaseEffects:
         best: tuple[int, Mapping[str, Any] | None] = (0, None)
         for hold in self._holds:
             number = 1
-            while (said := self._of(hold, place, number, phase)) is not None:
-                best = (number, said) if number > best[0] else best
+            while self._of(hold, place, number, "intent") is not None:
+                said = self._of(hold, place, number, phase)
+                best = (number, said) if said is not None and number > best[0] else best
                 number += 1
         return best
 
