@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 PAGE_SIZE = 20
 EVERY = 7
 """Each seventh request is told to come back in a second, so that no client forgets how."""
-FAULTS = ("down", "truncate", "slow")
+FAULTS = ("down", "truncate", "slow", "lie", "timeout_after")
 
 Ticket = dict[str, Any]
 Answer = tuple[int, dict[str, str], Any]
@@ -26,7 +26,8 @@ class Server:
     """Serving until ``stop()``; ``url`` also stands in ``faults.url`` beside the inventory.
 
     ``fail``: None, or ``down`` (503 always), ``truncate`` (half of a body, then silence), ``slow`` (every answer
-    waits ``delay`` seconds). The environment's SAMPLE_FAIL sets it at the start.
+    waits ``delay`` seconds), ``lie`` (a change is answered and not done), ``timeout_after`` (done, and not
+    answered). The environment's SAMPLE_FAIL sets it at the start.
     """
 
     def __init__(self, out: Path, port: int = 0) -> None:
@@ -35,6 +36,8 @@ class Server:
         self.fail: str | None = os.environ.get("SAMPLE_FAIL") or None
         self.delay = 30.0
         self.stopping = threading.Event()
+        self._place = out / "faults" / "tickets.json"
+        self._done: set[str] = set()
         self._asked = 0
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -64,6 +67,34 @@ class Server:
             return _listed(self.tickets, query)
         found = [ticket for ticket in self.tickets if path == f"/tickets/{ticket['ticket_no']}"]
         return (200, {}, found[0]) if found else (404, {}, {"error": "no such ticket"})
+
+    def change(self, method: str, target: str, headers: Any, body: bytes) -> Answer:
+        """DELETE or PATCH of one ticket. An idempotency key that was seen before changes nothing again."""
+        status, told, document = self.answer(target, headers.get("Authorization", ""))
+        if status != 200:
+            return status, told, document
+        with self._lock:
+            ticket_no, key = target.rpartition("/")[2], headers.get("Idempotency-Key", "")
+            if self.fail != "lie" and key not in self._done:
+                self._done.add(key)
+                kept = []
+                for ticket in self.tickets:
+                    if ticket["ticket_no"] != ticket_no:
+                        kept.append(ticket)
+                    elif method == "PATCH":
+                        kept.append({**ticket, **json.loads(body)})
+                self.tickets = kept
+                self._keep()
+        if self.fail == "timeout_after":
+            self.stopping.wait(self.delay)
+        return (204, {}, None) if method == "DELETE" else (200, {}, {"ticket_no": ticket_no})
+
+    def _keep(self) -> None:
+        """On the disk, whole or not at all: what the server holds is what the file says."""
+        part = self._place.with_suffix(".part")
+        lines = ",\n".join(json.dumps(ticket, ensure_ascii=False) for ticket in self.tickets)
+        part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        part.replace(self._place)
 
     def serve_forever(self) -> None:
         """Block until ``stop()`` or Ctrl-C."""
@@ -133,8 +164,17 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if server.fail == "slow":
                 server.stopping.wait(server.delay)
-            status, headers, document = server.answer(self.path, self.headers.get("Authorization", ""))
-            body = json.dumps(document, ensure_ascii=False).encode()
+            self._say(*server.answer(self.path, self.headers.get("Authorization", "")))
+
+        def do_DELETE(self) -> None:
+            self._say(*server.change("DELETE", self.path, self.headers, b""))
+
+        def do_PATCH(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            self._say(*server.change("PATCH", self.path, self.headers, body))
+
+        def _say(self, status: int, headers: dict[str, str], document: Any) -> None:
+            body = b"" if status == 204 else json.dumps(document, ensure_ascii=False).encode()
             self.send_response(status)
             for name, value in {
                 **headers,

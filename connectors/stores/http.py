@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 import pyarrow as pa
 
+from connectors.stores import http_write
 from connectors.stores.faults import FILES, Guarded
 from connectors.stores.rows import LIMIT, Columns, Exactly, chunks, distinct_keys, needed, require_fields
 from dsr.connector import Ask, Drift, Located
@@ -29,6 +30,7 @@ from dsr.errors import (
 )
 from dsr.identity import Identifier
 from dsr.inventory import PERSON, Dataset
+from dsr.plan import Effects, Plan, Receipt
 
 PATIENCE = 30.0
 """Seconds in all that one answer may make us wait; a server that wants more is asked again by the engine."""
@@ -77,11 +79,15 @@ class HttpStore(Guarded):
             told = answer.headers.get("Retry-After")
             if answer.status_code != 429 and not (answer.status_code == 503 and told):
                 return self._body(dataset, answer)
-            pause = _pause(told)
-            if waited + pause > PATIENCE:
-                raise ConnectorUnavailable(dataset.system, dataset.name, f"status {answer.status_code}", pause)
-            self.access.sleep(pause)
-            waited += pause
+            waited = self._wait(dataset, answer, waited)
+
+    def _wait(self, dataset: Dataset, answer: httpx.Response, waited: float) -> float:
+        """As long as the server asks; how long in all. Raises ConnectorUnavailable beyond our patience."""
+        pause = _pause(answer.headers.get("Retry-After"))
+        if waited + pause > PATIENCE:
+            raise ConnectorUnavailable(dataset.system, dataset.name, f"status {answer.status_code}", pause)
+        self.access.sleep(pause)
+        return waited + pause
 
     def _body(self, dataset: Dataset, answer: httpx.Response) -> Any:
         status = answer.status_code
@@ -195,6 +201,26 @@ class HttpStore(Guarded):
         if any(set(record) != set(columns.names) for record in records):
             raise ConnectorDrifted(dataset.system, dataset.name, "records have not the same fields")
         return columns.batch([[record[name] for name in columns.names] for record in records])
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, plans: Sequence[Plan], effects: Effects) -> list[Receipt]:
+        dataset = plans[0].dataset
+
+        def path_of(dataset: Dataset, key: Mapping[str, Any]) -> str:
+            return _filled(dataset.fetch, {**key, "key": key[dataset.key[0]]})
+
+        def carry_out() -> Iterator[list[Receipt]]:
+            self._require_templates(dataset)
+            with self._client() as client:
+                def look(path: str) -> Mapping[str, Any] | None:
+                    body = self._get(client, dataset, path)
+                    found = _dig(body, (dataset.page or {}).get("record"))
+                    return found if isinstance(found, dict) else None
+
+                yield http_write.write(client, plans, effects, look, path_of, self._wait)
+
+        return next(self._guard(dataset, carry_out))
 
     # -- drift -------------------------------------------------------------------------------------------------
 

@@ -188,11 +188,11 @@ def _referring(connection: Connection, table: str) -> Iterator[tuple[str, str, l
     names = [row[0] for row in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")]
     for child in names:
         keys: dict[int, list[Any]] = {}
-        for row in connection.execute(text("SELECT * FROM pragma_foreign_key_list(:t)"), {"t": child}).mappings():
-            if row["table"].lower() == table.lower() and row["on_delete"] in _LEADS.values():
-                keys.setdefault(row["id"], []).append(row)
-        for rows in keys.values():
-            yield _quoted(child), rows[0]["on_delete"], [(row["from"], row["to"] or row["from"]) for row in rows]
+        for link in connection.execute(text("SELECT * FROM pragma_foreign_key_list(:t)"), {"t": child}).mappings():
+            if link["table"].lower() == table.lower() and link["on_delete"] in _LEADS.values():
+                keys.setdefault(link["id"], []).append(link)
+        for links in keys.values():
+            yield _quoted(child), links[0]["on_delete"], [(link["from"], link["to"] or link["from"]) for link in links]
 
 
 def _count(connection: Connection, sql: str) -> int:
