@@ -135,6 +135,8 @@ def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on:
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == plans.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=law.wording("held_back"))
+    if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
+        return Stop(label, "alternative_measure", part["records"], on, words=law.wording("already_so"))
     outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
     purposes = tuple(f"{number} {inventory.purposes.get(number, '')}".strip() for number in part["purposes"])
     # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
