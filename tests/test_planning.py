@@ -24,7 +24,7 @@ from dsr.inventory import Inventory, read_inventory
 from dsr.names.person import Person, mentions
 from dsr.request import read_request
 from dsr.rules.living import context
-from dsr.rules.planning import Part, Planned, commitment, needed_columns, order_of, plan
+from dsr.rules.planning import PART, Part, Planned, commitment, needed_columns, order_of, plan
 from dsr.rules.redaction import record_nos
 from dsr.rules.striking import STRUCK, Words, without
 from sample_data.build import build
@@ -81,7 +81,7 @@ def fates_of(inventory: Inventory, plans: Mapping[str, Planned]) -> Fates:
 
     for name, planned in plans.items():
         dataset = inventory.dataset(name)
-        places = planned.keys.column("part").to_pylist()
+        places = planned.keys.column(PART).to_pylist()
         for number, place in zip(record_nos(planned.keys, dataset.key).to_pylist(), places, strict=True):
             part = planned.parts[place]
             switched = part.measure == "use_stop" or (part.measure == "keep" and bool(dataset.use_stop))
@@ -322,7 +322,7 @@ def test_a_hold_keeps_the_named_records_and_no_other(planned_for: Callable[..., 
     assert [(part.measure, part.rule, part.records) for part in plans[CALLS].parts] == [
         ("keep", "HOLD", 1), ("erase", None, len(others)),
     ]  # fmt: skip
-    numbers = dict(zip(*(plans[CALLS].keys.column(name).to_pylist() for name in ("call_id", "part")), strict=True))
+    numbers = dict(zip(*(plans[CALLS].keys.column(name).to_pylist() for name in ("call_id", PART)), strict=True))
     assert [number for number, part in numbers.items() if part == 0] == [int(held)]
     assert plans[CALLS].outcome == "kept_until"
 
@@ -483,6 +483,25 @@ def test_untrue_content_goes_whatever_it_was_for_and_a_voucher_stays(inventory: 
     assert found[INVOICES] == [("keep", "TAX59-7Y", "2034-05-31")]
 
 
+def test_an_unknown_ground_or_another_right_plans_nothing(inventory: Inventory) -> None:
+    """What weighs nothing would erase most."""
+    rows = life("2019-05-01", None, "2026-05-05")
+    for changes in ({"ground": "G-9"}, {"right": "disclosure"}, {"right": "provision_stop"}):
+        with pytest.raises(BadInput):
+            decided(inventory, rows, **changes)
+
+
+def test_a_value_that_its_column_cannot_hold_is_told_by_name_and_not_by_value(tmp_path: Path) -> None:
+    one = written(tmp_path, SHARED.replace('owners = "shared"\n', 'deidentify = {phone = "なし", note = "なし"}\n'))
+    row = {"home_no": 1, "name_1": "", "name_2": "", "phone": None, "note": "x"}
+    planned = decided(one, {"homes.households": pa.Table.from_pylist([row])})["homes.households"]
+    assert planned.values is not None
+    assert planned.values.to_pylist() == [{"phone": "なし", "note": "なし"}]
+    with pytest.raises(CheckFailed, match=r"homes\.households\.phone: cannot hold") as caught:
+        decided(one, {"homes.households": pa.Table.from_pylist([{**row, "phone": 920001002}])})
+    assert caught.value.__context__ is None
+
+
 @pytest.mark.parametrize("right", ["marketing_stop", "use_stop"])
 def test_a_stop_switches_offers_off_and_touches_nothing_else(right: str, inventory: Inventory) -> None:
     for ended in (None, "2016-01-31"):
@@ -606,5 +625,5 @@ def test_every_record_has_one_fate_and_time_only_frees(
     for name, planned in first.items():
         assert sum(part.records for part in planned.parts) == rows[name].num_rows == planned.keys.num_rows
         assert all(part.until is None or part.until >= today for part in planned.parts)
-        gone = [[p.parts[at].measure == "erase" for at in p.keys.column("part").to_pylist()] for p in (planned, second[name])]
+        gone = [[p.parts[at].measure == "erase" for at in p.keys.column(PART).to_pylist()] for p in (planned, second[name])]
         assert all(after or not before for before, after in zip(*gone, strict=True))

@@ -15,28 +15,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.errors import CheckFailed
+from dsr import law
+from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset, Inventory
 from dsr.names.person import Person
 from dsr.rules.cover import claims_end, covered
 from dsr.rules.discovery import ASKABLE
 from dsr.rules.living import NO_DAY, Living, Mask, living
 from dsr.rules.redaction import record_nos
-from dsr.rules.sorting import Changes, Part, Planned, Sorting
+from dsr.rules.sorting import PART, Changes, Part, Planned, Sorting
 from dsr.rules.striking import Words, struck
 
+__all__ = ["HOLD", "PART", "Part", "Planned", "commitment", "needed_columns", "order_of", "plan"]
 HOLD = "HOLD"
 
 
-WEIGHS: Mapping[str, tuple[str | None, str | None]] = {
+Weights = tuple[str | None, str | None]
+NOTHING: Weights = (None, None)
+WEIGHS: Mapping[str, Weights] = {
+    "G-1": NOTHING,
+    "G-2": NOTHING,
     "G-3": ("APPI-35-5-NEEDED", "APPI-35-5-NOHARM+W-O"),
+    "G-4": NOTHING,
     "G-5": ("APPI-35-5-NOHARM+W-U", "APPI-35-5-NOHARM+W-O"),
 }
-"""Ground claimed → ground on which a live contract and an open claim stand against it (law.md §4). Against the others,
-a violation or a leak, nothing of ours weighs: only statute and holds keep."""
-NOTHING: tuple[str | None, str | None] = (None, None)
-
-STOPS = frozenset({"use_stop", "marketing_stop"})
+"""Ground claimed → ground on which a live contract and an open claim stand against it (law.md §4). Against a violation
+or a leak nothing of ours weighs: only statute and holds keep."""
 
 
 # -- the plan ------------------------------------------------------------------------------------------------------
@@ -47,7 +51,7 @@ class _Case:
     """What all datasets are planned by."""
 
     inventory: Inventory
-    weighs: tuple[str | None, str | None]
+    weighs: Weights
     today: date
     holds: frozenset[str]
     mentioned: Mapping[str, frozenset[str]]
@@ -71,19 +75,22 @@ def plan(
 
     ``rows``: the fetched records, at least ``needed_columns``; those of a dataset outside the scope only tell what
     lives. ``holds``: ``<dataset>/<record no>``; ``matched_by_mention``: record nos by dataset id. A stop plans only
-    datasets that declare how offers are switched off. Raises CheckFailed for a dataset without purposes (PX-1).
+    datasets that declare how offers are switched off. ``ground`` None is G-3. Raises CheckFailed for a dataset without
+    purposes (PX-1), BadInput for a right that is no plan's and for an unknown ground.
     """
-    weighs = WEIGHS.get(ground or "G-3", NOTHING) if right == "erasure" else NOTHING
+    if right not in STEPS_OF:
+        raise BadInput("right", f"{as_id(right)} erases and stops nothing", f"one of {', '.join(STEPS_OF)}")
+    weighs = WEIGHS[law.claim(ground or "G-3").id] if right == "erasure" else NOTHING
     alive = living(inventory, rows, statuses, today)
     until = claims_end(inventory, rows, alive)
     case = _Case(inventory, weighs, today, holds, matched_by_mention, Words.of(person), alive, until)
     found = [d for d in inventory.datasets() if statuses.get(d.id, {}).get("status") == "found" and d.id in rows]
-    ours = [d for d in found if inventory.system_of(d).nature in ASKABLE and (right not in STOPS or d.use_stop)]
+    stops = STEPS_OF[right] is STOP
+    ours = [d for d in found if inventory.system_of(d).nature in ASKABLE and (d.use_stop or not stops)]
     for dataset in ours:
         if not dataset.purposes:
             raise CheckFailed(f"{dataset.id}: no purpose is declared, so nothing can be decided; add purposes to it")
-    steps: Sequence[Step] = (_switched_off,) if right in STOPS else STEPS
-    return {dataset.id: _planned(case, dataset, rows[dataset.id], steps) for dataset in ours}
+    return {dataset.id: _planned(case, dataset, rows[dataset.id], STEPS_OF[right]) for dataset in ours}
 
 
 def _planned(case: _Case, dataset: Dataset, table: pa.Table, steps: Sequence[Step]) -> Planned:
@@ -147,12 +154,19 @@ def _gone(case: _Case, sorting: Sorting) -> Taken:
     yield sorting.left, Part("deidentify", fields=tuple(stays)) if stays else Part("erase"), stays
 
 
-STEPS: Sequence[Step] = (_held, _mentioned, _needed, _kept, _shared, _gone)
-
-
 def _switched_off(case: _Case, sorting: Sorting) -> Taken:
     """A stop of use is no destruction: neither holds nor statutes stand against it (GE-4)."""
     yield sorting.left, Part("use_stop"), sorting.dataset.use_stop
+
+
+STEPS: Sequence[Step] = (_held, _mentioned, _needed, _kept, _shared, _gone)
+STOP: Sequence[Step] = (_switched_off,)
+STEPS_OF: Mapping[str, Sequence[Step]] = {
+    "erasure": STEPS,
+    "content_deletion": STEPS,  # what is untrue goes whatever it is for: nothing weighs (APPI 34)
+    "use_stop": STOP,
+    "marketing_stop": STOP,
+}
 
 
 def _own_words(case: _Case, sorting: Sorting, mask: Mask) -> Taken:
@@ -200,5 +214,5 @@ def commitment(planned: Planned, dataset: Dataset) -> list[str]:
     """
     told = [f"{p.measure} {p.rule or '-'} {p.until or '-'} {','.join(p.fields) or '-'}" for p in planned.parts]
     numbers = record_nos(planned.keys, dataset.key)
-    words = pa.array(told, pa.string()).take(planned.keys.column("part").combine_chunks())
+    words = pa.array(told, pa.string()).take(planned.keys.column(PART).combine_chunks())
     return sorted(pc.binary_join_element_wise(numbers, words, " ").to_pylist())

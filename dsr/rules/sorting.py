@@ -16,6 +16,8 @@ from dsr.inventory import Dataset
 from dsr.rules.living import Mask, mask_of
 from dsr.rules.redaction import flat, record_nos
 
+PART = "_part"
+"""Column of ``Planned.keys``; a key of the store's own may well be called part."""
 SEVERITY = ("kept_until", "stop_declined", "alternative_measure", "deidentified", "use_stopped", "erased")
 """Outcomes of law.md §6, the worst first."""
 
@@ -27,8 +29,8 @@ class Part:
     ``measure``: erase · deidentify · use_stop · keep · refuse. ``rule``: what keeps the records, or what deidentify and
     use_stop leave of them, to ``until``, the last kept day (inclusive; None: nobody can say). ``ground``: of a refusal,
     or of a claim for which they are kept; ``purposes``: live ones behind it. ``fields``: those that deidentify empties.
-    A ``keep`` with neither rule nor ground: nothing is left to change. ``shared``: not the person's alone, so it stays and
-    only their own words go.
+    A ``keep`` with neither rule nor ground: nothing is left to change. ``shared``: not the person's alone, so it stays
+    and only their own words go.
     """
 
     measure: str
@@ -43,7 +45,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Planned:
-    """``keys``: the key columns, then ``part`` (int32, index into ``parts``), a row per record in the order given.
+    """``keys``: the key columns, then ``PART`` (int32, index into ``parts``), a row per record in the order given.
 
     ``outcome``: of law.md §6, the worst of the parts. ``values``: for the records of parts that deidentify or use_stop,
     in the order of ``keys``, the columns to set (NULL empties); a column not to be set in a row holds its value.
@@ -96,37 +98,36 @@ class Sorting:
         """Write the changes into the columns; which records hold something else than before."""
         moved = self.none()
         for name, value in changes.items():
-            old = flat(self.table.column(name))
-            try:
-                new = _column(old, value)
-                before, after = self.columns.get(name, old), pc.if_else(pa.array(mask), new, _like(old, new))
-            except pa.ArrowException:  # its words may quote a value
-                after = None
-            if after is None:
-                raise CheckFailed(f"{self.dataset.id}.{name}: cannot hold what the inventory puts in its place")
-            moved |= mask & ~mask_of(_same(_like(old, new), after))
-            self.columns[name] = pc.if_else(pa.array(mask), new, _like(before, new))
+            before = self.columns.get(name, _plain(self.table.column(name)))
+            new = self._new(name, before, value)
+            before = before.cast(new.type) if pa.types.is_null(before.type) else before
+            moved |= mask & ~mask_of(_same(before, new))
+            self.columns[name] = pc.if_else(pa.array(mask), new, before)
         return moved
+
+    def _new(self, name: str, before: pa.Array, value: Any) -> pa.Array:
+        if isinstance(value, pa.Array):
+            return value
+        try:
+            kind = before.type if value is None or not pa.types.is_null(before.type) else pa.scalar(value).type
+            return pa.repeat(pa.scalar(value).cast(kind), len(before))
+        except pa.ArrowException:  # its words quote the value
+            problem = f"{self.dataset.id}.{name}: cannot hold what the inventory puts in its place; declare another"
+        raise CheckFailed(problem)
 
     def planned(self) -> Planned:
         changing = np.array([part.measure in ("deidentify", "use_stop") for part in self.parts], np.bool_)
         rows = pa.array(changing[self.part] if len(self.parts) else self.none())
         values = pa.table(self.columns).filter(rows) if changing.any() else None
-        keys = self.table.select(list(self.dataset.key)).append_column("part", pa.array(self.part))
+        keys = self.table.select(list(self.dataset.key)).append_column(PART, pa.array(self.part))
         outcomes = (_outcome(part, self.dataset) for part in self.parts)
         worst = min(outcomes, key=SEVERITY.index, default="erased")
         return Planned(self.dataset.id, worst, tuple(self.parts), keys, values)
 
 
-def _column(old: pa.Array, value: Any) -> pa.Array:
-    if isinstance(value, pa.Array):
-        return value
-    kind = old.type if value is None or not pa.types.is_null(old.type) else pa.scalar(value).type
-    return pa.repeat(pa.scalar(value).cast(kind), len(old))
-
-
-def _like(column: pa.Array, other: pa.Array) -> pa.Array:
-    return column.cast(other.type) if pa.types.is_null(column.type) else column
+def _plain(column: Any) -> pa.Array:
+    column = flat(column)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _same(one: pa.Array, other: pa.Array) -> pa.Array:
