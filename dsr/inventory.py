@@ -336,12 +336,24 @@ class Dataset(Shape):
         missing = [column for column in self.key if column not in self.fields]
         if missing:
             raise ValueError(f"key column {missing[0]!r} is not among the fields; declare it with a label")
+        unknown = sorted({*self.deidentify, *self.use_stop, *self.planned_by()} - set(self.fields))
+        if unknown:
+            raise ValueError(f"alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
         for name, rule in self.fields.items():
             for mask in rule.mask:
                 unknown = sorted(mask.when.columns - set(self.fields)) if mask.when else []
                 if unknown:
                     raise ValueError(f"fields.{name}.mask.when names {unknown[0]!r}, which is no declared field")
         return self
+
+    def planned_by(self) -> frozenset[str]:
+        """Columns that say what lives and how long what must stay; an erasure is planned by them."""
+        named = [column for keep in self.keep for column in (keep.start, keep.contracted, *keep.fields)]
+        conditions = [keep.when for keep in self.keep]
+        if self.alive:
+            named += [*self.alive.by, *self.alive.gives, self.alive.until]
+            conditions.append(self.alive.when)
+        return frozenset(filter(None, named)).union(*(when.columns for when in conditions if when))
 
     @property
     def id(self) -> str:
