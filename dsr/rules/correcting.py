@@ -30,7 +30,8 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def same_value(kind: str, one: str, other: str) -> bool:
-    return SAME.get(kind.rpartition(".")[2], lambda a, b: spelled(a).strip() == spelled(b).strip())(one, other)
+    agree = SAME.get(kind.rpartition(".")[2])
+    return agree(one, other) if agree else spelled(one).strip() == spelled(other).strip()
 
 
 def plan(
