@@ -18,6 +18,7 @@ from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, ConnectorError
 from dsr.journal import Intent
 from dsr.plan import Plan
+from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.store import OFFICE
 from dsr.suppression import lifted_by_contract, stopped, token
@@ -48,12 +49,12 @@ def ends(hold: Hold) -> tuple[State, Act]:
 
 
 def _waits(part: Mapping[str, Any]) -> bool:
-    return bool(part["until"]) or part["rule"] == plans.HOLD
+    return bool(part["until"]) or part["rule"] == planning.HOLD
 
 
 def _due(case: Case, part: Mapping[str, Any], today: date) -> bool:
     """Its day is over, or nothing of the case is held any more (EN-16)."""
-    if part["rule"] == plans.HOLD:
+    if part["rule"] == planning.HOLD:
         return not case.facts.get("holds")
     return bool(part["until"]) and str(part["until"]) < today.isoformat()
 

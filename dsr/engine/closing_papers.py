@@ -19,6 +19,7 @@ from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
 from dsr.package import Digested, manifest
 from dsr.plan import Finding
+from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
@@ -133,7 +134,7 @@ OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_st
 
 def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on: date, words: str) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
-    if part["rule"] == plans.HOLD:
+    if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=law.wording("held_back"))
     if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
         return Stop(label, "alternative_measure", part["records"], on, words=law.wording("already_so"))

@@ -25,7 +25,7 @@ from dsr.journal import Intent
 from dsr.plan import Plan
 from dsr.rules import correcting, discovery, lifecycle, planning, proposing
 from dsr.rules.lifecycle import State
-from dsr.rules.planning import Planned
+from dsr.rules.planning import PART, Planned
 from dsr.rules.redaction import record_nos
 from dsr.suppression import Entry, stopped
 
@@ -36,7 +36,6 @@ CHANGING = ERASING | CORRECTING
 SETS = frozenset({"deidentify", "use_stop", "correct"})
 ACTS = SETS | {"erase", "annotate"}
 """Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
-PART, HOLD = "part", "HOLD"
 FRESH: Mapping[str, Any] = {"orders": {}, "findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None,
                             "gone": {}}  # fmt: skip
 """Facts of a plan that nothing was done of yet."""
@@ -141,13 +140,9 @@ def digest(hold: Hold, made: Mapping[str, Planned]) -> str:
 
 
 def _keyed(hold: Hold, plan: Planned) -> list[Any]:
-    dataset = hold.office.inventory.dataset(plan.dataset)
-    fates = plan.keys.column(PART).cast(pa.string())
-    lines = pc.binary_join_element_wise(record_nos(plan.keys, dataset.key), fates, "=")
-    lines = lines.take(pc.sort_indices(lines))
-    said = hashlib.sha256("\n".join(lines.to_pylist()).encode()).hexdigest()
+    lines = planning.commitment(plan, hold.office.inventory.dataset(plan.dataset))
     parts = [[part.measure, part.rule, str(part.until), part.ground, list(part.fields)] for part in plan.parts]
-    return [parts, hold.vault.commit("plan", said)]
+    return [parts, hold.vault.commit("plan", hashlib.sha256("\n".join(lines).encode()).hexdigest())]
 
 
 # -- sealed --------------------------------------------------------------------------------------------------------
