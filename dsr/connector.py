@@ -16,6 +16,7 @@ from dsr.days import ALWAYS, Interval, instants, within
 from dsr.errors import ConnectorMisread
 from dsr.identity import Identifier
 from dsr.inventory import Dataset
+from dsr.plan import Effects, Plan, Receipt
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,16 @@ class Shared(Connector, Protocol):
     def shares(self, dataset: Dataset) -> bool:
         """Whether each row follows from its own ask or key alone, whatever else is asked in the same call. Every
         ``Located.ask`` is then the very object that was given: asks of two cases may be equal."""
+
+
+@runtime_checkable
+class Writes(Connector, Protocol):
+    """A connector that can carry out plans itself; used only where the owner opted in (``writes = "direct"``)."""
+
+    def write(self, plans: Sequence[Plan], effects: Effects) -> list[Receipt]:
+        """Carry out plans of one dataset, of one case or several, with one pass over the store; a receipt per plan.
+
+        Safe to call again after a kill at any instant: same end state, each effect journalled once. Rows of others stay
+        as they are to the byte, or nothing is changed at all. Raises ConnectorError; CheckFailed where the store's own
+        count contradicts the plan (nothing is then changed); NotAllowed when stopped.
+        """

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
@@ -197,6 +198,52 @@ class Reveal(Shape):
         return ZoneInfo(self.zone)
 
 
+class Keep(Shape):
+    """A rule under which a record, or only some fields of it, must stay for a time (law.md §9).
+
+    ``start`` is the column that dates it (a document's day, a contract's end); ``when`` limits it to some records.
+    ``fields``: those that stay, the key always; empty for the whole record. What no rule covers goes (RT-1).
+    """
+
+    rule: str
+    start: str = Field(alias="from")
+    form: Form = "text"
+    zone: Zone = "Asia/Tokyo"
+    fields: tuple[str, ...] = ()
+    when: Condition | None = None
+
+    @property
+    def tz(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+
+class Alive(Shape):
+    """Which records a live contract still needs (estate.md §5, PX-4).
+
+    A record lives where ``when`` holds of it, or where a column of ``by`` (column → kind) holds a number that a living
+    record gave; it gives the numbers of ``gives`` (column → kind).
+    """
+
+    when: Condition | None = None
+    by: dict[str, str] = Field(default_factory=dict)
+    gives: dict[str, str] = Field(default_factory=dict)
+    unless_in: tuple[str, str] | None = None
+    """(dataset id, column): a claim is open for records whose first key column stands in none of the person's there."""
+
+
+class Partner(Shape):
+    """A processor or joint user who holds a copy: is instructed and answers; silence is no success (law.md P-1..3)."""
+
+    key: str
+    label: str
+    kind: Literal["processor", "joint"]
+    datasets: tuple[str, ...]
+    """Whose copies it holds."""
+    identifiers: tuple[str, ...]
+    """Kinds that it is told, and no more."""
+    due_days: int = 10
+
+
 IN_DIGITS: tuple[Form, ...] = ("epoch", "epoch_ms", "yyyymmdd", "yyyymmddhhmmss")
 EVIDENCE = ("name", "kana", "born_on", "address", "phone", "mail", "gender", "died_on", "mention")
 
@@ -236,6 +283,16 @@ class Dataset(Shape):
     line: str | None = None
     encoding: str | None = None
     page: dict[str, Any] | None = None
+    table: str = ""
+    """Table that a writer changes; by default the only one of ``fetch``."""
+    keep: tuple[Keep, ...] = ()
+    alive: Alive | None = None
+    deidentify: dict[str, str | None] = Field(default_factory=dict)
+    """Column → what stands there instead, where the record itself must stay (a line of a log); empty: it goes whole."""
+    use_stop: dict[str, str | int] = Field(default_factory=dict)
+    """Column → value that switches offers off (a list of addressees)."""
+    voucher: StrictBool = False
+    """A voucher or book: never changed in silence, only annotated or issued anew (EBOOK)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -283,7 +340,8 @@ class Dataset(Shape):
     @cached_property
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
-        words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index")
+        words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index",
+                 "table", "keep", "alive", "deidentify", "use_stop", "voucher")  # fmt: skip
         silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -318,6 +376,14 @@ class System(Shape):
     """Tables of the store that hold nothing personal, each with its reason; any other undeclared table is drift."""
     due_days: int = 5
     """Business days in which a person answers a search order (manual)."""
+    order_days: int = 10
+    """Business days in which the owner carries out a work order."""
+    survey_url: str = Field("", repr=False)
+    """The survey's own read-only way in; by default ``url``."""
+    canary: tuple[str, ...] = Field((), repr=False)
+    """Planted values that every survey of this system must find, or it says nothing."""
+    backup_days: int | None = None
+    """Days after which no backup holds what is erased today; None: nobody said, and no L3 is ever claimed."""
     dataset: dict[str, Dataset] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -345,6 +411,17 @@ class Company(Shape):
     """Stands before the number of a letter: み個情 → み個情第2026-000001号."""
     closing_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
     area_code: str = ""
+    fiscal_year_end: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")] = "03-31"
+    return_months: int = 2
+    """Months from the year's end to the tax return; 3 with the usual extension."""
+    loss_years: tuple[date, ...] = ()
+    """First days of fiscal years whose loss is carried forward (TAX26-3)."""
+    subsidiary_books: Literal["keep", "drop"] = "keep"
+    """Whether lines of the customer ledger fall under CO432-10Y [verify]."""
+    cooling_off_hours: int = 0
+
+
+PurposeKind = Literal["core", "claims", "safety", "improve", "offer", "other"]
 
 
 class Inventory(Shape):
@@ -355,6 +432,9 @@ class Inventory(Shape):
     """Processors and others to whom data is given: key → who, and for what work."""
     english: dict[str, str] = Field(default_factory=dict)
     """Gloss of any other text of this file that papers print: company, desks, purposes, recipients, sources."""
+    purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
+    """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
+    partner: dict[str, Partner] = Field(default_factory=dict)
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)
@@ -365,6 +445,9 @@ class Inventory(Shape):
         if isinstance(value, dict) and isinstance(value.get("system"), dict):
             named = {n: {**body, "name": n} if isinstance(body, dict) else body for n, body in value["system"].items()}
             value = {**value, "system": named}
+        if isinstance(value, dict) and isinstance(value.get("partner"), dict):
+            keyed = {k: {**body, "key": k} if isinstance(body, dict) else body for k, body in value["partner"].items()}
+            value = {**value, "partner": keyed}
         return value
 
     @model_validator(mode="after")

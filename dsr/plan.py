@@ -1,0 +1,119 @@
+"""What is to change in a company's systems, what did change, and what an independent look found afterwards.
+
+A plan names exactly these records of one dataset; whoever carries it out, ours or the system's owner, may touch no
+other. Counts and digests of these values may be logged; keys and contents stay in the vault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from dsr.inventory import Dataset
+
+Verdict = Literal["verified", "residual", "indeterminate"]
+Level = Literal["L0", "L1", "L2", "L3"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of one case: these records of one dataset go, or these fields of them get other values.
+
+    ``keys`` holds the dataset's key columns as ``locate`` returned them, each record once. ``values``: None where the
+    records go whole; else the columns to set, row by row beside ``keys`` (NULL empties a field): masking and correcting
+    are the same act to a store. ``digest`` is the approved plan's, part of every effect's idempotency key.
+    """
+
+    case_no: str
+    dataset: Dataset
+    keys: pa.Table = field(repr=False)
+    digest: str
+    values: pa.Table | None = field(default=None, repr=False)
+
+    @property
+    def records(self) -> int:
+        return int(self.keys.num_rows)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Counted by the store after the effect, per plan. ``absent``: records that were gone before we came.
+
+    What is planned and neither changed nor absent is still there: that is told, never rounded up (traps.md T04).
+    """
+
+    case_no: str
+    dataset: str
+    planned: int
+    changed: int
+    absent: int = 0
+
+
+class Effects(Protocol):
+    """How a connector has the engine journal each effect *before* it happens (architecture.md, limits.md §10).
+
+    ``place`` names the effect within the step (a file, ``table``); ``said`` holds counts, versions and digests only.
+    Both calls return once the event is on the disk, in the log and, for an intent, in the replay journal too.
+    """
+
+    def begun(self, place: str) -> Mapping[str, Any] | None:
+        """What was said at the intent of an effect that has no result yet; None where there is none."""
+
+    def ended(self, place: str) -> Mapping[str, Any] | None:
+        """What was said at its result: it is not done a second time."""
+
+    def intend(self, place: str, said: Mapping[str, Any]) -> None:
+        """Raises NotAllowed once the system, or everything, was stopped: nothing new starts then (EN-48)."""
+
+    def done(self, place: str, said: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What a survey looks for in one system, for one case: frozen before anything was changed.
+
+    ``gone``: keys of records that must not be found, by dataset id; ``emptied``: keys, then the old values of the
+    columns that must no longer hold them, by dataset id; ``kept``: keys of the person's records that lawfully stay.
+    ``forms``: every written form of every identifier, by kind (names.md §8). ``lasting``: the kinds that are never
+    another's (a customer number), so that a hit outside ``kept`` is a residue.
+    """
+
+    case_no: str
+    gone: Mapping[str, pa.Table] = field(repr=False)
+    emptied: Mapping[str, pa.Table] = field(repr=False)
+    kept: Mapping[str, pa.Table] = field(repr=False)
+    forms: Mapping[str, Sequence[str]] = field(repr=False)
+    lasting: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Of one dataset (or, ``dataset`` = ``<system>.<place>``, of a place that nobody declared), after the effect.
+
+    ``verdict``: verified only when the planted values were found, nothing sought was, and every other row is as it was
+    (limits.md §6: A1 = A0 − B0, B1 = 0, C1 = C0). ``said``: numbered steps with counts, no values.
+    """
+
+    dataset: str
+    verdict: Verdict
+    level: Level | None
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Surveyor(Protocol):
+    """The independent look at one system: own code, own read-only credential, targets from the store's own schema."""
+
+    def before(self, sought: Sequence[Sought]) -> Mapping[str, Any]:
+        """What every later look is held against: counts, keyed digests of the rows that no case touches, hits by place.
+
+        Small enough to seal in each case's vault; JSON. Raises CheckFailed where it cannot find what it knows is there.
+        """
+
+    def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
+        """One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
+
+        Looks for the planted values first: a look that cannot find them is ``indeterminate``.
+        """
