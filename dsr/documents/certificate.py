@@ -13,7 +13,7 @@ from datetime import date
 from typing import BinaryIO, Literal
 
 from dsr import law
-from dsr.documents.content import Head, Heading, Language, Party, Section
+from dsr.documents.content import Head, Heading, Language, Party, Section, words
 from dsr.documents.letter import SMALL, SMALL_TABLE, draw_grid, draw_section, draw_title, foot
 from dsr.documents.sheet import Sheet, drawing
 from dsr.documents.style import FORM, MM, NOTICE_CELL, NOTICE_TINY, both_days
@@ -176,20 +176,21 @@ LABELS: dict[str, Both] = {
 def draw_certificate(certificate: Certificate, out: BinaryIO) -> int:
     """Writes the certificate as a PDF; the number of its pages: one, unless the company has very many datasets."""
     lang, case_no = certificate.language, certificate.case_no
-    with drawing(TITLE, certificate.number, certificate.issued_on, foot(certificate.party, case_no), 15 * MM) as sheet:
-        draw_title(sheet, TITLE, "erasure_certificate", lang)
+    below = foot(certificate.party, case_no, lang)
+    with drawing(TITLE, certificate.number, certificate.issued_on, below, 15 * MM, lang) as sheet:
+        draw_title(sheet, TITLE, "erasure_certificate")
         sheet.paragraph(say("certificate", lang), NOTICE_CELL, ("certificate",), "justify", first=NOTICE_CELL.size)
         sheet.skip(5)
         _grid(sheet, certificate, _head(certificate))
         for section in (_scope(certificate), _dates(certificate), _kept(certificate), _claims(certificate)):
-            draw_section(sheet, section, lang, TIGHT)
+            draw_section(sheet, section, TIGHT)
         _grid(sheet, certificate, _proof(certificate))
         sheet.paragraph("以上", NOTICE_CELL, ("以上",), "right")
         return sheet.save(out)
 
 
 def _grid(sheet: Sheet, certificate: Certificate, rows: Sequence[tuple[str, str]]) -> None:
-    draw_grid(sheet, [(_label(key, certificate.language), text) for key, text in rows], certificate.language, GRID, 4)
+    draw_grid(sheet, [(_label(key, certificate.language), text) for key, text in rows], GRID, 4)
 
 
 def _label(key: str, language: Language) -> str:
@@ -197,7 +198,7 @@ def _label(key: str, language: Language) -> str:
 
 
 def _head(of: Certificate) -> list[tuple[str, str]]:
-    issuer = "　".join((of.party.name, of.party.representative)).replace("\n", "　")
+    issuer = "　".join(words(text).ja for text in (of.party.name, of.party.representative)).replace("\n", "　")
     return [("number", of.number), ("case", of.case_no), ("issued", f"{both_days(of.issued_on)}　{issuer}"),
             ("law", f"{of.law_version}、{of.engine_version}")]  # fmt: skip
 

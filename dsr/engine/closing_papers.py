@@ -10,13 +10,16 @@ from typing import Any
 from dsr import law
 from dsr.days import day_of
 from dsr.documents.certificate import Certificate, Covered, Stays, draw_certificate
-from dsr.documents.content import Fact, Frame, Head, Letter, Told
+from dsr.documents.content import Fact, Frame, Head, Letter, Told, Words
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
+from dsr.documents.style import said_day
+from dsr.documents.wordings import say
 from dsr.engine import ordering, papers, plans, releasing
 from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
+from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
 from dsr.plan import Finding
 from dsr.rules import planning
@@ -79,12 +82,18 @@ def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, 
 
 def _frame(hold: Hold, cited: Mapping[str, Any]) -> Frame:
     arrived, right = day_of(hold.case.received_at), law.right(hold.case.right)
-    facts = (Fact("ご請求の受付日", papers.japanese_day(arrived)),
-             Fact("ご請求の種類", f"{right.label}（{right.basis}）"),
-             Fact("ご請求の範囲", papers.scope_text(hold)))  # fmt: skip
+    basis = Words(right.basis, law.in_english(right.basis))
+    told = say("based", right=Words(right.label, right.label_en), basis=basis)
+    facts = (Fact(say("request_received"), said_day(arrived)), Fact(say("right"), told),
+             Fact(say("scope"), papers.scope_text(hold)))  # fmt: skip
     return Frame(hold.case_no, hold.case.right, date.fromisoformat(cited["issued_on"]), papers.party(hold),
                  papers.recipient(hold), hold.request.subject.name, law.version_on(arrived).label, facts,
                  Head(cited["head"]), hold.request.answer.language, papers.number(hold))  # fmt: skip
+
+
+def _label(hold: Hold, dataset: Dataset) -> str:
+    told = papers.label_of(hold.office.inventory, dataset)
+    return f"{told.ja}\n{told.en}" if told.en and hold.request.answer.language == "en" else told.ja
 
 
 def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
@@ -119,7 +128,7 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
     words = papers.officers_words(hold)
     for name, item in inventory.ordered(hold.case.facts["items"]).items():
         dataset = inventory.dataset(name)
-        label, desk = papers.label_of(inventory, dataset), inventory.system_of(dataset).desk
+        label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
         if not item["parts"]:
             unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
             said = law.status_label("not_asked", item["reason"]) if unasked else ""
@@ -152,7 +161,7 @@ def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on:
 def _fired(hold: Hold, cited: Mapping[str, Any]) -> Iterator[Fired]:
     inventory, on = hold.office.inventory, date.fromisoformat(cited["issued_on"])
     for name, parts in (plans.due_parts(hold) or {}).items():
-        label = papers.label_of(inventory, inventory.dataset(name))
+        label = _label(hold, inventory.dataset(name))
         for at in sorted(parts):
             part = hold.case.facts["items"][name]["parts"][at]
             yield Fired(label, part["rule"], date.fromisoformat(part["until"]) + DAY, on, part["records"])
@@ -176,13 +185,13 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
     acting = [one for one in ones if any(part["measure"] in plans.ACTS for part in one.parts)]
     if not acting:
         told = hold.read_json(f"decision/{hold.case.facts['decision']}.investigated.json")
-        label = "、".join(papers.label_of(inventory, one.dataset) for one in ones) or "ご指摘の記載"
+        label = "、".join(_label(hold, one.dataset) for one in ones) or "ご指摘の記載"
         ground = next((item["ground"] for item in hold.case.facts["items"].values() if item["parts"]), "APPI-34-1-TRUE")
         looked = [Investigated(correction.field, told["how"], law.ground(ground).reason("ja"))]
         return correction_refusal(frame, label, ground, looked, statement_to=inventory.company.desk, file_until=until)
     changes, copies, vouchers = [], [], []
     for one in acting:
-        label, new = papers.label_of(inventory, one.dataset), plans.true_value(hold)
+        label, new = _label(hold, one.dataset), plans.true_value(hold)
         fields = "、".join(one.dataset.fields[name].label for name in one.parts[0]["fields"])
         if one.dataset.voucher:
             numbers = record_nos(one.keys, one.dataset.key).to_pylist()
@@ -242,7 +251,7 @@ def _covered(hold: Hold, run: str) -> Iterator[Covered]:
         erased = any(plan.values is None for plan in work)
         numbers = sorted(number for plan in work for number in record_nos(plan.keys, one.dataset.key).to_pylist())
         yield Covered(
-            name, papers.label_of(office.inventory, one.dataset), "erased" if erased else "deidentified",
+            name, _label(hold, one.dataset), "erased" if erased else "deidentified",
             sum(plan.records for plan in work), said["changed"], _finding(finding) if finding else None, looked,
             hold.vault.commit("locators", "\n".join(numbers)), said["absent"], hold.case_no if said["absent"] else "",
             hold.case.facts["datasets"][name]["status"],
@@ -260,7 +269,7 @@ def _stays(hold: Hold) -> Iterator[Stays]:
     for name, item in hold.case.facts["items"].items():
         for at, part in enumerate(item["parts"]):
             if part["until"] and part["rule"] in law.RETENTIONS and at not in gone.get(name, []):
-                label = papers.label_of(hold.office.inventory, hold.office.inventory.dataset(name))
+                label = _label(hold, hold.office.inventory.dataset(name))
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
 
 
