@@ -90,9 +90,10 @@ class Stays:
 class Certificate:
     """Raises CheckFailed, naming dataset and reason, rather than be made of anything not wholly verified.
 
-    ``approved`` and ``run`` are the plan's digest at approval and at the run. ``elsewhere``: findings in places that
-    nobody declared. ``steps``: the numbers of verification passed. ``derived_on``: None where nothing is derived.
-    ``position`` and ``head``: the trail's last event and its tree head at issue. People are accounts, never subjects.
+    ``approved`` and ``run`` are the plan's digest at approval and at the run, ``planned`` its datasets: each is covered
+    once, and no other. ``elsewhere``: findings in places that nobody declared. ``steps``: the numbers of verification
+    passed. ``derived_on``: None where nothing is derived. ``position`` and ``head``: the trail's last event and its
+    tree head at issue. People are accounts, never subjects.
     """
 
     number: str
@@ -103,6 +104,7 @@ class Certificate:
     engine_version: str
     approved: str
     run: str
+    planned: frozenset[str]
     covered: tuple[Covered, ...]
     suppressed_on: date
     derived_on: date | None
@@ -126,6 +128,10 @@ class Certificate:
     def _problems(self) -> Iterator[str]:
         if not sum(one.planned for one in self.covered):
             yield "nothing was planned; there is nothing to certify"
+        if uncovered := self.planned ^ {one.dataset for one in self.covered}:
+            yield f"{min(uncovered)} was planned and is not covered, or the other way round"
+        if len(self.covered) != len(self.planned):
+            yield "a dataset is covered twice"
         if self.approved != self.run:
             yield "the plan that ran is not the one that was approved"
         if not any(one.changed + one.absent for one in self.covered):
