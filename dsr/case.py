@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from dsr.rules import lifecycle
 from dsr.rules.lifecycle import State
+from dsr.suppression import Entry
 
 Phase = Literal["intent", "result"]
 
@@ -33,6 +34,7 @@ class Act:
     facts: Mapping[str, Any] = field(default_factory=dict)
     owes: tuple[tuple[str, str, date], ...] = ()
     done: tuple[str, ...] = ()
+    suppresses: tuple[Entry, ...] = field(default=(), repr=False)
 
 
 EVERYTHING = ("*",)

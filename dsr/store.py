@@ -25,9 +25,11 @@ from sqlmodel import Field, SQLModel
 from dsr import migrations
 from dsr.case import EVERYTHING, Act, Case
 from dsr.database import Database
+from dsr.days import Interval
 from dsr.errors import BadInput, Conflict, DsrError, as_id
 from dsr.log import Event, Tree, TreeHead, canonical, leaf
 from dsr.rules.lifecycle import State
+from dsr.suppression import ANY_TIME, Entry
 
 LEASE_SECONDS = 60.0
 
@@ -79,6 +81,28 @@ class WorkRow(SQLModel, table=True):
     reminded: str = ""
 
 
+class SuppressionRow(SQLModel, table=True):
+    """``starts`` and ``ends`` are UTC instants, ``-`` where open; ``token`` is keyed (``dsr.suppression``)."""
+
+    __tablename__ = "suppression"
+    token: str = Field(primary_key=True)
+    dataset: str = Field(primary_key=True)
+    kind: str
+    reason: str
+    since: str
+    starts: str = Field(primary_key=True)
+    ends: str
+    case_no: str = Field(primary_key=True)
+    lifted: str = ""
+
+
+class StopRow(SQLModel, table=True):
+    __tablename__ = "stop"
+    system: str = Field(primary_key=True)  # ``*`` for all
+    since: str
+    officer: str
+
+
 class OfficerRow(SQLModel, table=True):
     __tablename__ = "officer"
     name: str = Field(primary_key=True)
@@ -106,8 +130,11 @@ class Lease:
 
 
 TRAIL = "trail"
-CASE, EVENT, TREE, WORK, OFFICER = (
-    cast(Any, SQLModel.metadata.tables[name]) for name in ("case", "event", "tree", "work", "officer")
+OFFICE = "office"
+"""Case number under which the office's own acts stand in the log: officers, rounds, stops, lifted entries."""
+CASE, EVENT, TREE, WORK, OFFICER, SUPPRESSION, STOP = (
+    cast(Any, SQLModel.metadata.tables[name])
+    for name in ("case", "event", "tree", "work", "officer", "suppression", "stop")
 )
 
 
@@ -324,6 +351,7 @@ class Store:
                 changed = {"state": case.state.value, "facts": canonical(case.facts)}
                 self._append(connection, lease.case_no, _sealed_with(act, {**row, **changed}), sealed, at, actor)
                 _change_work(connection, lease.case_no, act)
+                _suppress(connection, act.suppresses)
                 connection.execute(
                     update(CASE)
                     .where(CASE.c.case_no == lease.case_no, CASE.c.epoch == lease.epoch)
@@ -422,6 +450,40 @@ class Store:
             found = [_work_of(row) for row in connection.execute(query).mappings()]
         return sorted(found, key=lambda work: (work.due, work.case_no, work.what))  # no database's own order of letters
 
+    # -- what must not come back ---------------------------------------------------------------------------------
+
+    def suppressions(self, tokens: Collection[str] | None = None) -> list[Entry]:
+        query = select(SUPPRESSION).order_by(SUPPRESSION.c.since, SUPPRESSION.c.dataset)
+        if tokens is not None:
+            query = query.where(SUPPRESSION.c.token.in_(sorted(tokens)))
+        with self._read() as connection:
+            return [_entry_of(row) for row in connection.execute(query).mappings()]
+
+    def lift(self, entries: Sequence[Entry], when: datetime, act: Act, at: datetime, actor: str) -> None:
+        """Open entries end there, together with their event."""
+        with self._write() as connection:
+            for entry in entries:
+                which = (SUPPRESSION.c.token == entry.token, SUPPRESSION.c.dataset == entry.dataset,
+                         SUPPRESSION.c.case_no == entry.case_no)  # fmt: skip
+                connection.execute(update(SUPPRESSION).where(*which).values(lifted=when.isoformat()))
+            if not self._recorded(connection, OFFICE, act):
+                self._append(connection, OFFICE, act, b"", at, actor)
+
+    # -- the emergency stop ----------------------------------------------------------------------------------------
+
+    def stops(self) -> dict[str, str]:
+        """System, or ``*`` for all → since when nothing new may start there."""
+        with self._read() as connection:
+            return {row.system: row.since for row in connection.execute(select(STOP))}
+
+    def set_stop(self, system: str, stopped: bool, act: Act, at: datetime, actor: str) -> None:
+        """Safe to call twice; each change stands in the log."""
+        with self._write() as connection:
+            connection.execute(STOP.delete().where(STOP.c.system == system))
+            if stopped:
+                connection.execute(insert(STOP).values(system=system, since=at.isoformat(), officer=actor))
+            self._append(connection, OFFICE, act, b"", at, actor)
+
     # -- officers --------------------------------------------------------------------------------------------
 
     def add_officer(self, name: str, role: str, secret_hash: str) -> None:
@@ -508,6 +570,29 @@ def _change_work(connection: Connection, case_no: str, act: Act) -> None:
     connection.execute(WORK.delete().where(ended))
     for what, who, due in act.owes:
         _owe(connection, Work(case_no, what, who, due))
+
+
+def _suppress(connection: Connection, entries: Sequence[Entry]) -> None:
+    for entry in entries:
+        row = _entry_row(entry)
+        which = [SUPPRESSION.c[name] == row[name] for name in ("token", "dataset", "starts", "case_no")]
+        connection.execute(SUPPRESSION.delete().where(*which))
+        connection.execute(insert(SUPPRESSION).values(**row))
+
+
+def _entry_row(entry: Entry) -> dict[str, str]:
+    edges = {name: edge.astimezone(UTC).isoformat() if edge else ANY_TIME
+             for name, edge in (("starts", entry.interval.start), ("ends", entry.interval.end))}  # fmt: skip
+    return {"token": entry.token, "dataset": entry.dataset, "kind": entry.kind, "reason": entry.reason,
+            "since": entry.since.isoformat(), **edges, "case_no": entry.case_no, "lifted": ""}  # fmt: skip
+
+
+def _entry_of(row: Any) -> Entry:
+    starts, ends = (None if row[n] == ANY_TIME else datetime.fromisoformat(row[n]) for n in ("starts", "ends"))
+    lifted = datetime.fromisoformat(row["lifted"]) if row["lifted"] else None
+    since = datetime.fromisoformat(row["since"])
+    return Entry(row["token"], row["dataset"], row["kind"], row["reason"], since, Interval(starts, ends),
+                 row["case_no"], lifted)  # fmt: skip
 
 
 def _work_of(row: Any) -> Work:

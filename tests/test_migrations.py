@@ -26,6 +26,7 @@ from dsr import migrations
 from dsr.case import Act
 from dsr.errors import BadInput, DsrError
 from dsr.log import root, verify_log
+from dsr.migrations import NEWEST
 from dsr.rules.lifecycle import State
 from dsr.store import Store
 from tests.connector_fixtures import Postgres
@@ -179,7 +180,7 @@ def test_many_processes_upgrade_at_once_and_it_is_done_once(older: Store, store_
     command = [sys.executable, "-c", program, store_url]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     said = sorted(process.communicate()[0].split() for process in running)
-    assert said == [["0001", "0002"], *[["0002", "0002"]] * 3]
+    assert said == [["0001", NEWEST], *[[NEWEST, NEWEST]] * 3]
     assert verify_log(older.ready().events(), kept=older.head()) == []
 
 
@@ -221,7 +222,7 @@ def test_prefects_own_revisions_in_the_same_database_are_left_alone(store_url: s
 
 def _back_to_the_first_release(home: Path) -> None:
     with closing(sqlite3.connect(home / "dsr.db")) as base:
-        base.executescript(f"DROP TABLE tree; DROP TABLE {migrations.VERSION_TABLE};")
+        base.executescript(f"DROP TABLE tree; DROP TABLE suppression; DROP TABLE stop; DROP TABLE {migrations.VERSION_TABLE};")
 
 
 def test_a_home_of_the_first_release_goes_on_where_it_stood(office: Office, tmp_path: Path) -> None:
@@ -233,8 +234,8 @@ def test_a_home_of_the_first_release_goes_on_where_it_stood(office: Office, tmp_
     for command in (["list"], ["show", case], ["decide", case, "--as-proposed"], ["watch"], ["trail", "verify"]):
         status, _, said = office.run(*command)
         assert (status, "dsr upgrade" in said) == (1, True), said
-    assert office.ok("upgrade", officer=None) == {"from": "0001", "to": "0002"}
-    assert office.ok("upgrade", officer=None) == {"from": "0002", "to": "0002"}
+    assert office.ok("upgrade", officer=None) == {"from": "0001", "to": NEWEST}
+    assert office.ok("upgrade", officer=None) == {"from": NEWEST, "to": NEWEST}
     assert shape_of(f"sqlite:///{office.home / 'dsr.db'}") == before
     office.ok("review", case, "--file", str(office.review_of("kaoru", tmp_path)))
     office.ok("decide", case, "--as-proposed")
@@ -253,7 +254,7 @@ def test_two_processes_upgrade_a_home_at_once(office: Office) -> None:
     command = [sys.executable, "-m", "flows.cli", "upgrade", "--json", "--home", str(office.home)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) for _ in range(2)]
     said = sorted(json.loads(process.communicate()[0])["from"] for process in running)
-    assert said == ["0001", "0002"]
+    assert said == ["0001", NEWEST]
     assert office.ok("trail", "verify")["sound"]
 
 
@@ -269,4 +270,4 @@ def test_a_folder_that_is_no_home_is_not_upgraded(tmp_path: Path, office: Office
 def test_metadata_is_ours_alone() -> None:
     """Autogenerate compares all of it: a table of somebody else's would be asked for in every office."""
     assert isinstance(SQLModel.metadata, MetaData)
-    assert set(SQLModel.metadata.tables) == {"case", "event", "tree", "work", "officer"}
+    assert set(SQLModel.metadata.tables) == {"case", "event", "tree", "work", "officer", "suppression", "stop"}

@@ -53,6 +53,9 @@ def test_no_column_of_the_store_can_hold_what_is_the_subjects() -> None:
         "event.sealed", "event.leaf",
         "tree.log", "tree.last", "tree.size", "tree.peaks",
         "work.case_no", "work.what", "work.who", "work.due", "work.reminded",
+        "suppression.token", "suppression.dataset", "suppression.kind", "suppression.reason", "suppression.since",
+        "suppression.starts", "suppression.ends", "suppression.case_no", "suppression.lifted",
+        "stop.system", "stop.since", "stop.officer",
         "officer.name", "officer.role", "officer.secret_hash",
     }  # fmt: skip
 

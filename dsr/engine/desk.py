@@ -17,11 +17,10 @@ from dsr.errors import BadInput, CheckFailed, ConnectorError
 from dsr.rules import clocks, lifecycle, scope
 from dsr.rules.lifecycle import State
 from dsr.rules.scope import Status
-from dsr.store import Work
+from dsr.store import OFFICE, Work
 
 ORIGIN = "dsr/trail"
-OFFICE_LOG = "office"
-"""Case number under which the office's own acts stand in the log: officers, rounds, checkpoints."""
+OFFICE_LOG = OFFICE
 
 
 def standing(office: Office, case: Case) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Oldest first; the last is the one this program reads and writes."""
 FIRST, NEWEST = REVISIONS[0], REVISIONS[-1]
 FIRST_TABLES = frozenset({"case", "event", "work", "officer"})
