@@ -123,6 +123,7 @@ class FieldRule(Shape):
     """One declared column. ``kind`` is a dotted path compared by segment; ``text`` and below it is free text."""
 
     label: str
+    label_en: str = ""
     kind: str = "value"
     mask: tuple[Mask, ...] = ()
     third_party: Literal["unless_subject", "always"] | None = None
@@ -253,6 +254,8 @@ class Dataset(Shape):
     system: str
     name: str
     label: str
+    label_en: str = ""
+    """As ``label_en`` of fields and systems: the gloss of the label, printed where English was asked for."""
     row: int | str | None = None
     chapter: str | None = None
     key: tuple[str, ...]
@@ -337,8 +340,9 @@ class Dataset(Shape):
     @cached_property
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
-        silent = {"label", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"}
-        silent |= {"table", "keep", "alive", "deidentify", "use_stop", "voucher"}
+        words = ["label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"]
+        words += ["table", "keep", "alive", "deidentify", "use_stop", "voucher"]
+        silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
@@ -355,6 +359,7 @@ class System(Shape):
 
     name: str
     label: str
+    label_en: str = ""
     store: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     """sql · lake · http · logs · manual, or a kind that an installed package brings (entry point ``dsr.stores``)."""
     url: str = Field("", repr=False)
@@ -428,6 +433,8 @@ class Inventory(Shape):
     purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
     """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
     partner: dict[str, Partner] = Field(default_factory=dict)
+    english: dict[str, str] = Field(default_factory=dict)
+    """Gloss of any other text of this file that papers print: company, desks, purposes, recipients, sources."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)
