@@ -186,25 +186,20 @@ class Fact:
 class Heading:
     """A column of a section. ``share`` of the measure; the columns without one divide what is left."""
 
-    label: str
-    gloss: str
+    label: Text
     share: float = 0.0
     align: Align = "left"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table of a letter under its own heading; without rows it is not drawn. Cells may hold line breaks.
-
-    ``small``: in the type of a form's remarks.
-    """
+    """A table of a letter under its own heading; ``key`` names it in errors. ``small``: in the type of remarks."""
 
     key: str
-    title: str
-    gloss: str
+    title: Text
     columns: tuple[Heading, ...]
-    rows: tuple[tuple[str, ...], ...] = field(repr=False)
-    note: str = ""
+    rows: tuple[tuple[Text, ...], ...] = field(repr=False)
+    note: Text = ""
     small: bool = False
 
 
@@ -245,24 +240,26 @@ class Frame:
     party: Party
     recipient: Recipient
     subject_name: str = field(repr=False)
-    law_line: str
+    law_line: Text
     facts: tuple[Fact, ...] = ()
     head: Head | None = None
     language: Language = "ja"
     number: str = ""
 
-    def letter(self, kind: str, title: str, paragraphs: tuple[str, ...], sections: tuple[Section, ...],
-               closing: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> Letter:
+    def letter(self, kind: str, title: Text, opening: Text, sections: Iterable[Section],
+               closing: Iterable[Text]) -> Letter:
+        """``closing``: lines without text are left out."""
         return Letter(kind, title, self.case_no, self.issued_on, self.party, self.recipient, self.subject_name,
-                      self.law_line, paragraphs=paragraphs, closing=closing, head=self.head, language=self.language,
-                      facts=(*self.facts, *facts), number=self.number, sections=sections)
+                      self.law_line, paragraphs=(opening,), closing=tuple(line for line in closing if line),
+                      head=self.head, language=self.language, facts=self.facts, number=self.number,
+                      sections=tuple(sections))
 
 
 @dataclass(frozen=True)
 class Told:
     """A processor, joint user or earlier recipient who was told; ``done_on`` is None while the answer is awaited."""
 
-    label: str
+    label: Text
     kind: Literal["processor", "joint", "recipient"]
     done_on: date | None = None
 

@@ -48,6 +48,7 @@ from dsr.documents.wordings import WORDINGS, beside, say
 TOP = 20 * MM
 CONTACT = 60.0  # a row of the last table: it and 以上 stand on one page, none holds 以上 alone
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
+SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 
 
 class Setting(NamedTuple):
@@ -60,7 +61,6 @@ class Setting(NamedTuple):
 
 
 LARGE = Setting(LETTER, NOTICE, NOTICE_SMALL, 12)
-SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 SMALL = Setting(SMALL_TABLE, NOTICE_CELL, NOTICE_TINY, 6)
 LABEL = {"ja": 96.0, "en": 158.0}
 
@@ -202,6 +202,24 @@ def draw_grid(sheet: Sheet, rows: Iterable[tuple[Text, Text]], look: Look = FORM
     sheet.skip(gap)
 
 
+def draw_section(sheet: Sheet, section: Section, setting: Setting = LARGE) -> None:
+    """A table under its heading; without rows it is not drawn."""
+    if not section.rows:
+        return
+    keep = 6 * setting.look.cell.leading  # the head of the table, and what the table itself keeps below it
+    sheet.paragraph(section.title, setting.title, (section.key,), keep=keep, role="H2")
+    shares = [column.share for column in section.columns]
+    rest = (1 - sum(shares)) / max(1, shares.count(0.0))
+    ruled = Ruled(sheet, [MEASURE * (share or rest) for share in shares], [c.align for c in section.columns],
+                  setting.look, (section.key,), [c.label for c in section.columns])
+    for row in section.rows:
+        ruled.row(row)
+    if section.note:
+        sheet.skip(2)
+        sheet.paragraph(section.note, setting.note, (section.key, "note"))
+    sheet.skip(setting.gap)
+
+
 def _heading(sheet: Sheet, key: str) -> None:
     sheet.paragraph(say(key), NOTICE, (key,), keep=50, role="H2")
 
@@ -217,24 +235,6 @@ def _items(sheet: Sheet, items: tuple[Item, ...]) -> None:
         why = listed([part for part in (item.citation, item.reason) if part], "\n", "\n")
         ruled.row([str(number), item.label, item.outcome_label, item.count_text or "―", why or "―"])
     sheet.skip(12)
-
-
-def draw_section(sheet: Sheet, section: Section, setting: Setting = LARGE) -> None:
-    """A table under its heading."""
-    if not section.rows:
-        return
-    sheet.paragraph(Words(section.title, section.gloss), setting.title, (section.key,), keep=50, role="H2")
-    shares = [column.share for column in section.columns]
-    rest = (1 - sum(shares)) / max(1, shares.count(0.0))
-    heads: list[Text] = [Words(column.label, column.gloss) for column in section.columns]
-    ruled = Ruled(sheet, [MEASURE * (share or rest) for share in shares], [c.align for c in section.columns],
-                  setting.look, (section.key,), heads)
-    for row in section.rows:
-        ruled.row(row)
-    if section.note:
-        sheet.skip(2)
-        sheet.paragraph(section.note, setting.note, (section.key, "note"))
-    sheet.skip(setting.gap)
 
 
 def _files(sheet: Sheet, files: tuple[FileLine, ...]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import date
 from importlib.resources import files
 
+from dsr import law
 from dsr.documents.content import Language, Text, Words, words
+from dsr.documents.style import said_day
 
 _FIELDS, _SAYS = re.compile(r"\{[^}]*\}"), re.compile("[A-Za-z]")
 _FILE = files(__package__) / "wordings.toml"
@@ -34,3 +37,13 @@ def say(key: str, **fields: Text | int) -> Words:
     en = {**fields, **{name: field.of("en") for name, field in given.items()}}
     glossed = _SAYS.search(_FIELDS.sub("", told.en)) or any(field.en for field in given.values())
     return Words(told.ja.format(**ja), told.en.format(**en) if glossed else "")
+
+
+def by_law(key: str, **fields: Text | int | date) -> Words:
+    """A fixed wording of ``dsr.law``, each field in its own language. Raises BadInput."""
+    told = {name: said_day(field) if isinstance(field, date) else field for name, field in fields.items()}
+    japanese, english = (
+        {name: field.of(language) if isinstance(field, Words) else field for name, field in told.items()}
+        for language in ("ja", "en")
+    )
+    return Words(law.wording(key, "ja", **japanese), law.wording(key, "en", **english))
