@@ -136,6 +136,10 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
             yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
 
 
+def _worded(key: str) -> Words:
+    return papers.both(lambda lang: law.wording(key, lang))
+
+
 OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
             "keep": "kept_until"}  # fmt: skip
 
@@ -143,9 +147,9 @@ OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_st
 def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: str) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
-        return Stop(label, "alternative_measure", part["records"], on, words=papers.both(lambda lang: law.wording("held_back", lang)))
+        return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
     if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
-        return Stop(label, "alternative_measure", part["records"], on, words=papers.both(lambda lang: law.wording("already_so", lang)))
+        return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
     outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
                      for number in part["purposes"])  # fmt: skip
@@ -220,10 +224,11 @@ def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
     elsewhere = tuple(_finding(found) for found in mine if found["dataset"] not in declared)
     pending = tuple(office.inventory.partner[order["to"]].label for _, order in ordering.open_orders(hold)
                     if order["kind"] != "owner")  # fmt: skip
+    suppressed = date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"])
     return Certificate(
         certificate_no(hold, run), hold.case_no, on, papers.party(hold),
         law.version_on(day_of(hold.case.received_at)).label, f"dsr {version('dsr')}", facts["decided_plan"],
-        facts["decided_plan"], frozenset(_worked_on(hold)), covered, date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"]), on,
+        facts["decided_plan"], frozenset(_worked_on(hold)), covered, suppressed, on,
         (1, 2, 3, 4, 5), "connectors.survey", int(cited["events"]), Head(cited["head"]), facts["decided_by"],
         facts["approved_by"], tuple(sorted(_runners(hold))), elsewhere, tuple(_stays(hold)), pending,
         ("wal",) if any(one.store == "postgresql" for one in covered) else (), hold.request.answer.language,
