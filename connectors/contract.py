@@ -7,20 +7,23 @@ A connector's own test class gives the fixtures of its store and gets the tests:
         def connector(self) -> Connector: ...
 
 All records of the store are made up for the test: ``subject_nos`` and ``neighbour_nos`` together are the dataset.
+A store that writes inherits ``WritingContract``, and gives three fixtures more.
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from dsr.connector import Ask, Connector, Shared
-from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorUnavailable
+from dsr.connector import Ask, Connector, Shared, Writes
+from dsr.errors import ConnectorDrifted, ConnectorError, ConnectorUnavailable, NotAllowed
 from dsr.inventory import Dataset
+from dsr.plan import Plan
 
 LIMIT = 65_536
 STRANGER = "00-nobody-00"
@@ -166,6 +169,122 @@ class ConnectorContract:
         shown += ["".join(traceback.format_exception(caught.value)), repr(caught.value)]
         for text in shown:
             assert not [word for word in (*secrets, *personal) if word in text]
+
+
+@dataclass
+class Told:
+    """Effects in memory: what was said, and how often. ``stopped``: nothing new starts."""
+
+    stopped: bool = False
+    intents: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    results: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+
+    def begun(self, place: str) -> Mapping[str, Any] | None:
+        return None if place in self.results else self.intents.get(place)
+
+    def ended(self, place: str) -> Mapping[str, Any] | None:
+        return self.results.get(place)
+
+    def intend(self, place: str, said: Mapping[str, Any]) -> None:
+        if self.stopped:
+            raise NotAllowed("stopped")
+        self.intents[place] = said
+        self.said.append(f"intent {place}")
+
+    def done(self, place: str, said: Mapping[str, Any]) -> None:
+        assert place in self.intents, "a result without an intent before it"
+        self.results[place] = said
+        self.said.append(f"result {place}")
+
+
+Held = Callable[[], Mapping[str, Any]]
+
+
+class WritingContract(ConnectorContract):
+    """Fixtures to give besides: held, unknown_keys, put."""
+
+    @pytest.fixture
+    def held(self) -> Held:
+        raise NotImplementedError("gives all that the dataset holds now, read by another way: record no. → every byte")
+
+    @pytest.fixture
+    def unknown_keys(self) -> pa.Table:
+        raise NotImplementedError("keys of which the store has no record")
+
+    @pytest.fixture
+    def put(self) -> Mapping[str, Any]:
+        raise NotImplementedError("column → a value that no record holds; no key column")
+
+    def test_exactly_the_subjects_records_go_and_once(
+        self, connector: Connector, dataset: Dataset, ask: Ask, subject_nos: set[str], held: Held
+    ) -> None:
+        assert isinstance(connector, Writes)
+        plan, before, told = plan_of(connector, dataset, ask), held(), Told()
+        assert subject_nos < set(before)
+        (receipt,) = connector.write([plan], told)
+        assert (receipt.planned, receipt.changed, receipt.absent) == (len(subject_nos), len(subject_nos), 0)
+        others = {number: content for number, content in before.items() if number not in subject_nos}
+        assert held() == others
+        once = list(told.said)
+        assert connector.write([plan], told) == [receipt] and told.said == once
+        (again,) = connector.write([plan], Told())
+        assert (again.changed, again.absent) == (0, len(subject_nos))
+        assert held() == others
+
+    def test_values_are_set_in_the_subjects_records_alone(
+        self, connector: Connector, dataset: Dataset, ask: Ask, subject_nos: set[str], held: Held,
+        put: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        assert isinstance(connector, Writes)
+        plan, before = plan_of(connector, dataset, ask, put), held()
+        rows = fetched(connector, dataset, plan.keys)
+        (receipt,) = connector.write([plan], Told())
+        assert (receipt.planned, receipt.changed, receipt.absent) == (len(subject_nos), len(subject_nos), 0)
+        assert all(row[name] != value for row in rows for name, value in put.items())
+        assert fetched(connector, dataset, plan.keys) == [{**row, **put} for row in rows]
+        after = held()
+        assert set(after) == set(before)
+        assert {number for number in after if after[number] != before[number]} == subject_nos
+
+    def test_two_cases_have_each_their_receipt(
+        self, connector: Connector, dataset: Dataset, ask: Ask, subject_nos: set[str], unknown_keys: pa.Table
+    ) -> None:
+        assert isinstance(connector, Writes)
+        plan = plan_of(connector, dataset, ask)
+        other = Plan("DSR-2026-000002", dataset, unknown_keys, "digest")
+        one, two = connector.write([plan, other], Told())
+        assert (one.case_no, one.changed, one.absent) == (plan.case_no, len(subject_nos), 0)
+        assert (two.case_no, two.changed, two.absent) == (other.case_no, 0, unknown_keys.num_rows)
+
+    def test_what_is_stopped_or_away_changes_nothing(
+        self, connector: Connector, unreachable: Connector, dataset: Dataset, ask: Ask, held: Held,
+        secrets: Sequence[str],
+    ) -> None:  # fmt: skip
+        assert isinstance(connector, Writes) and isinstance(unreachable, Writes)
+        plan, before = plan_of(connector, dataset, ask), held()
+        with pytest.raises(NotAllowed):
+            connector.write([plan], Told(stopped=True))
+        with pytest.raises(ConnectorUnavailable) as caught:
+            unreachable.write([plan], Told())
+        assert caught.value.__cause__ is None and caught.value.__context__ is None
+        shown = "".join(traceback.format_exception(caught.value)) + repr(connector)
+        personal = [form for forms in ask.forms.values() for form in forms]
+        personal += [ask.identifier.value] if ask.identifier else []
+        assert not [word for word in (*secrets, *personal) if word in shown]
+        assert held() == before
+
+
+def plan_of(connector: Connector, dataset: Dataset, ask: Ask, put: Mapping[str, Any] | None = None) -> Plan:
+    """All that is located; to go, or to hold ``put``."""
+    keys = located_keys(connector, dataset, [ask])
+    values = pa.table({name: [value] * keys.num_rows for name, value in put.items()}) if put else None
+    return Plan("DSR-2026-000001", dataset, keys, "digest", values)
+
+
+def fetched(connector: Connector, dataset: Dataset, keys: pa.Table) -> list[dict[str, Any]]:
+    rows = [row for batch in connector.fetch(dataset, keys) for row in batch.to_pylist()]
+    return sorted(rows, key=lambda row: repr([row[name] for name in dataset.key]))
 
 
 def located_keys(connector: Connector, dataset: Dataset, asks: Sequence[Ask]) -> pa.Table:

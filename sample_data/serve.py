@@ -20,25 +20,27 @@ FAULTS = ("down", "truncate", "slow", "lie", "timeout_after")
 
 Ticket = dict[str, Any]
 Answer = tuple[int, dict[str, str], Any]
+NOBODY: Answer = 404, {}, {"error": "no such ticket"}
 
 
 class Server:
     """Serving until ``stop()``; ``url`` also stands in ``faults.url`` beside the inventory.
 
     ``fail``: None, or ``down`` (503 always), ``truncate`` (half of a body, then silence), ``slow`` (every answer
-    waits ``delay`` seconds), ``lie`` (a change is answered and not done), ``timeout_after`` (done, and not
-    answered). The environment's SAMPLE_FAIL sets it at the start.
+    waits ``delay`` seconds); of changes, ``lie`` (says 200 and does nothing) and ``timeout_after`` (does it, and never
+    answers). The environment's SAMPLE_FAIL sets it at the start. What changes is in faults/tickets.json at once.
     """
 
     def __init__(self, out: Path, port: int = 0) -> None:
-        self.tickets: list[Ticket] = json.loads((out / "faults" / "tickets.json").read_text(encoding="utf-8"))
+        self._file = out / "faults" / "tickets.json"
+        self.tickets: list[Ticket] = json.loads(self._file.read_text(encoding="utf-8"))
         self.token = (out / "faults.token").read_text(encoding="utf-8").strip()
         self.fail: str | None = os.environ.get("SAMPLE_FAIL") or None
         self.delay = 30.0
         self.stopping = threading.Event()
-        self._place = out / "faults" / "tickets.json"
-        self._done: set[str] = set()
         self._asked = 0
+        self._told: dict[str, tuple[tuple[str, str, bytes], Answer]] = {}
+        """By Idempotency-Key: what was asked, and the answer, which is given again."""
         self._lock = threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
@@ -47,8 +49,8 @@ class Server:
         self._thread.start()
         (out / "faults.url").write_text(self.url + "\n", encoding="utf-8")
 
-    def answer(self, target: str, authorization: str) -> Answer:
-        """Status, headers and JSON body of one GET."""
+    def answer(self, target: str, authorization: str, method: str = "GET", key: str = "", body: bytes = b"") -> Answer:
+        """Status, headers and JSON body. DELETE and PATCH change one ticket, once for each Idempotency-Key."""
         path, query = (
             urlsplit(target).path,
             {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()},
@@ -63,38 +65,52 @@ class Server:
             self._asked += 1
             if self._asked % EVERY == 0:
                 return 429, {"Retry-After": "1"}, {"error": "too many requests"}
+        if method != "GET":
+            with self._lock:
+                return self._once((method, path, body), key)
         if path == "/tickets":
             return _listed(self.tickets, query)
-        found = [ticket for ticket in self.tickets if path == f"/tickets/{ticket['ticket_no']}"]
-        return (200, {}, found[0]) if found else (404, {}, {"error": "no such ticket"})
+        found = self._found(path)
+        return (200, {}, found) if found else NOBODY
 
-    def change(self, method: str, target: str, headers: Any, body: bytes) -> Answer:
-        """DELETE or PATCH of one ticket. An idempotency key that was seen before changes nothing again."""
-        status, told, document = self.answer(target, headers.get("Authorization", ""))
-        if status != 200:
-            return status, told, document
-        with self._lock:
-            ticket_no, key = target.rpartition("/")[2], headers.get("Idempotency-Key", "")
-            if self.fail != "lie" and key not in self._done:
-                self._done.add(key)
-                kept = []
-                for ticket in self.tickets:
-                    if ticket["ticket_no"] != ticket_no:
-                        kept.append(ticket)
-                    elif method == "PATCH":
-                        kept.append({**ticket, **json.loads(body)})
-                self.tickets = kept
-                self._keep()
-        if self.fail == "timeout_after":
-            self.stopping.wait(self.delay)
-        return (204, {}, None) if method == "DELETE" else (200, {}, {"ticket_no": ticket_no})
+    def _found(self, path: str) -> Ticket | None:
+        return next((ticket for ticket in self.tickets if path == f"/tickets/{ticket['ticket_no']}"), None)
 
-    def _keep(self) -> None:
-        """On the disk, whole or not at all: what the server holds is what the file says."""
-        part = self._place.with_suffix(".part")
-        lines = ",\n".join(json.dumps(ticket, ensure_ascii=False) for ticket in self.tickets)
-        part.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-        part.replace(self._place)
+    def _once(self, asked: tuple[str, str, bytes], key: str) -> Answer:
+        if self.fail == "lie":
+            return 200, {}, {"status": "done"}
+        before, answer = self._told.get(key, (asked, None))
+        if before != asked:
+            return 422, {}, {"error": "another request had this Idempotency-Key"}
+        if answer is None:
+            answer = self._change(*asked)
+            if key:
+                self._told[key] = asked, answer
+        return answer
+
+    def _change(self, method: str, path: str, body: bytes) -> Answer:
+        found = self._found(path)
+        if found is None:
+            return NOBODY if path.startswith("/tickets/") else (405, {}, {"error": "one ticket at a time"})
+        if method == "DELETE":
+            self._keep([ticket for ticket in self.tickets if ticket is not found])
+            return 204, {}, None
+        try:
+            changes = json.loads(body)
+        except ValueError:
+            changes = None
+        if not isinstance(changes, dict) or set(changes) - set(found) or "ticket_no" in changes:
+            return 422, {}, {"error": "a JSON object of fields of a ticket"}
+        changed = {**found, **changes}
+        self._keep([changed if ticket is found else ticket for ticket in self.tickets])
+        return 200, {}, changed
+
+    def _keep(self, tickets: list[Ticket]) -> None:
+        beside = self._file.with_suffix(".new")
+        lines = ",\n".join(json.dumps(ticket, ensure_ascii=False) for ticket in tickets)
+        beside.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+        beside.replace(self._file)
+        self.tickets = tickets
 
     def serve_forever(self) -> None:
         """Block until ``stop()`` or Ctrl-C."""
@@ -164,17 +180,14 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if server.fail == "slow":
                 server.stopping.wait(server.delay)
-            self._say(*server.answer(self.path, self.headers.get("Authorization", "")))
-
-        def do_DELETE(self) -> None:
-            self._say(*server.change("DELETE", self.path, self.headers, b""))
-
-        def do_PATCH(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            self._say(*server.change("PATCH", self.path, self.headers, body))
-
-        def _say(self, status: int, headers: dict[str, str], document: Any) -> None:
-            body = b"" if status == 204 else json.dumps(document, ensure_ascii=False).encode()
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            token, key = (self.headers.get(name, "") for name in ("Authorization", "Idempotency-Key"))
+            status, headers, document = server.answer(self.path, token, self.command, key, sent)
+            if server.fail == "timeout_after" and self.command != "GET" and status < 400:
+                server.stopping.wait(server.delay)
+                self.close_connection = True
+                return
+            body = b"" if document is None else json.dumps(document, ensure_ascii=False).encode()
             self.send_response(status)
             for name, value in {
                 **headers,
@@ -189,6 +202,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body[: len(body) // 2] if cut else body)
             except OSError:
                 self.close_connection = True  # the client gave up waiting
+
+        do_DELETE = do_PATCH = do_GET
 
         def log_message(self, format: str, *args: Any) -> None:
             """Quiet: a path holds a line number."""

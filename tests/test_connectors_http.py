@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import httpx
+import pyarrow as pa
 import pytest
 
-from connectors.contract import ConnectorContract, located_keys, record_nos
+from connectors.contract import Held, WritingContract, located_keys, record_nos
 from connectors.stores.http import PATIENCE, HttpStore
 from dsr.connector import Ask, Connector, Drift
 from dsr.errors import (
@@ -66,7 +67,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}"
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
-    def answer(self, path: str, authorization: str) -> Answer:
+    def answer(self, path: str, authorization: str, method: str, body: bytes) -> Answer:
         self.asked.append(path)
         if (told := self.mood(len(self.asked), path)) is not None:
             return told
@@ -79,6 +80,10 @@ class Server:
             more = page + 1 if len(found) > 2 * page + 2 else None
             return 200, {}, {"items": found[2 * page : 2 * page + 2], "next": more, "total": len(found)}
         named = [t for t in self.tickets if t["ticket_no"] == unquote(target.path.removeprefix("/tickets/"))]
+        if named and method == "DELETE":
+            self.tickets.remove(named[0])
+        if named and method == "PATCH":
+            named[0].update(json.loads(body))
         return (200, {}, named[0]) if named else (404, {}, {})
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -86,13 +91,17 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, headers, body = server.answer(self.path, self.headers.get("Authorization", ""))
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                token = self.headers.get("Authorization", "")
+                status, headers, body = server.answer(self.path, token, self.command, sent)
                 raw = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(raw)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(raw)
+
+            do_DELETE = do_PATCH = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
@@ -129,7 +138,7 @@ def tickets(faults: HttpStore) -> Dataset:
 ASK = ask_by("line_no", LINE)
 
 
-class TestHttp(ConnectorContract):
+class TestHttp(WritingContract):
     @pytest.fixture
     def connector(self, faults: HttpStore) -> Connector:
         return faults
@@ -167,6 +176,18 @@ class TestHttp(ConnectorContract):
     @pytest.fixture
     def secrets(self) -> Sequence[str]:
         return (SECRET,)
+
+    @pytest.fixture
+    def held(self, server: Server) -> Held:
+        return lambda: {ticket["ticket_no"]: json.dumps(ticket) for ticket in server.tickets}
+
+    @pytest.fixture
+    def unknown_keys(self) -> pa.Table:
+        return keys_of(ticket_no=["00", "a"])
+
+    @pytest.fixture
+    def put(self) -> Mapping[str, Any]:
+        return {"line_no": "-", "note": "（消去済）"}
 
 
 def locate(faults: HttpStore, tickets: Dataset) -> set[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.pool import NullPool
 
 from connectors.build import connect
-from connectors.contract import ConnectorContract, located_keys, record_nos
+from connectors.contract import Held, WritingContract, located_keys, record_nos
 from connectors.stores.sql import SqlStore
 from dsr.connector import Ask, Connector, Drift
 from dsr.days import Interval
@@ -96,7 +98,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
     return database
 
 
-class TestSql(ConnectorContract):
+class TestSql(WritingContract):
     @pytest.fixture
     def connector(self, make: Make, tmp_path: Path) -> Connector:
         return connector_of(tmp_path, BILLING.format(url=make(TABLE, ROWS)))
@@ -131,6 +133,24 @@ class TestSql(ConnectorContract):
     @pytest.fixture
     def secrets(self) -> Sequence[str]:
         return (SECRET,)
+
+    @pytest.fixture
+    def held(self, connector: SqlStore) -> Held:
+        def rows() -> dict[str, Any]:
+            with create_engine(connector.access.address(), poolclass=NullPool).connect() as base:
+                found = [tuple(row) for row in base.execute(text("SELECT * FROM invoices"))]
+            return {f"{row[0]}|{row[1] or ''}": row for row in found}
+
+        return rows
+
+    @pytest.fixture
+    def unknown_keys(self) -> pa.Table:
+        """Each but one part is somebody's."""
+        return keys_of(invoice_no=[0, 1, 2, 9], part=["1", "", "0", None])
+
+    @pytest.fixture
+    def put(self) -> Mapping[str, Any]:
+        return {"payer": "■", "amount": 0}
 
 
 @pytest.fixture

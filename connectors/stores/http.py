@@ -6,6 +6,7 @@ import logging
 import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -35,6 +36,7 @@ from dsr.plan import Effects, Plan, Receipt
 PATIENCE = 30.0
 """Seconds in all that one answer may make us wait; a server that wants more is asked again by the engine."""
 TIMEOUT = 10.0
+DONE, GONE = frozenset({200, 202, 204}), frozenset({404, 410})
 _NOBODY = "-"
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -73,34 +75,38 @@ class HttpStore(Guarded):
 
     def _get(self, client: httpx.Client, dataset: Dataset, path: str) -> Any:
         """The JSON of an answer, None for "no such record". Raises ConnectorError or what httpx raises."""
+        return self._body(dataset, self._patiently(client, dataset, "GET", path))
+
+    def _patiently(
+        self, client: httpx.Client, dataset: Dataset, method: str, path: str, **sent: Any
+    ) -> httpx.Response:
         waited = 0.0
         while True:
-            answer = client.get(path.removeprefix("/") if path.startswith("/") else path)
+            answer = client.request(method, path.removeprefix("/") if path.startswith("/") else path, **sent)
             told = answer.headers.get("Retry-After")
             if answer.status_code != 429 and not (answer.status_code == 503 and told):
-                return self._body(dataset, answer)
-            waited = self._wait(dataset, answer, waited)
-
-    def _wait(self, dataset: Dataset, answer: httpx.Response, waited: float) -> float:
-        """As long as the server asks; how long in all. Raises ConnectorUnavailable beyond our patience."""
-        pause = _pause(answer.headers.get("Retry-After"))
-        if waited + pause > PATIENCE:
-            raise ConnectorUnavailable(dataset.system, dataset.name, f"status {answer.status_code}", pause)
-        self.access.sleep(pause)
-        return waited + pause
+                return answer
+            pause = _pause(told)
+            if waited + pause > PATIENCE:
+                raise ConnectorUnavailable(dataset.system, dataset.name, f"status {answer.status_code}", pause)
+            self.access.sleep(pause)
+            waited += pause
 
     def _body(self, dataset: Dataset, answer: httpx.Response) -> Any:
-        status = answer.status_code
-        if status == 200:
+        if answer.status_code == 200:
             return answer.json()
-        if status in (404, 410):
+        if answer.status_code in GONE:
             return None
+        raise self._refusal(dataset, answer.status_code)
+
+    @staticmethod
+    def _refusal(dataset: Dataset, status: int) -> ConnectorError:
         kind = ConnectorMisread
-        if status in (401, 403):
+        if status in (401, 403, 405, 409):
             kind = ConnectorRefused  # type: ignore[assignment]
         elif status >= 500 or status == 408:
             kind = ConnectorUnavailable  # type: ignore[assignment]
-        raise kind(dataset.system, dataset.name, f"status {status}")
+        return kind(dataset.system, dataset.name, f"status {status}")
 
     def _pages(self, client: httpx.Client, dataset: Dataset, path: str) -> Iterator[list[dict[str, Any]]]:
         """The records page by page; part of an answer is no answer, so every way to stop early is an error."""
@@ -175,17 +181,21 @@ class HttpStore(Guarded):
         self, client: httpx.Client, dataset: Dataset, keys: Sequence[Mapping[str, Any]]
     ) -> Iterator[dict[str, Any]]:
         for key in keys:
-            values = {"key": key[dataset.key[0]], **key}
-            body = self._get(client, dataset, _filled(dataset.fetch, values))
-            if body is None:
-                continue  # vanished since it was located
-            record = _dig(body, (dataset.page or {}).get("record"))
-            if not isinstance(record, dict):
-                raise ConnectorMisread(dataset.system, dataset.name, "no record where one is declared")
-            if any(str(record.get(name)) != str(key[name]) for name in dataset.key):
-                raise ConnectorMisread(dataset.system, dataset.name, "another record came than was asked for")
-            require_fields(dataset, record)
-            yield record
+            record = self._record(client, dataset, key)
+            if record is not None:  # else it vanished since it was located
+                yield record
+
+    def _record(self, client: httpx.Client, dataset: Dataset, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        body = self._get(client, dataset, _address(dataset, key))
+        if body is None:
+            return None
+        record = _dig(body, (dataset.page or {}).get("record"))
+        if not isinstance(record, dict):
+            raise ConnectorMisread(dataset.system, dataset.name, "no record where one is declared")
+        if any(str(record.get(name)) != str(key[name]) for name in dataset.key):
+            raise ConnectorMisread(dataset.system, dataset.name, "another record came than was asked for")
+        require_fields(dataset, record)
+        return record
 
     @staticmethod
     def _listed(dataset: Dataset, record: Mapping[str, Any]) -> list[str]:
@@ -207,18 +217,10 @@ class HttpStore(Guarded):
     def write(self, plans: Sequence[Plan], effects: Effects) -> list[Receipt]:
         dataset = plans[0].dataset
 
-        def path_of(dataset: Dataset, key: Mapping[str, Any]) -> str:
-            return _filled(dataset.fetch, {**key, "key": key[dataset.key[0]]})
-
         def carry_out() -> Iterator[list[Receipt]]:
             self._require_templates(dataset)
             with self._client() as client:
-                def look(path: str) -> Mapping[str, Any] | None:
-                    body = self._get(client, dataset, path)
-                    found = _dig(body, (dataset.page or {}).get("record"))
-                    return found if isinstance(found, dict) else None
-
-                yield http_write.write(client, plans, effects, look, path_of, self._wait)
+                yield http_write.write(plans, effects, _Records(self, client, dataset))
 
         return next(self._guard(dataset, carry_out))
 
@@ -252,6 +254,31 @@ class HttpStore(Guarded):
             raise BadInput(f"{dataset.id}.fetch", "is no path for one record", "write a path such as /tickets/{key}")
         if missing := needed(dataset) - set(dataset.fields):
             raise ConnectorDrifted(dataset.system, dataset.name, f"field {min(missing)} is missing")
+
+
+@dataclass(frozen=True)
+class _Records:
+    store: HttpStore
+    client: httpx.Client
+    dataset: Dataset
+
+    def look(self, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return self.store._record(self.client, self.dataset, key)
+
+    def ask(
+        self, method: str, key: Mapping[str, Any], headers: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> int:
+        sent = {"headers": headers, **({"json": body} if body is not None else {})}
+        path = _address(self.dataset, key)
+        status = self.store._patiently(self.client, self.dataset, method, path, **sent).status_code
+        if status not in DONE and status not in GONE and status < 500:
+            raise self.store._refusal(self.dataset, status)
+        return status
+
+
+def _address(dataset: Dataset, key: Mapping[str, Any]) -> str:
+    """The path of one record."""
+    return _filled(dataset.fetch, {"key": key[dataset.key[0]], **key})
 
 
 def _path(dataset: Dataset, ask: Ask) -> str:

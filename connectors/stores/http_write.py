@@ -1,104 +1,105 @@
-"""Carries out plans through an HTTP API: one record a request, looked at before it is repeated, counted honestly.
+"""Carries out plans in an HTTP system: each record is looked at, told to go or to change, and looked at again.
 
-DELETE of the record's own path, or PATCH with the columns to set. A request carries an idempotency key, and whatever it
-answers, or does not answer, the record is then looked at: what we saw is what we say (traps.md T05).
+An answer is not believed: what counts is what a GET shows afterwards (traps.md T05). Each request carries an
+``Idempotency-Key`` (draft-ietf-httpapi-idempotency-key-header); a system that knows none is looked at before it is
+asked again, so that a request that was carried out and never answered is not made twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import httpx
 
-from dsr.errors import ConnectorRefused, ConnectorUnavailable
-from dsr.inventory import Dataset
+from connectors.stores.rows import written
+from dsr.errors import ConnectorMisread, ConnectorUnavailable
 from dsr.plan import Effects, Plan, Receipt
-from dsr.rules.redaction import record_nos
 
 PLACE = "records"
-TRIES = 3
-Look = Callable[[str], Mapping[str, Any] | None]
-"""The record at a path as it is now; None where there is none."""
+TURNS = 3
+"""How often one record is asked for, at most."""
+Key = Mapping[str, Any]
+_NO_PATH = frozenset({None, "", ".", ".."})
+"""Parts of a key that would make the path of one record the path of something else."""
 
 
-def write(
-    client: httpx.Client, plans: Sequence[Plan], effects: Effects, look: Look, path_of: Callable[[Dataset, Any], str],
-    wait: Callable[[Dataset, httpx.Response, float], float],
-) -> list[Receipt]:  # fmt: skip
-    """A receipt per plan. ``wait``: how long the server has made us wait so far, after it asked for more."""
-    return [_one(client, plan, effects, look, path_of, wait) for plan in plans]
+class Records(Protocol):
+    """The records of one dataset at their addresses. Raises ConnectorError or what httpx raises."""
+
+    def look(self, key: Key) -> Mapping[str, Any] | None: ...
+
+    def ask(self, method: str, key: Key, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> int:
+        """The status: of success, of a record that is not there, or of a server that failed; no other."""
 
 
-def _one(
-    client: httpx.Client, plan: Plan, effects: Effects, look: Look, path_of: Callable[[Dataset, Any], str],
-    wait: Callable[[Dataset, httpx.Response, float], float],
-) -> Receipt:  # fmt: skip
-    place = f"{PLACE}:{plan.case_no}"
-    if (said := effects.ended(place)) is not None:
-        return Receipt(plan.case_no, plan.dataset.id, plan.records, said["changed"], said["absent"])
-    resumed = effects.begun(place) is not None
-    effects.intend(place, {"planned": plan.records})
-    changed = absent = 0
-    sets = plan.values.to_pylist() if plan.values is not None else [None] * plan.records
-    for key, number, values in zip(plan.keys.to_pylist(), record_nos(plan.keys, plan.dataset.key).to_pylist(), sets,
-                                   strict=True):  # fmt: skip
-        path = path_of(plan.dataset, key)
-        before = look(path)
-        if before is None:
-            changed, absent = changed + resumed, absent + (not resumed)
-        elif values is not None and _has(before, values):
-            changed += 1
-        else:
-            changed += _asked(client, plan, path, number, values, look, wait)
-    effects.done(place, {"changed": changed, "absent": absent})
+def write(plans: Sequence[Plan], effects: Effects, records: Records) -> list[Receipt]:
+    """A receipt per plan; see ``dsr.connector.Writes.write``. Each plan is an effect of its own."""
+    for plan in plans:
+        _require_paths(plan)
+    return [_carry_out(plan, effects, records) for plan in plans]
+
+
+def _require_paths(plan: Plan) -> None:
+    parts = {part for name in plan.dataset.key for part in plan.keys.column(name).to_pylist()}
+    if parts & _NO_PATH:
+        words = "a key is no name in a path; nothing was changed"
+        raise ConnectorMisread(plan.dataset.system, plan.dataset.name, words)
+
+
+def _carry_out(plan: Plan, effects: Effects, records: Records) -> Receipt:
+    place = f"{PLACE}:{plan.case_no}:{'erase' if plan.values is None else 'set'}"
+    said = effects.ended(place)
+    if said is None:
+        values = plan.values.to_pylist() if plan.values is not None else [None] * plan.records
+        wishes = list(zip(plan.keys.select(list(plan.dataset.key)).to_pylist(), values, strict=True))
+        there = [(key, wish) for key, wish in wishes if records.look(key) is not None]
+        # Killed between effect and record: what was there at the intent and is gone now, went by our own hand.
+        known = max(len(there), (effects.begun(place) or {"there": 0})["there"])
+        effects.intend(place, {"planned": plan.records, "there": known})
+        left = sum(not _done(plan, key, wish, records) for key, wish in there)
+        said = {"planned": plan.records, "there": known, "left": left}
+        effects.done(place, said)
+    changed, absent = said["there"] - said["left"], plan.records - said["there"]
     return Receipt(plan.case_no, plan.dataset.id, plan.records, changed, absent)
 
 
-def _has(record: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    return all(name in record and record[name] == value for name, value in values.items())
+def _done(plan: Plan, key: Key, wish: Mapping[str, Any] | None, records: Records) -> bool:
+    """Whether a look shows what was asked for. Twice told "done" and still as it was, it is left for the survey."""
+    believed = 0
+    for turn in range(1, TURNS + 1):
+        body = None if wish is None else _differing(records.look(key), wish)
+        if body == {}:
+            return True
+        headers = {"Idempotency-Key": _idempotency_key(plan, key, believed)}
+        status = 0
+        try:
+            status = records.ask("DELETE" if wish is None else "PATCH", key, headers, body)
+        except httpx.TransportError:  # sent perhaps, and perhaps carried out: only a look can tell
+            if turn == TURNS:
+                raise
+        if not _differs(records.look(key), wish):
+            return True
+        believed += status < 500 and status != 0
+        if believed == 2:
+            return False
+    raise ConnectorUnavailable(plan.dataset.system, plan.dataset.name, f"status {status}, {TURNS} times")
 
 
-def _asked(
-    client: httpx.Client, plan: Plan, path: str, number: str, values: Mapping[str, Any] | None, look: Look,
-    wait: Callable[[Dataset, httpx.Response, float], float],
-) -> bool:  # fmt: skip
-    """Whether the record is gone, or has its new values, after at most ``TRIES`` requests."""
-    dataset, waited = plan.dataset, 0.0
-    headers = {"Idempotency-Key": idempotency_key(plan, number)}
-    for _ in range(TRIES):
-        answer = _send(client, path, headers, values)
-        while answer is not None and answer.status_code in (429, 503):
-            waited = wait(dataset, answer, waited)
-            answer = _send(client, path, headers, values)
-        if answer is not None and answer.status_code in (401, 403, 405, 409):
-            raise ConnectorRefused(dataset.system, dataset.name, f"status {answer.status_code} to a change")
-        now = look(path)
-        if now is None or (values is not None and _has(now, values)):
-            return now is not None or values is None
-        if answer is not None and answer.is_success:
-            return False  # it said yes and did nothing: asking again would hear the same
-    raise ConnectorUnavailable(dataset.system, dataset.name, "does not carry out a change")
+def _differs(record: Mapping[str, Any] | None, wish: Mapping[str, Any] | None) -> bool:
+    """Whether the record is not yet as planned; one that is gone holds nothing."""
+    return record is not None and (wish is None or bool(_differing(record, wish)))
 
 
-def _send(
-    client: httpx.Client, path: str, headers: Mapping[str, str], values: Mapping[str, Any] | None
-) -> httpx.Response | None:
-    """None where no answer came: it may have been done all the same, so it is looked at."""
-    here = path.removeprefix("/")
-    try:
-        if values is None:
-            return client.delete(here, headers=dict(headers))
-        body = json.dumps(values, ensure_ascii=False).encode()
-        return client.patch(here, headers={**headers, "Content-Type": "application/json"}, content=body)
-    except (httpx.TimeoutException, httpx.RemoteProtocolError, httpx.ReadError):
-        return None
+def _differing(record: Mapping[str, Any] | None, wish: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be sent: only what changes, so that a nested field that stays is not written back as text."""
+    return {name: value for name, value in wish.items() if record and written(record[name]) != written(value)}
 
 
-def idempotency_key(plan: Plan, number: str) -> str:
-    """H(case, system, dataset, record, plan, what): the same effect has the same key, in every run (limits.md §10)."""
-    acting = "erase" if plan.values is None else "set"
-    told = "\0".join((plan.case_no, plan.dataset.id, number, plan.digest, acting))
-    return hashlib.sha256(told.encode()).hexdigest()
+def _idempotency_key(plan: Plan, key: Key, believed: int) -> str:
+    """Another one once "done" was answered and was not so: the server would only repeat what it said."""
+    parts = [written(key[name]) for name in plan.dataset.key]
+    told = [plan.case_no, plan.dataset.system, plan.dataset.id, parts, plan.digest, *([believed] if believed else [])]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False).encode()).hexdigest()

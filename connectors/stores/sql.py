@@ -50,7 +50,9 @@ _PG_CODES: tuple[tuple[str, type[ConnectorError], str], ...] = (
     ("42501", ConnectorRefused, "no permission"),
     ("42", ConnectorDrifted, "the statement does not fit the live schema"),
     ("22", ConnectorMisread, "a value cannot be read"),
+    ("23", ConnectorRefused, "a constraint of the database stands in the way"),
     ("25006", ConnectorRefused, "the statement would change data"),
+    ("P0001", ConnectorRefused, "a trigger of the database stands in the way"),
 )
 """By the beginning of SQLSTATE, first match wins; anything else of PostgreSQL is no answer."""
 _SQLITE_CODES: dict[str, tuple[type[ConnectorError], str]] = {
@@ -59,6 +61,7 @@ _SQLITE_CODES: dict[str, tuple[type[ConnectorError], str]] = {
     "SQLITE_NOTADB": (ConnectorMisread, "the file is no database"),
     "SQLITE_AUTH": (ConnectorRefused, "no permission"),
     "SQLITE_PERM": (ConnectorRefused, "no permission"),
+    "SQLITE_CONSTRAINT": (ConnectorRefused, "a constraint of the database stands in the way"),
     "SQLITE_READONLY": (ConnectorRefused, "the statement would change data"),
 }
 _NO_LOGIN = ("authentication failed", "no pg_hba.conf entry", "does not exist", "password", "認証")
@@ -210,7 +213,7 @@ class SqlStore(Guarded):
         dataset = plans[0].dataset
 
         def carry_out() -> Iterator[list[Receipt]]:
-            table = sql_write.table_of(dataset, self._statement(dataset))
+            table = sql_write.table_of(self._statement(dataset), plans)
             engine = sql_write.engine_of(database_url(self.access.address(), f"system.{dataset.system}.url"))
             yield sql_write.write(engine, table, plans, effects)
 
@@ -299,9 +302,7 @@ class SqlStore(Guarded):
     # -- errors ------------------------------------------------------------------------------------------------
 
     def _coded(self, error: Exception) -> tuple[type[ConnectorError], str]:
-        if not isinstance(error, exc.DBAPIError):
-            return super()._coded(error)
-        driver = error.orig
+        driver = error.orig if isinstance(error, exc.DBAPIError) else error
         if isinstance(driver, sqlite3.Error):
             # Without a code it was Python that could not decode the text it was given.
             name = "_".join(getattr(driver, "sqlite_errorname", "").split("_")[:2])
@@ -313,7 +314,7 @@ class SqlStore(Guarded):
         if isinstance(driver, psycopg.OperationalError):
             refused = any(words in str(driver) for words in _NO_LOGIN)
             return (ConnectorRefused, "log-in refused") if refused else (ConnectorUnavailable, "cannot be reached")
-        return ConnectorMisread, "cannot be read"
+        return super()._coded(error)
 
 
 def _keyed(

@@ -55,7 +55,8 @@ class Statement:
     """``place`` is its field in the inventory; ``tables`` and ``columns`` are the lower-case names it speaks of.
 
     ``plain``: one table, filtered row by row, nothing counted or cut; each row of its answer follows from that row
-    alone. ``equal``: of a plain one, the column that must equal a bind, as it is written there.
+    alone. ``equal``: of a plain one, the column that must equal a bind, as it is written there. ``renamed``: lower-case
+    names in its answer that are not the columns of these names.
     """
 
     place: str
@@ -64,6 +65,7 @@ class Statement:
     columns: frozenset[str] = frozenset()
     plain: bool = False
     equal: Mapping[str, str] = field(default_factory=dict, compare=False)
+    renamed: frozenset[str] = frozenset()
 
     @property
     def binds(self) -> frozenset[str]:
@@ -175,7 +177,11 @@ def read_statement(text: str, place: str, dialect: str) -> Statement:
     columns = {column.name.lower() for column in tree.find_all(exp.Column)} - named - {"", "*"}
     plain = _plain(tree)
     equal = {word: column for word, column in _equal(tree) if column.lower() in columns} if plain else {}
-    return Statement(place, statement.parts, frozenset(tables), frozenset(columns), plain, equal)
+    renamed = {
+        alias.alias.lower() for alias in tree.find_all(exp.Alias)
+        if not (isinstance(alias.this, exp.Column) and alias.this.name.lower() == alias.alias.lower())
+    }
+    return Statement(place, statement.parts, frozenset(tables), frozenset(columns), plain, equal, frozenset(renamed))
 
 
 _CLAUSES = frozenset({"expressions", "from", "from_", "where", "order"})
