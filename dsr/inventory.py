@@ -340,8 +340,8 @@ class Dataset(Shape):
     @cached_property
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
-        words = ["label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"]
-        words += ["table", "keep", "alive", "deidentify", "use_stop", "voucher"]
+        words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index",
+                 "table", "keep", "alive", "deidentify", "use_stop", "voucher")  # fmt: skip
         silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -430,11 +430,11 @@ class Inventory(Shape):
     """Published purposes: number → text."""
     recipients: dict[str, str] = Field(default_factory=dict)
     """Processors and others to whom data is given: key → who, and for what work."""
+    english: dict[str, str] = Field(default_factory=dict)
+    """Gloss of any other text of this file that papers print: company, desks, purposes, recipients, sources."""
     purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
     """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
     partner: dict[str, Partner] = Field(default_factory=dict)
-    english: dict[str, str] = Field(default_factory=dict)
-    """Gloss of any other text of this file that papers print: company, desks, purposes, recipients, sources."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)

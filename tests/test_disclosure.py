@@ -13,7 +13,7 @@ import pytest
 from tests.story import Office, datasets_of, oracle, rows_of
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
-        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto")  # fmt: skip
+        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto", "john")  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])

@@ -89,6 +89,7 @@ def test_john_asked_in_english_and_each_of_his_papers_says_everything_twice(
         heads = [i for i, (role, language, _) in enumerate(found) if role in ("H1", "H2", "TH") and language == "ja-JP"]
         lone = {found[i][2] for i in heads if found[i + 1][1] != "en-US"}
         assert lone <= {"", "SHA-256"}, name
+    assert len(pypdfium2.PdfDocument(papers["receipt.pdf"])) == 1
     decision, disclosure = (" ".join(text_of(papers[name]).split()) for name in ("decision.pdf", "disclosure.pdf"))
     for ja, en in (
         ("保有個人データ開示決定通知書（一部開示）", "Notice of Decision on Disclosure of Retained Personal Data (disclosed in part)"),

@@ -215,6 +215,7 @@ class Sheet:
             with self.structure.within("Span", ENGLISH):
                 ragged = "left" if adjust == "justify" else adjust
                 self._flow(drawn.en, small, (*place, "en"), ragged, x + hang, measure - hang, 0, 0, 0)
+            self.skip(3)
 
     def _flow(self, text: str, kind: Type, place: Place, adjust: Adjust, x: float, measure: float, first: float,
               hang: float, keep: float) -> None:
