@@ -285,6 +285,9 @@ def test_a_correction_that_changes_nothing_is_not_announced() -> None:
     with pytest.raises(BadInput, match=r"changes\.0\.new") as refused:
         correction_notice(frame("correction"), [Change("表", "名", NAME, NAME)], [])
     assert NAME not in str(refused.value)
+    for new_number in ("", "INV-1"):
+        with pytest.raises(BadInput, match=r"vouchers\.0\.new_number"):
+            correction_notice(frame("correction"), [], [], vouchers=[Voucher("請求書", "INV-1", "annotated", new_number, DONE)])
 
 
 @pytest.mark.parametrize(("ground", "right", "looked", "field"), [
