@@ -241,7 +241,7 @@ class Look:
         digest = total(marked[whole]) + sum(self._others_of(part, fates))
         tally.digest = (tally.digest + digest) % (1 << 128)
         if not self.canary:
-            self._plant(part, ~fates.gone)
+            self._plant(part, whole)
 
     def _others_of(self, part: Part, fates: _Fates) -> Iterator[int]:
         """Of emptied rows the columns that are not emptied."""
@@ -352,9 +352,10 @@ class Look:
         return dict(sorted(places.items()))
 
     def _chosen(self) -> list[list[str]]:
-        """A few, where something is sought before where nothing is."""
+        """A few, where something is sought; elsewhere only if nothing stays there."""
         wanted = {name for name, targets in self.targets.items() if targets}
-        return sorted(self.plants, key=lambda plant: not self.places[plant[0]].datasets & wanted)[:PLANTS]
+        near = [plant for plant in self.plants if self.places[plant[0]].datasets & wanted]
+        return (near or self.plants)[:PLANTS]
 
     def planted(self) -> tuple[int, int]:
         """How many values must be found, and how many were."""

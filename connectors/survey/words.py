@@ -219,7 +219,7 @@ def _readings(column: pa.Array) -> Iterator[tuple[pa.Array, Places | None]]:
 def _as_texts(column: pa.Array) -> Iterator[tuple[pa.Array, Places | None]]:
     """Bytes in each encoding; the plain ones, most of any log, at once."""
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-        yield column, None
+        yield column.cast(pa.string()), None
         return
     rest = column.to_pylist()
     with suppress(pa.ArrowInvalid):
