@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.survey.marks import Marks, bare, one, total
+from connectors.survey.marks import Marks, one, total
 from connectors.survey.words import PLANT, Needle, Needles, squeeze, tells
 from dsr.inventory import Dataset
 from dsr.plan import Sought
@@ -73,12 +73,15 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = array.cast(pa.timestamp("us", array.type.tz and "UTC"))
     if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
         array = pa.array([raw and raw.decode("utf-8", "backslashreplace") for raw in array.to_pylist()], pa.string())
-    number = pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)
     texts = array.cast(pa.string())
-    return bare(texts) if number else pc.replace_substring_regex(texts, _MOMENT, r"\1 \2\3")
+    if pa.types.is_integer(array.type):
+        return texts
+    moments = pc.replace_substring_regex(texts, _MOMENT, r"\1 \2\3")
+    return pc.replace_substring_regex(moments, _ZEROS, r"\1\2")
 
 
 _MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.0*|(\.\d*[1-9])0*)?(?:Z|\+00(?::?00)?)?$"
+_ZEROS = r"^(-?\d+)(?:\.0*|(\.\d*[1-9])0*)$"
 
 
 def together(columns: Sequence[pa.Array]) -> pa.Array:

@@ -55,12 +55,14 @@ class Judgement:
         targets = self._look.targets.get(name)
         places = self._places_of(name)
         why = list(self._general) + ([] if targets and places else ["no_such_place"])
-        steps: list[dict[str, Any]] = [dict(zip(("step", "sought", "found"), (1, *self._look.planted()), strict=True))]
+        planted, found = self._look.planted()
+        steps: list[dict[str, Any]] = [{"step": 1, "route": "full_scan", "places": len(self._look.places),
+                                        "sought": planted, "found": found}]  # fmt: skip
         if targets:
             left, full = int((targets.gone.rows > 0).sum()), int(targets.full.sum())
             missing = len(targets.emptied.keys) - int((targets.emptied.rows > 0).sum())
-            steps.append({"step": 2, "locators": self._before["of"], "gone": len(targets.gone.keys), "left": left, "emptied": len(targets.emptied.keys),
-                          "not_emptied": full, "missing": missing})  # fmt: skip
+            steps.append({"step": 2, "locators": self._before["of"], "gone": len(targets.gone.keys), "left": left,
+                          "emptied": len(targets.emptied.keys), "not_emptied": full, "missing": missing})  # fmt: skip
             why += [reason for reason, count in (("left", left), ("not_emptied", full), ("vanished", missing)) if count]
         for place in places:
             reasons, more = self._of_place(place)
