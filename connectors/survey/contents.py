@@ -208,52 +208,46 @@ class Numbered:
 
     def __init__(self, numbering: Numbering, record: str, dataset: Dataset) -> None:
         self._numbering, self._record, self._dataset = numbering, record, dataset
-        gone = np.array(sorted(numbering.named["gone"].get(record, ())), np.int64)
-        self._skips = gone - np.arange(len(gone))
+        self._gone, self._emptied = (np.array(sorted(numbering.named[group].get(record, ())), np.int64)
+                                     for group in ("gone", "emptied"))  # fmt: skip
+        self._skips = self._gone - np.arange(len(self._gone))
         """The k-th line that stays was line k + (how many of these are ≤ k)."""
-        self._emptied = numbering.named["emptied"].get(record, set())
         self._wanted = any(told.get(record) for told in numbering.named.values())
         self._passed = 0
 
     def parts(self, lines: Lines, pattern: re.Pattern[str], encoding: str) -> Iterator[Part]:
-        texts = self._keys(lines.raw)
-        if texts is None:
-            yield Part(self._dataset.name, pa.table({"line": lines.raw}), (self._dataset,))
+        raw = lines.raw
+        numbers, places = self._numbers(raw)
+        if not self._wanted and not (places >= 0).any():
+            yield Part(self._dataset.name, pa.table({"line": raw}), (self._dataset,))
             return
-        numbers = [int(text.rpartition(":")[2]) for text in texts.to_pylist()]
-        emptied = np.array([number in self._emptied for number in numbers], np.bool_)
-        for chosen, made in ((~emptied, self._whole), (emptied, self._by_field)):
-            picked = pa.array(chosen)
-            if chosen.any():
-                rows = made(lines.raw.filter(picked), pattern, encoding)
-                yield Part(self._dataset.name, rows, (self._dataset,), keys={self._dataset.id: texts.filter(picked)})
-
-    def _keys(self, raw: pa.Array) -> pa.Array | None:
-        """None where nothing of this file is sought; lines are then only searched and counted."""
-        if not self._wanted and self._numbering.first:
-            return None
-        ordinals = np.arange(1, len(raw) + 1, dtype=np.int64) + self._passed
-        places = np.full(len(raw), -1, np.int64)
-        if not self._numbering.first:
-            places = self._numbering.recognised(self._dataset.id, raw)
-            stays = self._passed + np.cumsum(places < 0)
-            ordinals = stays + np.searchsorted(self._skips, stays, side="right")
-            self._passed = int(stays[-1])
-        else:
-            self._passed += len(raw)
-        texts = pc.binary_join_element_wise(self._record, pa.array(ordinals).cast(pa.string()), ":").to_pylist()
-        gone = self._numbering.gone[self._dataset.id]
+        texts = pc.binary_join_element_wise(self._record, pa.array(numbers).cast(pa.string()), ":").to_pylist()
         for row in np.flatnonzero(places >= 0).tolist():
-            texts[row] = gone[places[row]]
-        if self._numbering.first:
-            self._remember(raw, ordinals)
-        return pa.array(texts, pa.string())
+            texts[row] = self._numbering.gone[self._dataset.id][places[row]]
+        keys, emptied = pa.array(texts, pa.string()), np.isin(numbers, self._emptied) & (places < 0)
+        for chosen, made in ((~emptied, self._whole), (emptied, self._by_field)):
+            if chosen.any():
+                picked = pa.array(chosen)
+                rows = made(raw.filter(picked), pattern, encoding)
+                yield Part(self._dataset.name, rows, (self._dataset,), keys={self._dataset.id: keys.filter(picked)})
 
-    def _remember(self, raw: pa.Array, ordinals: npt.NDArray[np.int64]) -> None:
-        wanted = self._numbering.named["gone"].get(self._record, set())
-        rows = [row for row, number in enumerate(ordinals.tolist()) if number in wanted]
-        for row, mark in zip(rows, self._numbering.marks.cells(raw.take(rows))[:, 0].tolist(), strict=True):
-            self._numbering.seen[f"{self._record}:{ordinals[row]}"] = mark
+    def _numbers(self, raw: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Each line's number when the plan was frozen; its place among the lines that should be gone, -1 for none."""
+        if self._numbering.first:
+            numbers = np.arange(1, len(raw) + 1, dtype=np.int64) + self._passed
+            self._passed += len(raw)
+            self._remember(raw, numbers)
+            return numbers, np.full(len(raw), -1, np.int64)
+        places = self._numbering.recognised(self._dataset.id, raw)
+        stays = self._passed + np.cumsum(places < 0)
+        self._passed = int(stays[-1])
+        return stays + np.searchsorted(self._skips, stays, side="right"), places
+
+    def _remember(self, raw: pa.Array, numbers: npt.NDArray[np.int64]) -> None:
+        rows = np.flatnonzero(np.isin(numbers, self._gone))
+        marks = self._numbering.marks.cells(raw.take(pa.array(rows)))[:, 0].tolist()
+        for number, mark in zip(numbers[rows].tolist(), marks, strict=True):
+            self._numbering.seen[f"{self._record}:{number}"] = mark
 
     @staticmethod
     def _whole(raw: pa.Array, pattern: re.Pattern[str], encoding: str) -> pa.Table:

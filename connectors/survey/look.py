@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.survey.marks import Marks, bare, one, total
+from connectors.survey.marks import Marks, one, total
 from connectors.survey.words import PLANT, Needle, Needles, squeeze, tells
 from dsr.inventory import Dataset
 from dsr.plan import Sought
@@ -73,12 +73,15 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
         array = array.cast(pa.timestamp("us", array.type.tz and "UTC"))
     if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
         array = pa.array([raw and raw.decode("utf-8", "backslashreplace") for raw in array.to_pylist()], pa.string())
-    number = pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)
     texts = array.cast(pa.string())
-    return bare(texts) if number else pc.replace_substring_regex(texts, _MOMENT, r"\1 \2\3")
+    if pa.types.is_integer(array.type):
+        return texts
+    moments = pc.replace_substring_regex(texts, _MOMENT, r"\1 \2\3")
+    return pc.replace_substring_regex(moments, _ZEROS, r"\1\2")
 
 
 _MOMENT = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.0*|(\.\d*[1-9])0*)?(?:Z|\+00(?::?00)?)?$"
+_ZEROS = r"^(-?\d+)(?:\.0*|(\.\d*[1-9])0*)$"
 
 
 def together(columns: Sequence[pa.Array]) -> pa.Array:
@@ -241,7 +244,7 @@ class Look:
         digest = total(marked[whole]) + sum(self._others_of(part, fates))
         tally.digest = (tally.digest + digest) % (1 << 128)
         if not self.canary:
-            self._plant(part, ~fates.gone)
+            self._plant(part, whole)
 
     def _others_of(self, part: Part, fates: _Fates) -> Iterator[int]:
         """Of emptied rows the columns that are not emptied."""
@@ -352,9 +355,10 @@ class Look:
         return dict(sorted(places.items()))
 
     def _chosen(self) -> list[list[str]]:
-        """A few, where something is sought before where nothing is."""
+        """A few, where something is sought; elsewhere only if nothing stays there."""
         wanted = {name for name, targets in self.targets.items() if targets}
-        return sorted(self.plants, key=lambda plant: not self.places[plant[0]].datasets & wanted)[:PLANTS]
+        near = [plant for plant in self.plants if self.places[plant[0]].datasets & wanted]
+        return (near or self.plants)[:PLANTS]
 
     def planted(self) -> tuple[int, int]:
         """How many values must be found, and how many were."""

@@ -210,7 +210,7 @@ _COLUMNS = """
 SELECT a.attname, t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
-_WHOLE = frozenset({"int2", "int4", "int8"})
+_READ_AS = {"int2": pa.int64(), "int4": pa.int64(), "int8": pa.int64(), "bool": pa.bool_()}
 _SPELLED = {"numeric": sql.SQL("trim_scale({})"), "float4": sql.SQL("{} + 0"), "float8": sql.SQL("{} + 0")}
 """How a number is asked for so that 1.50 is 1.5 and -0 is 0."""
 Columns = Sequence[tuple[str, str]]
@@ -261,7 +261,7 @@ def _copied(
 
 
 def _parsed(data: bytes, columns: Columns) -> pa.Table:
-    types = {_named(*column): pa.int64() if column[1] in _WHOLE else pa.string() for column in columns}
+    types = {_named(*column): _READ_AS.get(column[1], pa.string()) for column in columns}
     if not data:
         return pa.table({name: pa.array([], kind) for name, kind in types.items()})
     rows = pc_csv.read_csv(
@@ -269,7 +269,7 @@ def _parsed(data: bytes, columns: Columns) -> pa.Table:
         pc_csv.ReadOptions(column_names=list(types), use_threads=False, block_size=len(data) + 1),
         pc_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         pc_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True,
-                              quoted_strings_can_be_null=False),
+                              quoted_strings_can_be_null=False, true_values=["t"], false_values=["f"]),
     )  # fmt: skip
     for at, (column, type_name) in enumerate(columns):
         if type_name == "bytea":

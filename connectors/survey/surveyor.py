@@ -53,8 +53,8 @@ class Survey:
             return indeterminate(sought, own, "other_plan")
         try:
             return self._reach.plainly(lambda: self._after(sought, own, before))
-        except ConnectorMisread:
-            return indeterminate(sought, own, "unread")
+        except ConnectorMisread as error:
+            return indeterminate(sought, own, "unread", error.detail)
 
     def _look(self, sought: Sequence[Sought], before: Mapping[str, Any] | None) -> Look:
         look = Look(self._datasets, self._marks, sought, self._reach.system.canary, self._reach.meant(), before,

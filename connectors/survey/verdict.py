@@ -20,9 +20,10 @@ RESIDUAL = frozenset({"left", "not_emptied", "hit"})
 Leveled = Callable[[], tuple[Level, dict[str, Any]]]
 
 
-def indeterminate(sought: Sequence[Sought], own: Sequence[str], why: str) -> list[Finding]:
+def indeterminate(sought: Sequence[Sought], own: Sequence[str], why: str, words: str = "") -> list[Finding]:
     """One finding per dataset in which something is sought, none of them good."""
-    return [Finding(name, "indeterminate", None, {"why": [why]}) for name in _names(sought, own)]
+    said = {"why": [why], **({"words": words} if words else {})}
+    return [Finding(name, "indeterminate", None, said) for name in _names(sought, own)]
 
 
 def _names(sought: Sequence[Sought], own: Sequence[str]) -> list[str]:
@@ -54,12 +55,14 @@ class Judgement:
         targets = self._look.targets.get(name)
         places = self._places_of(name)
         why = list(self._general) + ([] if targets and places else ["no_such_place"])
-        steps: list[dict[str, Any]] = [dict(zip(("step", "sought", "found"), (1, *self._look.planted()), strict=True))]
+        planted, found = self._look.planted()
+        steps: list[dict[str, Any]] = [{"step": 1, "route": "full_scan", "places": len(self._look.places),
+                                        "sought": planted, "found": found}]  # fmt: skip
         if targets:
             left, full = int((targets.gone.rows > 0).sum()), int(targets.full.sum())
             missing = len(targets.emptied.keys) - int((targets.emptied.rows > 0).sum())
-            steps.append({"step": 2, "gone": len(targets.gone.keys), "left": left, "emptied": len(targets.emptied.keys),
-                          "not_emptied": full, "missing": missing})  # fmt: skip
+            steps.append({"step": 2, "locators": self._before["of"], "gone": len(targets.gone.keys), "left": left,
+                          "emptied": len(targets.emptied.keys), "not_emptied": full, "missing": missing})  # fmt: skip
             why += [reason for reason, count in (("left", left), ("not_emptied", full), ("vanished", missing)) if count]
         for place in places:
             reasons, more = self._of_place(place)
@@ -87,7 +90,7 @@ class Judgement:
         a0, b0, c0, digest = self._before["places"].get(place, Tally().told())
         a1, b1, c1, now = self._look.places.get(place, Tally()).told()
         fourth = {"step": 4, "place": place, "A0": a0, "B0": b0, "A1": a1, "B1": b1, "C0": c0, "C1": c1,
-                  "same_digest": digest == now}  # fmt: skip
+                  "digest_before": digest, "digest": now}  # fmt: skip
         tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", a1 != a0 - b0 or c1 != c0),
                  ("digest", digest != now))  # fmt: skip
         return [reason for reason, wrong in tests if wrong], [third, fourth]

@@ -74,12 +74,8 @@ class Needle:
         return self._pattern.search(leveled_cell) is not None
 
 
-def needle(case: int, kind: str, form: str) -> Needle | None:
-    """None for a form without a letter."""
-    text = leveled(form).strip()
-    key = _SQUEEZED.sub("", text)
-    if not key:
-        return None
+def needle(case: int, kind: str, text: str, key: str) -> Needle:
+    """Of a leveled form and its squeezed key."""
     if phone := _PHONE.fullmatch(key):
         rest = _GAP.join(phone[1])
         body = rf"(?<![0-9])(?:18[46]{_GAP})?(?:(?:\+|00|010)?{_GAP}81{_GAP}0?|0){_GAP}{rest}(?![0-9])"
@@ -112,10 +108,12 @@ def _of_words(text: str, key: str) -> str:
 def _needles(case: int, forms: Mapping[str, Sequence[str]]) -> Iterator[Needle]:
     """The fewest that find all: 高橋花子様 needs none beside 高橋花子."""
     for kind, written in forms.items():
-        made = {one.key: one for form in written if (one := needle(case, kind, form))}
-        keys = sorted(made, key=len)
-        free = [key for key in keys if not (key[0] + key[-1]).isascii() and len(key) >= SHORT]
-        for key in keys:
+        texts = leveled("\n".join(form.replace("\n", " ") for form in written)).split("\n")
+        keys = {_SQUEEZED.sub("", text): text.strip() for text in texts}
+        made = {one.key: one for key, text in keys.items() if key for one in [needle(case, kind, text, key)]}
+        shortest_first = sorted(made, key=len)
+        free = [key for key in shortest_first if not (key[0] + key[-1]).isascii() and len(key) >= SHORT]
+        for key in shortest_first:
             if not any(shorter in key for shorter in free if shorter != key):
                 yield made[key]
 
@@ -219,7 +217,7 @@ def _readings(column: pa.Array) -> Iterator[tuple[pa.Array, Places | None]]:
 def _as_texts(column: pa.Array) -> Iterator[tuple[pa.Array, Places | None]]:
     """Bytes in each encoding; the plain ones, most of any log, at once."""
     if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-        yield column, None
+        yield column.cast(pa.string()), None
         return
     rest = column.to_pylist()
     with suppress(pa.ArrowInvalid):
