@@ -22,7 +22,7 @@ def told_of(office: Office, person: str) -> tuple[dict[str, set[str]], dict[str,
     told = office.truth["people"][person]
     gone = {name: set(numbers) for name, numbers in told["erased"].items() if name != BOXES and numbers}
     changed: dict[str, set[str]] = {}
-    for kind in ("deidentified", "stopped"):
+    for kind in ("deidentified", "use_stopped"):
         for name, numbers in told.get(kind, {}).items():
             changed.setdefault(name, set()).update(numbers)
     return gone, {name: numbers - gone.get(name, set()) for name, numbers in changed.items() if numbers}
@@ -49,5 +49,8 @@ def _kept_as_truth_says(office: Office, person: str, shown: Any) -> None:
              for name, records in office.truth["people"][person]["kept_on_erasure"].items()}  # fmt: skip
     told = {name: sorted({part["rule"] for part in item["parts"] if part["until"]}) for name, item in shown["items"].items()}
     assert {name: found for name, found in told.items() if found} == {n: r for n, r in rules.items() if r}
+    days = {name: sorted(set(days.values())) for name, days in office.truth["people"][person]["kept_until"].items() if days}
+    told = {name: sorted({part["until"] for part in item["parts"] if part["until"]}) for name, item in shown["items"].items()}
+    assert {name: found for name, found in told.items() if found} == days
     assert all(f["verdict"] == "verified" and f["level"] in ("L1", "L2") for f in shown["findings"])
     assert gzip and json
