@@ -149,7 +149,7 @@ def _refused(outward: Outward) -> Section:
 
 def _why_not(stop: Stop, outcome: str) -> Text:
     if outcome in NONE:
-        return by_law("stop_absence")
+        return stop.words or by_law("stop_absence")
     if outcome in ("not_our_authority", "redirected"):
         return by_law("not_ours", desk=stop.desk) if stop.desk else by_law("not_ours_unnamed")
     if not stop.ground:

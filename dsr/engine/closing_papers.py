@@ -10,13 +10,13 @@ from typing import Any
 from dsr import law
 from dsr.days import day_of
 from dsr.documents.certificate import Certificate, Covered, Measure, Stays, draw_certificate
-from dsr.documents.content import Fact, Frame, Head, Letter, Told, Words, after, listed
+from dsr.documents.content import Fact, Frame, Head, Letter, Text, Told, Words, after, listed
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
 from dsr.documents.style import said_day
 from dsr.documents.wordings import say
-from dsr.engine import ordering, papers, plans, releasing
+from dsr.engine import ordering, papers, plans, releasing, remembering
 from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
@@ -100,7 +100,7 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)
-    if plans.due_parts(hold) is not None:
+    if plans.due_parts(hold):
         first = hold.case.facts["decided_on"]
         return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
                                       promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
@@ -130,7 +130,9 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
         label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
         if not item["parts"]:
             unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
-            said = law.status_label("not_asked", item["reason"]) if unasked else ""
+            said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
+            if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
+                said = papers.erased(day)
             yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk)
         for part in item["parts"]:
             yield _stop(inventory, dataset, label, part, on, words.get(name, ""))

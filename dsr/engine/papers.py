@@ -41,6 +41,7 @@ from dsr.documents.content import (
 from dsr.documents.letter import draw_slip
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
+from dsr.engine import remembering
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System
 from dsr.package import Digested, read_batches
@@ -268,6 +269,8 @@ def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
 def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str]) -> Words:
     if item["outcome"] in ("not_our_authority", "redirected"):
         return _not_ours(hold, dataset) or both(lambda lang: law.wording("not_ours_unnamed", lang))
+    if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, dataset.id)):
+        return erased(day)
     if item["outcome"] in ("not_held", "existence_neutral"):
         return both(lambda lang: law.wording("absence", lang))
     if item["outcome"] in ("not_asked", "out_of_scope"):
@@ -278,6 +281,12 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
         reasons = [Words(law.mark(mark).legend, law.mark(mark).legend_en) for mark in marks]
     words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
     return listed([*([words] if words else []), *reasons], " ", " ")
+
+
+def erased(day: date) -> Words:
+    """In the words of absence, and since when."""
+    said = said_day(day)
+    return both(lambda lang: law.wording("erased", lang, date=said.of(lang)))
 
 
 def _not_ours(hold: Hold, dataset: Dataset) -> Words:
