@@ -555,7 +555,7 @@ def _calls_made(folder: Path, system: str) -> list[tuple[str, str]]:
             word, rest = call.groups()
             names = re.findall(re.escape(str(folder)) + r"([^>\", ]*)", rest)
             if word.startswith("rename"):
-                found.append(("rename", names[-1]))
+                found += [("from", names[0]), ("rename", names[-1])]
             elif word in ("write", "pwrite64", "writev"):
                 line = re.search(r'\[\\"(intent|result)\\", \\"([^\\]*)', rest)
                 found.append((line[1], "/" + line[2]) if line else ("write", names[0]))
@@ -570,13 +570,13 @@ def _calls_recorded(folder: Path, system: str, monkeypatch: pytest.MonkeyPatch) 
     fsync, replacing, intend = os.fsync, os.replace, FileEffects._write
 
     def synced(number: int) -> None:
-        path = str(Path(f"/proc/self/fd/{number}").readlink())
-        found.extend([("write", path.removeprefix(str(folder)))] if ".dsr-" in path else [])
-        found.append(("fsync", path.removeprefix(str(folder))))
+        path = str(Path(f"/proc/self/fd/{number}").readlink()).removeprefix(str(folder))
+        found.extend([("write", path)] if ".dsr-" in path and ("write", path) not in found else [])
+        found.append(("fsync", path))
         fsync(number)
 
     def replaced(old: Path, new: Path) -> None:
-        found.append(("rename", str(new).removeprefix(str(folder))))
+        found.extend((word, str(path).removeprefix(str(folder))) for word, path in (("from", old), ("rename", new)))
         replacing(old, new)
 
     def written(self: FileEffects, phase: str, place: str, said: Any) -> None:
@@ -604,15 +604,13 @@ def test_the_order_of_system_calls_survives_a_power_cut(
         assert places, (call, name, made)
         return places[-1] if last else places[0]
 
-    temp = rf"/{first.parent.name}/\.dsr-[0-9a-f]{{16}}\.part"
     intent, meant = at("intent", re.escape(place)), at("intent", re.escape(place) + ":swap")
     renamed, result = at("rename", re.escape(place)), at("result", re.escape(place) + ":swap")
-    before = [(word, path) for word, path in made[:renamed] if re.fullmatch(temp, path)]
-    written = {path: n for n, (word, path) in enumerate(made) if word == "write" and re.fullmatch(temp, path)}
-    (mine,) = {path for word, path in made[meant:renamed] if word == "fsync" and re.fullmatch(temp, path)}
+    (mine,) = {path for word, path in made[renamed - 1 : renamed] if word == "from"}
+    assert re.fullmatch(rf"/{first.parent.name}/\.dsr-[0-9a-f]{{16}}\.part", mine)
     synced = [n for n, one in enumerate(made) if one == ("fsync", mine)]
-    assert intent < made.index(("fsync", "/effects"), intent) < made.index(("write", mine)) and before
-    assert written[mine] < synced[0] < meant < synced[-1] < renamed
+    assert intent < made.index(("fsync", "/effects"), intent) < made.index(("write", mine))
+    assert at("write", re.escape(mine), last=True) < synced[0] < meant < synced[-1] < renamed
     assert renamed < made.index(("fsync", f"/{first.parent.name}"), renamed) < result < at("result", re.escape(place))
     assert ("fsync", "/effects") in made[meant:renamed]
 
