@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -353,6 +354,8 @@ def write_anew(old: Path, new: Path, touched: Touched, hashed: Hashed, proof: Pr
                 stays = made.filter(pa.array(~gone)) if changed.any() else others
                 if stays.num_rows:
                     writer.write_table(_compact(stays), row_group_size=stays.num_rows)
+            if source.metadata.metadata:
+                writer.add_key_value_metadata(source.metadata.metadata)
 
 
 def _here(rows: Rows, first: int, count: int) -> npt.NDArray[np.bool_]:
@@ -394,46 +397,51 @@ _ENCODINGS = frozenset({"DELTA_BINARY_PACKED", "DELTA_LENGTH_BYTE_ARRAY", "DELTA
 
 
 def form_of(metadata: Any, schema: pa.Schema, changed: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """How a file is written, in the words of ``pyarrow.parquet.ParquetWriter``; a column that is ``changed`` is not
+    """How a file is written, in the words of ``pyarrow.parquet.ParquetWriter``. A column that is ``changed`` is not
     taken for sorted any more."""
+    form: dict[str, Any] = {"store_schema": False}  # the old one is among the key-values
     if not metadata.num_row_groups:
-        return {"store_schema": b"ARROW:schema" in (metadata.metadata or {})}
+        return form
     group = metadata.row_group(0)
     columns = {one.path_in_schema: one for one in map(group.column, range(group.num_columns))}
-    words = [name for name, one in columns.items() if one.has_dictionary_page]
-    encoded = {name: min(_ENCODINGS & set(one.encodings)) for name, one in columns.items()
-               if not one.has_dictionary_page and _ENCODINGS & set(one.encodings)}  # fmt: skip
-    blooms = [name for name, one in columns.items() if getattr(one, "bloom_filter_offset", None) is not None]
-    whole, new = {"INT32", "INT64"}, any(pa.types.is_uint32(t) or getattr(t, "unit", "") == "ns" for t in schema.types)
-    form: dict[str, Any] = {
-        "version": "1.0" if metadata.format_version == "1.0" and not new else "2.6",
+    plain = {name: _ENCODINGS & set(one.encodings) for name, one in columns.items() if not one.has_dictionary_page}
+    old = any(one.physical_type == "INT96" for one in columns.values())
+    fine = [kind for kind in schema.types if kind == pa.uint32() or (getattr(kind, "unit", "") == "ns" and not old)]
+    form |= {
+        "version": "1.0" if metadata.format_version == "1.0" and not fine else "2.6",
         "compression": {name: one.compression.replace("UNCOMPRESSED", "NONE") for name, one in columns.items()},
-        "use_dictionary": words,
+        "use_dictionary": [name for name, one in columns.items() if one.has_dictionary_page],
+        "column_encoding": {name: min(encodings) for name, encodings in plain.items() if encodings} or None,
         "write_statistics": [name for name, one in columns.items() if one.is_stats_set],
         "write_page_index": any(one.has_offset_index for one in columns.values()),
-        "use_deprecated_int96_timestamps": any(one.physical_type == "INT96" for one in columns.values()),
+        "use_deprecated_int96_timestamps": old,
         "store_decimal_as_integer": any(
-            pa.types.is_decimal(part.type) and columns[part.name].physical_type in whole for part in schema
+            pa.types.is_decimal(part.type) and columns[part.name].physical_type.startswith("INT") for part in schema
         ),
-        "store_schema": b"ARROW:schema" in (metadata.metadata or {}),
-        "column_encoding": encoded or None,
     }
+    blooms = [name for name, one in columns.items() if getattr(one, "bloom_filter_offset", None) is not None]
     if blooms:
         form["bloom_filter_options"] = {name: {"ndv": max(1, group.num_rows), "fpp": 0.05} for name in blooms}
-    if group.sorting_columns and not any(
-        metadata.schema.column(one.column_index).path.split(".")[0] in changed for one in group.sorting_columns
-    ):
+    sorted_by = {metadata.schema.column(one.column_index).path.split(".")[0] for one in group.sorting_columns}
+    if sorted_by and not sorted_by & changed:
         form["sorting_columns"] = list(group.sorting_columns)
     return form
 
 
 def _same_form(old: Path, new: Path) -> bool:
-    """Columns with their types, physical and Arrow's, and all key-values; not who created it."""
+    """Columns with their types, Parquet's and Arrow's, and all key-values; not who created it."""
     with pq.ParquetFile(old) as was, pq.ParquetFile(new) as now:
-        return was.schema_arrow.equals(now.schema_arrow, check_metadata=True) and _physical(was) == _physical(now)
+        return was.metadata.metadata == now.metadata.metadata and _types(was) == _types(now)
 
 
-def _physical(opened: Any) -> list[tuple[Any, ...]]:
+def _types(opened: Any) -> list[Any]:
     columns = map(opened.schema.column, range(len(opened.schema)))
-    return [(one.path, one.physical_type, one.length, one.max_definition_level, one.max_repetition_level)
-            for one in columns]  # fmt: skip
+    return [opened.schema_arrow, *(
+        (one.path, one.physical_type, one.max_definition_level, one.max_repetition_level,
+         _USUAL.sub("", str(one.logical_type)).replace("None", ""))
+        for one in columns
+    )]  # fmt: skip
+
+
+_USUAL = re.compile(r", is_from_converted_type=.*(?=\))|Int\(bitWidth=(32|64), isSigned=true\)")
+"""Words of a logical type that add nothing to the physical one, or only say in which of two ways it is written."""
