@@ -76,6 +76,24 @@ def _tickets(sample: Path) -> Iterator[tuple[str, str, Any]]:
         yield "fault_records.tickets", ticket["ticket_no"], tuple(sorted(ticket.items()))
 
 
+LINES = "web_logs.access"
+
+
+def _numbered_as_before(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Where lines were taken out the ones below moved up: they are matched in order, file by file."""
+    files: dict[str, list[tuple[str, Any]]] = {}
+    for number, line in before.items():
+        files.setdefault(number.rpartition(":")[0], []).append((number, line))
+    found: dict[str, Any] = {}
+    for name, lines in files.items():
+        left = [line for number, line in after.items() if number.rpartition(":")[0] == name]
+        for number, line in lines:
+            if left and left[0] == line:
+                found[number] = left.pop(0)
+        found |= {f"{name}:new{at}": line for at, line in enumerate(left)}
+    return found
+
+
 @dataclass(frozen=True)
 class Difference:
     """By dataset: records that are gone, that are new, and that say something else."""
@@ -86,6 +104,7 @@ class Difference:
 
 
 def difference(before: Records, after: Records) -> Difference:
+    after = {**after, LINES: _numbered_as_before(before.get(LINES, {}), after.get(LINES, {}))}
     datasets = sorted({*before, *after})
     gone = {d: set(before.get(d, {})) - set(after.get(d, {})) for d in datasets}
     new = {d: set(after.get(d, {})) - set(before.get(d, {})) for d in datasets}

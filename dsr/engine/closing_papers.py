@@ -100,7 +100,8 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)
-    if plans.due_parts(hold):
+    due = plans.due_parts(hold)
+    if due and all(_part(hold, name, at)["until"] for name, parts in due.items() for at in parts):
         first = hold.case.facts["decided_on"]
         return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
                                       promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
@@ -122,8 +123,19 @@ def certificate_no(hold: Hold, run: str) -> str:
     return f"消-{hold.case_no.removeprefix('DSR-')}-{run}"
 
 
+def _part(hold: Hold, name: str, at: int) -> Mapping[str, Any]:
+    part: Mapping[str, Any] = hold.case.facts["items"][name]["parts"][at]
+    return part
+
+
 def _stops(hold: Hold, on: date) -> Iterator[Stop]:
+    """Of a decision as a whole; once something of it was let go, only of that."""
     inventory = hold.office.inventory
+    if due := plans.due_parts(hold):
+        for name, parts in due.items():
+            records = sum(_part(hold, name, at)["records"] for at in parts)
+            yield Stop(_label(hold, inventory.dataset(name)), "erased", records, on)
+        return
     words = papers.officers_words(hold)
     for name, item in inventory.ordered(hold.case.facts["items"]).items():
         dataset = inventory.dataset(name)
@@ -169,7 +181,7 @@ def _fired(hold: Hold, cited: Mapping[str, Any]) -> Iterator[Fired]:
     for name, parts in (plans.due_parts(hold) or {}).items():
         label = _label(hold, inventory.dataset(name))
         for at in sorted(parts):
-            part = hold.case.facts["items"][name]["parts"][at]
+            part = _part(hold, name, at)
             yield Fired(label, part["rule"], date.fromisoformat(part["until"]) + DAY, on, part["records"])
 
 

@@ -22,7 +22,7 @@ from dsr.engine.fetched import fetched, found_datasets, stage
 from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
 from dsr.journal import Intent
-from dsr.plan import Plan
+from dsr.plan import LINE, Plan, line_marks
 from dsr.rules import correcting, discovery, lifecycle, planning, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.planning import PART, Planned
@@ -149,7 +149,7 @@ def _keyed(hold: Hold, plan: Planned) -> list[Any]:
 
 
 def seal(hold: Hold, here: str, plan: Planned) -> None:
-    for name, table in (("keys", plan.keys), ("values", plan.values)):
+    for name, table in (("keys", _marked(hold, plan)), ("values", plan.values)):
         if table is not None:
             collecting.write_table(hold, f"plan/{here}/{plan.dataset}.{name}.arrow", table)
 
@@ -162,6 +162,15 @@ def seal_again(hold: Hold, number: int) -> None:
     rows = {d.id: _rows(hold, d) for d in found_datasets(hold)}
     for plan in correcting.plan(hold.office.inventory, correction, told["value"], rows).values():
         seal(hold, hold.case.facts["plan_stage"], plan)
+
+
+def _marked(hold: Hold, plan: Planned) -> pa.Table:
+    """A log's lines with what they said: a line's number is only a place, where another may stand by now."""
+    dataset = hold.office.inventory.dataset(plan.dataset)
+    if hold.office.inventory.system_of(dataset).store != "logs":
+        return plan.keys
+    marks = [line_marks(dataset, batch) for batch in fetched(hold, dataset)]
+    return plan.keys.append_column(LINE, pa.chunked_array(marks, pa.string()))
 
 
 @dataclass(frozen=True)
@@ -178,7 +187,7 @@ class Frozen:
         wanted = [at for at, part in enumerate(self.parts)
                   if part["measure"] in measures and (only is None or at in only)]  # fmt: skip
         rows = self.keys.filter(pc.is_in(self.keys.column(PART), pa.array(wanted, self.keys.schema.field(PART).type)))
-        return rows.select(list(self.dataset.key))
+        return rows.select([*self.dataset.key, *([LINE] if LINE in rows.column_names else [])])
 
     def changed(self) -> pa.Table | None:
         """Beside ``of(SETS)``: the columns to set."""

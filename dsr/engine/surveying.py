@@ -123,6 +123,8 @@ def verify(hold: Hold) -> State:
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
         found += hold.office.survey(system).after([sought(hold, system)], seen)
     found = _one_each(hold, found)
+    if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
+        return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
     said = [_said(finding) for finding in found]
     before = [f for f in hold.case.facts.get("findings", []) if f["run"] != run]
     facts = {"findings": [*before, *({**one, "run": run, "on": hold.office.today.isoformat()} for one in said)]}
