@@ -417,7 +417,12 @@ def test_a_row_of_two_owners_stays_and_only_the_askers_fields_are_emptied(tmp_pa
     assert [(p.measure, set(p.fields), p.shared) for p in planned.parts] == [("deidentify", {"name_1", "note"}, True)]
     assert planned.values is not None
     assert planned.values.to_pylist() == [{"name_1": None, "note": f"{STRUCK}様、健太様同居"}]
-    stranger = decided(inventory, {"homes.households": pa.Table.from_pylist([row])})["homes.households"]
+    keyed = written(tmp_path, SHARED.replace('home_no = {label = "世帯番号", kind = "record_no"}', 'home_no = {label = "電話", kind = "user.phone"}'))
+    own = {**row, "home_no": "092-000-1001", "name_1": "", "note": ""}
+    alone = decided(keyed, {"homes.households": pa.Table.from_pylist([own])}, person=hanako)["homes.households"]
+    assert (alone.parts, alone.values) == ((Part("keep", 1, shared=True),), None)  # a key is never emptied
+    marked = written(tmp_path, SHARED.replace('owners = "shared"', 'owners = "shared"\ndeidentify = {note = "-"}'))
+    stranger = decided(marked, {"homes.households": pa.Table.from_pylist([row])})["homes.households"]
     assert (stranger.parts[0].measure, stranger.values, stranger.outcome) == ("keep", None, "alternative_measure")
 
 
