@@ -20,8 +20,10 @@ class Erasure:
     def __init__(self, office: Office, person: str, folder: Path, right: str = "erasure", **more: Any) -> None:
         self.office, self.person, self.folder = office, person, folder / f"{person}.{right}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        request = json.loads((office.sample / f"requests/{person}.json").read_text())
-        request |= {"right": right, "ground": "G-3", **more}
+        ready = office.sample / f"requests/{person}.{right}.json"
+        ready = ready if ready.exists() else office.sample / f"requests/{person}.json"
+        request = {"ground": "G-3", **json.loads(ready.read_text()), "right": right, **more}
+        request["ground"] = request["ground"] or "G-3"
         self.case = str(office.ok("open", self.written("request", request))["case"])
 
     def written(self, name: str, document: Any) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +36,17 @@ def test_what_truth_says_goes_and_every_other_row_is_identical(own_office: Offic
     assert shown["state"] == "dispatching", (shown["findings"], shown["stale"])
     found = difference(before, held(own_office.sample))
     assert found.gone == gone
-    assert found.changed == changed
+    # Who had stopped offers before is stopped still: the record says so already.
+    assert found.changed == {name: left for name, numbers in changed.items()
+                             if (left := {n for n in numbers if not _stopped(before[name][n])})}  # fmt: skip
     assert found.new == {}
     _kept_as_truth_says(own_office, person, shown)
     assert erasure.dispatched() in ("kept", "closed")
+
+
+def _stopped(content: Any) -> bool:
+    """A list entry whose last column says so."""
+    return isinstance(content, tuple) and content[-1] == 1
 
 
 def _kept_as_truth_says(office: Office, person: str, shown: Any) -> None:
@@ -53,4 +58,3 @@ def _kept_as_truth_says(office: Office, person: str, shown: Any) -> None:
     told = {name: sorted({part["until"] for part in item["parts"] if part["until"]}) for name, item in shown["items"].items()}
     assert {name: found for name, found in told.items() if found} == days
     assert all(f["verdict"] == "verified" and f["level"] in ("L1", "L2") for f in shown["findings"])
-    assert gzip and json

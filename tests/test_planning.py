@@ -417,8 +417,54 @@ def test_a_row_of_two_owners_stays_and_only_the_askers_fields_are_emptied(tmp_pa
     assert [(p.measure, set(p.fields), p.shared) for p in planned.parts] == [("deidentify", {"name_1", "note"}, True)]
     assert planned.values is not None
     assert planned.values.to_pylist() == [{"name_1": None, "note": f"{STRUCK}様、健太様同居"}]
-    stranger = decided(inventory, {"homes.households": pa.Table.from_pylist([row])})["homes.households"]
+    keyed = written(tmp_path, SHARED.replace('home_no = {label = "世帯番号", kind = "record_no"}', 'home_no = {label = "電話", kind = "user.phone"}'))
+    own = {**row, "home_no": "092-000-1001", "name_1": "", "note": ""}
+    alone = decided(keyed, {"homes.households": pa.Table.from_pylist([own])}, person=hanako)["homes.households"]
+    assert (alone.parts, alone.values) == ((Part("keep", 1, shared=True),), None)  # a key is never emptied
+    marked = written(tmp_path, SHARED.replace('owners = "shared"', 'owners = "shared"\ndeidentify = {note = "-"}'))
+    stranger = decided(marked, {"homes.households": pa.Table.from_pylist([row])})["homes.households"]
     assert (stranger.parts[0].measure, stranger.values, stranger.outcome) == ("keep", None, "alternative_measure")
+
+
+def test_her_own_record_beside_a_note_that_names_her_goes_whole(inventory: Inventory) -> None:
+    """Of the record that is not hers only the words go, and only they are told."""
+    izumi = Person.compiled(names=("平野 泉",))
+    row = dict.fromkeys(inventory.dataset(INQUIRIES).fields) | {"answer": "済"}
+    rows = [
+        {**row, "inquiry_no": "Q1", "caller_name": "平野 泉", "note": "平野泉様より"},
+        {**row, "inquiry_no": "Q2", "caller_name": "髙橋 花子", "note": "平野泉様が同席"},
+        {**row, "inquiry_no": "Q3", "caller_name": "髙橋 花子", "note": "平野様が同席"},
+    ]
+    named = {INQUIRIES: frozenset({"Q2", "Q3"})}
+    planned = decided(inventory, {INQUIRIES: pa.Table.from_pylist(rows)}, matched_by_mention=named, person=izumi)[INQUIRIES]
+    assert planned.parts == (
+        Part("deidentify", 1, fields=("note",), shared=True), Part("keep", 1, shared=True), Part("erase", 1),
+    )  # fmt: skip
+    assert planned.keys.column(PART).to_pylist() == [2, 0, 1]
+    assert planned.values is not None
+    assert planned.values.to_pylist() == [{"note": f"{STRUCK}様が同席"}]
+    assert planned.outcome == "alternative_measure"  # Q3: an officer must look
+
+
+def test_a_voucher_is_never_changed_so_it_is_kept_whole(company: Path, tmp_path: Path, inventory: Inventory) -> None:
+    """EBOOK: what a rule leaves uncovered of it goes with it and not before."""
+    text = (company / "inventory.toml").read_text()
+    part = 'keep = [{rule = "TAX59-7Y", from = "stored_on", fields = ["document"]}]\nvoucher = true'
+    changed = written(tmp_path, text.replace('keep = [{rule = "TAX59-7Y", from = "stored_on"}]\nvoucher = true', part))
+    box = "archives_backups.paper_boxes"
+    row = {**dict.fromkeys(changed.dataset(box).fields), "box_no": "B", "item_no": 1, "name": "x", "stored_on": "2020-04-15"}
+    rows = {box: pa.Table.from_pylist([row])}
+    assert told(decided(changed, rows))[box] == told(decided(inventory, rows))[box] == [("keep", "TAX59-7Y", "2028-05-31")]
+    loose = written(tmp_path, text.replace('keep = [{rule = "TAX59-7Y", from = "stored_on"}]\nvoucher = true', part.replace("true", "false")))
+    assert told(decided(loose, rows))[box] == [("deidentify", "TAX59-7Y", "2028-05-31")]
+
+
+def test_a_number_that_is_not_there_connects_nothing(inventory: Inventory) -> None:
+    """A live contract without a customer no. keeps no record alive that has none either."""
+    rows = life("2012-04-01", None, "2016-01-05")
+    for name in (CONTRACTS, CONSENTS):
+        rows[name] = pa.Table.from_pylist([{**row, "customer_no": None} for row in rows[name].to_pylist()])
+    assert told(decided(inventory, rows))[CONSENTS] == ERASE
 
 
 def test_a_dataset_without_purposes_stops_the_plan_and_names_itself(tmp_path: Path) -> None:
@@ -532,6 +578,16 @@ def test_a_contract_lives_up_to_its_last_day(ended: str, lives: bool, inventory:
     """A day to come, nines and a blank are no end."""
     found = told(decided(inventory, life("2012-04-01", ended, "2012-05-05"), "2026-06-10"))
     assert found[CUSTOMERS] == ([("refuse", None, None)] if lives else ERASE)
+
+
+def test_an_ended_contract_lives_while_a_declared_condition_holds(company: Path, tmp_path: Path) -> None:
+    """Equipment that was not brought back yet: either word is enough."""
+    text = (company / "inventory.toml").read_text()
+    also = written(tmp_path, text.replace('alive = {until = "ended_on",', 'alive = {when = "service = 1", until = "ended_on",'))
+    rows = life("2012-04-01", "2016-01-31", "2016-01-05")
+    for service, expected in ((1, [("refuse", None, None)]), (2, ERASE)):
+        contracts = pa.Table.from_pylist([{**row, "service": service} for row in rows[CONTRACTS].to_pylist()])
+        assert told(decided(also, {**rows, CONTRACTS: contracts}))[CUSTOMERS] == expected
 
 
 def test_systems_that_are_not_ours_are_never_planned(inventory: Inventory) -> None:

@@ -29,7 +29,6 @@ from dsr.rules.striking import Words, struck
 __all__ = ["HOLD", "PART", "Part", "Planned", "commitment", "needed_columns", "order_of", "plan"]
 HOLD = "HOLD"
 
-
 Weights = tuple[str | None, str | None]
 NOTHING: Weights = (None, None)
 WEIGHS: Mapping[str, Weights] = {
@@ -170,10 +169,11 @@ STEPS_OF: Mapping[str, Sequence[Step]] = {
 
 
 def _own_words(case: _Case, sorting: Sorting, mask: Mask) -> Taken:
-    if (mask & sorting.left).any():
-        changes = struck(case.words, sorting.dataset, sorting.table)
-        measure = "deidentify" if changes else "keep"
-        yield mask, Part(measure, fields=tuple(changes), shared=True), changes
+    mask = mask & sorting.left
+    if mask.any():
+        changes = struck(case.words, sorting.dataset, sorting.table.filter(pa.array(mask)))
+        part = Part("deidentify" if changes else "keep", fields=tuple(changes), shared=True)
+        yield mask, part, {name: sorting.spread(name, mask, values) for name, values in changes.items()}
 
 
 # -- around the plan -----------------------------------------------------------------------------------------------

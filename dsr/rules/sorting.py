@@ -84,6 +84,11 @@ class Sorting:
             return self.none()
         return mask_of(pc.is_in(record_nos(self.table, self.dataset.key), pa.array(sorted(names), pa.string())))
 
+    def spread(self, name: str, mask: Mask, values: pa.Array) -> pa.Array:
+        """The whole column, with ``values`` in the records of ``mask``."""
+        column = _plain(self.table.column(name))
+        return pc.replace_with_mask(column, pa.array(mask), values.cast(column.type))
+
     def take(self, mask: Mask, part: Part, changes: Changes) -> None:
         """Records of ``mask`` that no earlier step took. Where all ``changes`` are made already, they only stay."""
         mask = mask & self.left
@@ -132,6 +137,8 @@ def _plain(column: Any) -> pa.Array:
 
 def _same(one: pa.Array, other: pa.Array) -> pa.Array:
     """Equal, or both empty."""
+    if pa.types.is_null(one.type):
+        return pc.is_null(other)
     return pc.or_(pc.fill_null(pc.equal(one, other), False), pc.and_(pc.is_null(one), pc.is_null(other)))
 
 
