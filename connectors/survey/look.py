@@ -298,12 +298,19 @@ class Look:
             column = one(part.rows.column(name))
             number = name.endswith(NUMBER) or _is_number(column.type)
             base = name.split("#")[0]
-            for row, needle in self._standing(column, number):
-                self._hit(part, fates, row, base, needle, number)
+            for rows, needle in self._standing(column, number):
+                planned = fates.gone[rows]
+                if planned.any():
+                    self.hits["planned", needle.case, part.place, needle.kind] += int(planned.sum())
+                for row in rows[~planned].tolist():
+                    self._hit(part, fates, row, base, needle, number)
+                if not part.beside:
+                    self._since.add(needle)
 
-    def _standing(self, column: pa.Array, number: bool) -> Iterator[tuple[int, Needle]]:
+    def _standing(self, column: pa.Array, number: bool) -> Iterator[tuple[npt.NDArray[np.int64], Needle]]:
+        """A needle, and the rows in which it stands."""
         if number:
-            yield from self.needles.numbers(column)
+            yield from ((np.array([row]), needle) for row, needle in self.needles.numbers(column))
             return
         coded = _distinct(column)
         if coded is None:
@@ -316,7 +323,7 @@ class Look:
         ordered = places[order]
         for value, needle in found:
             first, last = np.searchsorted(ordered, [value, value + 1])
-            yield from ((row, needle) for row in order[first:last].tolist())
+            yield order[first:last], needle
 
     def _hit(self, part: Part, fates: _Fates, row: int, column: str, needle: Needle, number: bool) -> None:
         if needle.case == PLANT:
@@ -325,15 +332,13 @@ class Look:
         where = self._where(part, fates, row, column, needle, number)
         if where is not None:
             self.hits[where, needle.case, part.place, needle.kind] += 1
-        if not part.beside:
-            self._since.add(needle)
 
     def _where(
         self, part: Part, fates: _Fates, row: int, column: str, needle: Needle, number: bool
     ) -> Where | None:
         if part.beside:
             return None if needle in self._since else "elsewhere" if tells(needle, column, number, {}) else "bystander"
-        if fates.gone[row] or column.lower() in fates.emptied.get(row, ()):
+        if column.lower() in fates.emptied.get(row, ()):
             return "planned"
         if self._is_kept(fates, row, needle.case):
             return "held"
