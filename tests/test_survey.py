@@ -8,6 +8,8 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -522,6 +524,41 @@ def test_postgresql_is_read_by_its_own_catalog(grown: Company, made: str, filled
     assert look.verdicts() == dict.fromkeys(GONE, "verified")
     grown.run(*filled.split("; "))
     assert look.verdicts()["crm.far.held" if "far" in made else "crm.held"] == "residual"
+
+
+TYPED = """
+[system.crm]
+label = "顧客"
+store = "sql"
+url = "env:CRM_URL"
+[system.crm.dataset.offers]
+label = "案内"
+key = ["at"]
+by = "customer_no"
+locate = "SELECT at FROM offers WHERE customer_no = :customer_no"
+fetch = "SELECT * FROM offers WHERE at IN :keys"
+fields = {{at = "時", price = "額", rate = "率", active = "有効", image = "図"}}
+"""
+NOON = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("column", "old", "other"), [
+    ("price", Decimal("12.50"), "0"), ("rate", 1.0, "0.5"), ("active", True, "false"), ("image", b"C0001234", "''"),
+])  # fmt: skip
+def test_values_are_compared_however_postgresql_and_a_driver_write_them(grown: Company, column: str, old: Any, other: str) -> None:
+    grown.run(
+        "CREATE TABLE offers (at timestamptz, price numeric(9, 2), rate float8, active bool, image bytea)",
+        "INSERT INTO offers VALUES ('2026-05-01 21:30:00+09', 12.50, 1, true, 'C0001234'), ('2026-05-02 00:00:00+09', 1.50, '-0', NULL, '')",
+    )
+    wanted = sought({}, {"crm.offers": {"at": [NOON], column: [old]}}, {"crm.offers": {"at": [NOON]}}, {"member_id": ["M0007777"]})
+    look = grown.looking(wanted, document=TYPED).first()
+    assert look.after()["crm.offers"].said["cases"][CASE]["not_emptied"] == 1
+    grown.run(f"UPDATE offers SET {column} = {other} WHERE at = '{NOON.isoformat()}'")
+    assert look.verdicts() == {"crm.offers": "verified"}
+    grown.run("ALTER TABLE offers ALTER price TYPE numeric(12, 4)", "UPDATE offers SET rate = 0 WHERE rate = '-0'")
+    assert look.verdicts() == {"crm.offers": "verified"}, "the same values, written otherwise"
+    grown.run("UPDATE offers SET image = NULL WHERE image = ''")
+    assert look.verdicts() == {"crm.offers": "indeterminate"}
 
 
 def test_a_partitioned_table_is_one_place(grown: Company) -> None:
