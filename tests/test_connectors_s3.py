@@ -153,6 +153,22 @@ def test_an_object_that_was_replaced_while_it_was_read_is_asked_again(
         list(connector.locate(calls, [ask_by("line_no", LINE)]))
 
 
+def test_an_object_written_anew_within_the_second_is_another_version(bucket: Bucket, calls: Dataset) -> None:
+    """Its time is told in seconds, and its size and its footer may stay: its ETag tells."""
+    connector = bucket.connector()
+    before = connector._shelf.files(calls)
+    assert connector._shelf.unchanged(before)
+    path = bucket.folder / "lake" / "calls-2026-05.parquet"
+    raw = bytearray(path.read_bytes())
+    raw[8] ^= 1
+    path.write_bytes(raw)
+    bucket.filled()
+    after = connector._shelf.files(calls)
+    assert not connector._shelf.unchanged(before) and connector._shelf.unchanged(after)
+    assert [(file.size, file.footer) for file in before] == [(file.size, file.footer) for file in after]
+    assert [a.identity == b.identity for a, b in zip(before, after, strict=True)] == [True, False]
+
+
 def test_a_damaged_object_is_named(bucket: Bucket, calls: Dataset) -> None:
     path = bucket.folder / "lake" / "calls-2026-05.parquet"
     path.write_bytes(path.read_bytes()[:-20])
