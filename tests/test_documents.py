@@ -27,7 +27,7 @@ from dsr.documents.kinsoku import NOT_FIRST, NOT_LAST, break_lines
 from dsr.documents.letter import draw_letter, draw_slip
 from dsr.documents.letters import FIXED, FONTS, GOTHIC, MINCHO, UndrawableLetter, face, width
 from dsr.documents.packing import packed
-from dsr.documents.rows import draw_rows
+from dsr.documents.rows import draw_rows, pages_asked
 from dsr.documents.sheet import drawing
 from dsr.documents.style import era_day
 from dsr.errors import CheckFailed
@@ -464,6 +464,15 @@ def test_running_text_that_would_stand_in_a_thin_column_becomes_cards() -> None:
     row = (*(f"{i}-{'0' * 19}" for i in range(4)), "電波の調査を手配した。" * 30)
     text = miner(drawn(book(table(row, row, row, row, columns=columns))))
     assert text.count("項目3") == 4 and "4 / 4" in text
+
+
+@pytest.mark.parametrize(("columns", "long"), [(4, 1), (18, 3), (18, 12), (2, 90)])
+def test_a_table_s_pages_are_told_before_it_is_drawn(columns: int, long: int) -> None:
+    """Side by side, stacked, as cards and as notes: rows alone say nothing of pages."""
+    rows = [tuple(f"{r}の値" + "みなと" * (long if i else 1) for i in range(columns)) for r in range(150)]
+    made = table(*rows, columns=tuple(c.Column(f"k{i}", f"項目{i}", wide=long == 90) for i in range(columns)))
+    alone = len(pages(drawn(book(made)))) - len(pages(drawn(book())))
+    assert alone == pytest.approx(pages_asked(made), rel=0.05, abs=1.5)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

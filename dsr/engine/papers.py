@@ -39,6 +39,7 @@ from dsr.documents.content import (
     listed,
 )
 from dsr.documents.letter import draw_slip
+from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
 from dsr.engine.office import Hold
@@ -62,8 +63,11 @@ CHAPTERS: tuple[tuple[str, frozenset[int]], ...] = (
 )
 """Part, rows of the record of processing (estate.md); what fits none stands in the last."""
 
-BOOK_ROWS = 9_000
-"""About 300 pages; beyond it the longest tables become a monthly summary that names their CSV (documents.md §5)."""
+BOOK_PAGES = 280
+"""Of tables, in a book of about 300; beyond it the longest become a monthly summary that names their CSV
+(documents.md §5)."""
+ROWS_OF_A_PAGE = 45
+"""At most: nothing longer than the whole book is laid out to be counted."""
 
 
 def both(said: Callable[[Language], str]) -> Words:
@@ -373,13 +377,22 @@ def in_volumes(hold: Hold) -> list[Dataset]:
 
 
 def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
-    """The longest tables, until the rest fits."""
-    rows = {d.id: int(hold.case.facts["drafts"][d.id]["rows"]) for d in shown}
+    """The tables of the most pages, until the rest fits."""
+    pages = {dataset.id: _least_pages(hold, dataset) for dataset in shown}
     out: set[str] = set()
-    for name in sorted(rows, key=lambda name: -rows[name]):
-        if sum(count for other, count in rows.items() if other not in out) > BOOK_ROWS:
+    for name in sorted(pages, key=lambda name: -pages[name]):
+        if sum(count for other, count in pages.items() if other not in out) > BOOK_PAGES:
             out.add(name)
     return frozenset(out)
+
+
+def _least_pages(hold: Hold, dataset: Dataset) -> float:
+    least = int(hold.case.facts["drafts"][dataset.id]["rows"]) / ROWS_OF_A_PAGE
+    return least if least > BOOK_PAGES else pages_of(hold, dataset)
+
+
+def pages_of(hold: Hold, dataset: Dataset) -> float:
+    return pages_asked(_table(hold, dataset), hold.request.answer.language)
 
 
 RUNNING = ("text", "url", "address")
