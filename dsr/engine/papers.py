@@ -436,12 +436,13 @@ def _figure(kind: str, text: str) -> str:
     """Yen with separators, minus as △; days by the Japanese calendar (pdf.md §5); anything else as stored."""
     if kind.split(".")[0] in DATED or kind == "user.born_on":
         return _era(text)
-    if kind.split(".")[0] != "amount" or not text.lstrip("-").isdigit():
+    if kind.split(".")[0] != "amount" or not re.fullmatch(_WHOLE, text):
         return text
     return ("△" if text.startswith("-") else "") + f"{abs(int(text)):,}"
 
 
 DATED = ("day", "instant")
+_WHOLE = "^-?[0-9]{1,60}$"  # what a sum of 76 digits holds a thousand million million times
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\+09:00)?)?")
 
 
@@ -491,10 +492,10 @@ def _by_month(dataset: Dataset, batch: pa.RecordBatch, sums: Sequence[str]) -> I
     told = {"month": month, "rows": pa.array([1] * count, pa.int64())}
     for name in sums:
         text = batch.column(name)
-        told[name] = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), text, "0").cast(pa.int64())
+        told[name] = pc.if_else(pc.match_substring_regex(text, _WHOLE), text, "0").cast(pa.decimal256(76))
     summed = pa.table(told).group_by("month").aggregate([(name, "sum") for name in ("rows", *sums)]).to_pylist()
     for row in summed:
-        yield row["month"] or "", [row["rows_sum"], *(row[f"{name}_sum"] for name in sums)]
+        yield row["month"] or "", [row["rows_sum"], *(int(row[f"{name}_sum"]) for name in sums)]
 
 
 def _era_month(month: str) -> Text:
