@@ -207,7 +207,8 @@ def test_it_answers_as_the_same_files_on_disk_do(bucket: Bucket, calls: Dataset)
 
 
 @pytest.mark.parametrize("address", ["http://lake/calls", "s3:///calls", "s3://lake/calls?verify=no", "lake/calls",
-                                     "s3://lake/calls?scheme=ftp", "s3://[lake/calls"])
+                                     "s3://lake/calls?scheme=ftp", "s3://[lake/calls",
+                                     "s3://minato-reader:a/b@lake/calls", "s3://minato-reader:12/b@lake/calls"])
 def test_an_address_that_is_no_bucket_is_named_and_not_repeated(bucket: Bucket, calls: Dataset, address: str) -> None:
     connector = connector_of(bucket.folder, IN_BUCKET, environment={"LAKE_URL": address})
     with pytest.raises(BadInput, match=r"system\.call_history\.url") as caught:

@@ -481,6 +481,14 @@ def test_a_table_that_hands_over_other_than_it_states_is_refused(count: int) -> 
         drawn(book(table(("1", "a"), ("2", "b"), count=count)))
 
 
+def test_what_a_part_says_beside_its_tables_opens_no_page_alone() -> None:
+    for count in range(20, 60):
+        made = table(*((str(i), "行") for i in range(count)))
+        said = c.Chapter("02", "ご契約", "", (made,), ("利用者登録：該当なし",))
+        text = pages(drawn(replace(book(), chapters=(said,))))
+        assert "ご契約" in next(page for page in text if "該当なし" in page).split("該当なし")[0], count
+
+
 def test_a_table_of_no_rows_says_so() -> None:
     assert "0 件です" in miner(drawn(book(table())))
 

@@ -163,12 +163,13 @@ def _bucket(access: Access) -> tuple[Any, str]:
     try:
         address = urlsplit(access.address())
         said = dict(parse_qsl(address.query))
-        if address.scheme == "s3" and address.hostname and set(said) <= {"endpoint_override", "scheme", "region"}:
+        known = set(said) <= {"endpoint_override", "scheme", "region"}
+        if address.scheme == "s3" and address.hostname and address.port is None and known:
             root = f"{address.netloc.rpartition('@')[2]}/{address.path.strip('/')}".rstrip("/")
             return fs.S3FileSystem(**_reached(access, address, said)), root
     except (ValueError, pa.ArrowException):  # their words quote it
         pass
-    fix = "write s3://bucket/prefix (may end ?endpoint_override=…&scheme=…&region=…); for files here leave it out"
+    fix = "write s3://bucket/prefix (may end ?endpoint_override=…&scheme=…&region=…; / in a secret: %2F), or none"
     raise BadInput(f"system.{access.system.name}.url", "is no place of a lake", fix)
 
 
