@@ -29,7 +29,7 @@ _ALONE = text(
     " pg_advisory_xact_lock(44500)"
 )
 FAILURES: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("SQLITE_FULL", "53100"), "the disk is full; free space and run the command again"),
+    (("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"), "the disk is full; free space and run the command again"),
     (("SQLITE_BUSY", "55P03"),
      f"another process keeps it to itself, for {PATIENCE:.0f} s now; look what it does, then run again"),
     (("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "42501"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
@@ -20,7 +21,7 @@ from dsr.rules.redaction import MASKING, RECORD_NO
 SCHEMA_VERSION = 1
 RECORD_NO_LABEL, MASKING_LABEL = "記録番号", "マスキング"
 _LINES = 8_192
-_FORMULA = r"^[=+\-@\t\r].+"
+_FORMULA = r"(?s)^[=+\-@＝＋－＠\t\r\n].+"
 _NUMBER = r"^[+-]?[0-9][0-9,]*(\.[0-9]+)?$"
 
 
@@ -101,12 +102,15 @@ def _harmless(column: pa.Array) -> pa.Array:
     return pc.if_else(runs, pc.binary_join_element_wise("'", column, ""), column)
 
 
-def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], out: Sink) -> None:
-    """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list; ``types`` says what they are."""
+def write_json(
+    dataset: Dataset, label: str, types: Mapping[str, str], batches: Iterable[pa.RecordBatch], out: Sink
+) -> None:
+    """The same rows: ``_record_no``, the fields by their keys, ``_masking`` as a list; ``types`` says what they are,
+    ``zone`` where a datetime without an offset is meant."""
     columns = {name: rule.label for name, rule in dataset.fields.items()}
-    types = {name: json_type(rule) for name, rule in dataset.fields.items()}
     numbers = frozenset(name for name, kind in types.items() if kind == "integer")
-    head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns, "types": types}
+    head = {"schema_version": SCHEMA_VERSION, "dataset": dataset.id, "label": label, "columns": columns, "types": types,
+            "zone": "Asia/Tokyo"}  # fmt: skip
     out.write(orjson.dumps(head)[:-1] + b',"rows":[')
     separator = b"\n"
     for batch in batches:
@@ -117,13 +121,31 @@ def write_json(dataset: Dataset, label: str, batches: Iterable[pa.RecordBatch], 
 
 
 def json_type(rule: FieldRule) -> str:
-    """What a value is where it is not masked; instants without an offset are Japan's."""
+    """What a value is meant to be where it is not masked."""
     return TYPES.get(rule.kind.split(".")[0], "date" if rule.kind == "user.born_on" else "text")
 
 
 TYPES = {"amount": "integer", "duration": "integer", "count": "integer", "number": "integer", "day": "date",
          "instant": "datetime"}  # fmt: skip
 _INTEGER = r"^-?(0|[1-9][0-9]{0,14})$"  # what every reader of JSON keeps exact
+_DATE, _TIME = r"\d{4}-\d\d-\d\d", r"\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?"
+_WRITTEN = {"integer": _INTEGER, "date": rf"^{_DATE}$", "datetime": rf"^{_DATE}[T ]{_TIME}$"}
+
+
+def types_of(dataset: Dataset, batches: Iterable[pa.RecordBatch]) -> dict[str, str]:
+    """Of each field what it is meant to be, and text where a value neither masked nor empty is not (S59.5.17)."""
+    types = {name: json_type(rule) for name, rule in dataset.fields.items()}
+    for batch in batches:
+        for name, kind in types.items():
+            if kind != "text" and not _all_are(kind, batch.column(name), batch.column(MASKING), name):
+                types[name] = "text"
+    return types
+
+
+def _all_are(kind: str, column: pa.Array, masking: pa.Array, name: str) -> bool:
+    fits = pc.or_(pc.equal(column, ""), pc.match_substring_regex(column, _WRITTEN[kind]))
+    masked = pc.match_substring_regex(masking, f"(^|;){re.escape(name)}:")
+    return bool(pc.all(pc.or_(fits, masked), min_count=0).as_py())
 
 
 def _json_lines(rows: pa.RecordBatch, numbers: frozenset[str]) -> bytes:
@@ -183,5 +205,6 @@ def read_batches(source: BinaryIO) -> Iterator[pa.RecordBatch]:
 
 
 __all__ = [
-    "MASKING", "RECORD_NO", "Digested", "headers", "json_type", "manifest", "read_batches", "write_csv", "write_json",
+    "MASKING", "RECORD_NO", "Digested", "headers", "json_type", "manifest", "read_batches", "types_of", "write_csv",
+    "write_json",
 ]

@@ -60,7 +60,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "awaiting_cure": ("本人確認に補正が必要です。", "The proof needs a cure."),
     "blocked": (
-        "確認できないシステムがあります。理由は dsr show {case}。復旧後に dsr collect {case} で続きから再開します。",
+        "未確認のシステムがあります。理由は dsr show {case}。復旧・回答の後 dsr collect {case} で再開します。",
         "A system could not be reached; see dsr show {case}. Run dsr collect {case} again to go on from there.",
     ),
     "review": ("担当者の確認が必要です: dsr review {case}", "An officer must read: dsr review {case}"),
@@ -388,7 +388,21 @@ def _collect(arguments: Arguments) -> int:
             ended: dict[str, State | Exception] = {numbers[0]: process.collect(office, numbers[0])}
         else:
             ended = process.collect_together(office, numbers)
+        for case_no, state in ended.items():
+            if state is State.BLOCKED:
+                _waits(arguments, office, case_no)
     return _collected(arguments, ended)
+
+
+def _waits(arguments: Arguments, office: Office, case_no: str) -> None:
+    """Whom the case waits for: the people who search the systems that only people can search."""
+    for work in office.store.work(case_no):
+        order, _, system = work.what.partition(":")
+        if order == "search_order":
+            label, commands = office.inventory.system[system].label, f"dsr order {case_no} {system}"
+            words = (f"担当者の検索を待っています（期限 {work.due}）。依頼書", f"a person searches, due {work.due}")
+            then = f"dsr answer {case_no} {system} --file ANSWER.json"
+            print(f"  {label}: {words[not _japanese(arguments)]}: {commands} → {then}", file=sys.stderr)
 
 
 def _collected(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
@@ -484,11 +498,13 @@ def _preview(arguments: Arguments) -> None:
 
 def _dispatch(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        _next(
-            arguments,
-            arguments.case,
-            fulfilling.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch")),
-        )
+        state = fulfilling.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch"))
+        _next(arguments, arguments.case, state)
+        if state is State.REVIEW:
+            unread = reviewing.left_over(office, arguments.case)["unread"]
+            said = (f"交付を記録しました。未確認の記載 {unread} 件は、確認して再交付するまで残ります",
+                    f"the sending is recorded; {unread} unread notes are left for a second delivery")
+            print(f"  {said[not _japanese(arguments)]}", file=sys.stderr)
 
 
 def _withdraw(arguments: Arguments) -> None:

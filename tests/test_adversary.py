@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dsr.names.person import Person
+from dsr.rules import redaction
 from tests.story import Office, rows_of
 
 PROOF = {"method": "post", "documents": [{"type": "drivers_licence", "last_digits": "12", "seen_on": "2026-11-04",
@@ -412,3 +414,12 @@ def test_a_name_no_font_has_is_received_all_the_same(company: Company) -> None:
     case = collected(office, haruka(name="محمد 遥"))
     shown = office.ok("show", case)
     assert (shown["documents"], "acknowledge" in {w["what"] for w in shown["work"]}) == ([], True)
+
+
+@pytest.mark.parametrize(("text", "spans"), [
+    ("お客様より電話。お客さまの声", []), ("同様の申し出。仕様を皆様に", []), ("池田様とお客様", ["池田"]),
+    ("来客池田 光様", ["来客池田 光"]), ("健一様", ["健一"]),
+])  # fmt: skip
+def test_words_that_only_end_in_an_honorific_are_not_proposed(text: str, spans: list[str]) -> None:
+    found = redaction.propose_spans(text, [], Person.compiled(names=["髙橋 花子"]))
+    assert [text[start:end] for start, end in found] == spans

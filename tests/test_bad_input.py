@@ -20,9 +20,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from connectors.stores.faults import Guarded
 from dsr import database, vault
+from dsr.errors import DsrError
 from sample_data.serve import Server, serve
 from tests.story import Office, oracle
 
@@ -878,6 +880,14 @@ def test_a_full_disk_under_the_store_opens_no_half_case(
     assert len(rows) == len(people)
     assert {row["linked_to"] for row in rows} == {None}
     assert desk.ok("trail", "verify")["sound"]
+
+
+def test_a_disk_with_no_room_for_a_byte_is_said_to_be_full() -> None:
+    """SQLite cannot even make the file by which readers and writers meet, and on a full tmpfs calls that this."""
+    said = sqlite3.OperationalError("disk I/O error")
+    said.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    with pytest.raises(DsrError, match="the disk is full"), database._said():
+        raise OperationalError("PRAGMA journal_mode=WAL", None, said)
 
 
 def test_a_full_disk_under_the_folder_leaves_no_preview(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

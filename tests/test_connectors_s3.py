@@ -153,6 +153,22 @@ def test_an_object_that_was_replaced_while_it_was_read_is_asked_again(
         list(connector.locate(calls, [ask_by("line_no", LINE)]))
 
 
+def test_an_object_written_anew_within_the_second_is_another_version(bucket: Bucket, calls: Dataset) -> None:
+    """Its time is told in seconds, and its size and its footer may stay: its ETag tells."""
+    connector = bucket.connector()
+    before = connector._shelf.files(calls)
+    assert connector._shelf.unchanged(before)
+    path = bucket.folder / "lake" / "calls-2026-05.parquet"
+    raw = bytearray(path.read_bytes())
+    raw[8] ^= 1
+    path.write_bytes(raw)
+    bucket.filled()
+    after = connector._shelf.files(calls)
+    assert not connector._shelf.unchanged(before) and connector._shelf.unchanged(after)
+    assert [(file.size, file.footer) for file in before] == [(file.size, file.footer) for file in after]
+    assert [a.identity == b.identity for a, b in zip(before, after, strict=True)] == [True, False]
+
+
 def test_a_damaged_object_is_named(bucket: Bucket, calls: Dataset) -> None:
     path = bucket.folder / "lake" / "calls-2026-05.parquet"
     path.write_bytes(path.read_bytes()[:-20])
@@ -191,7 +207,8 @@ def test_it_answers_as_the_same_files_on_disk_do(bucket: Bucket, calls: Dataset)
 
 
 @pytest.mark.parametrize("address", ["http://lake/calls", "s3:///calls", "s3://lake/calls?verify=no", "lake/calls",
-                                     "s3://lake/calls?scheme=ftp", "s3://[lake/calls"])
+                                     "s3://lake/calls?scheme=ftp", "s3://[lake/calls",
+                                     "s3://minato-reader:a/b@lake/calls", "s3://minato-reader:12/b@lake/calls"])
 def test_an_address_that_is_no_bucket_is_named_and_not_repeated(bucket: Bucket, calls: Dataset, address: str) -> None:
     connector = connector_of(bucket.folder, IN_BUCKET, environment={"LAKE_URL": address})
     with pytest.raises(BadInput, match=r"system\.call_history\.url") as caught:

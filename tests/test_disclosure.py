@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_an_unread_note_is_not_released_and_the_case_cannot_close(office: Office
     )
     sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
-    assert office.ok("dispatch", case, "--file", str(sent))["state"] == "review"
+    _, told, errors = office.run("dispatch", case, "--file", str(sent))
+    assert told["state"] == "review" and re.search(r"交付を記録しました。未確認の記載 [1-9]\d* 件は", errors)
     office.ok("review", case, "--file", str(office.review_of("hanako", tmp_path)))
     office.ok("decide", case, "--as-proposed")
     office.ok("approve", case, officer="shonin-1")

@@ -27,7 +27,7 @@ from dsr.documents.kinsoku import NOT_FIRST, NOT_LAST, break_lines
 from dsr.documents.letter import draw_letter, draw_slip
 from dsr.documents.letters import FIXED, FONTS, GOTHIC, MINCHO, UndrawableLetter, face, width
 from dsr.documents.packing import packed
-from dsr.documents.rows import draw_rows
+from dsr.documents.rows import draw_rows, pages_asked
 from dsr.documents.sheet import drawing
 from dsr.documents.style import era_day
 from dsr.errors import CheckFailed
@@ -466,10 +466,27 @@ def test_running_text_that_would_stand_in_a_thin_column_becomes_cards() -> None:
     assert text.count("項目3") == 4 and "4 / 4" in text
 
 
+@pytest.mark.parametrize(("columns", "long"), [(4, 1), (18, 3), (18, 12), (2, 90)])
+def test_a_table_s_pages_are_told_before_it_is_drawn(columns: int, long: int) -> None:
+    """Side by side, stacked, as cards and as notes: rows alone say nothing of pages."""
+    rows = [tuple(f"{r}の値" + "みなと" * (long if i else 1) for i in range(columns)) for r in range(150)]
+    made = table(*rows, columns=tuple(c.Column(f"k{i}", f"項目{i}", wide=long == 90) for i in range(columns)))
+    alone = len(pages(drawn(book(made)))) - len(pages(drawn(book())))
+    assert alone == pytest.approx(pages_asked(made), rel=0.05, abs=1.5)
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_a_table_that_hands_over_other_than_it_states_is_refused(count: int) -> None:
     with pytest.raises(CheckFailed, match=r"billing\.invoices: .* were stated"):
         drawn(book(table(("1", "a"), ("2", "b"), count=count)))
+
+
+def test_what_a_part_says_beside_its_tables_opens_no_page_alone() -> None:
+    for count in range(20, 60):
+        made = table(*((str(i), "行") for i in range(count)))
+        said = c.Chapter("02", "ご契約", "", (made,), ("利用者登録：該当なし",))
+        text = pages(drawn(replace(book(), chapters=(said,))))
+        assert "ご契約" in next(page for page in text if "該当なし" in page).split("該当なし")[0], count
 
 
 def test_a_table_of_no_rows_says_so() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import sqlite3
 import tomllib
 from collections.abc import Callable
@@ -375,6 +376,30 @@ def test_kinds_are_guessed_by_name_and_by_the_look_of_values(
     found = guess(column, family, values)
     assert (found.kind, found.form) == (kind, form)
     assert not any(str(value) in found.why for value in values if value not in (None, " ", "1", "x"))
+
+
+@pytest.mark.parametrize(("column", "asked"), [
+    ("written_by", True), ("受付担当", True), ("staff_cd", False), ("body_type", False), ("user_agent", False)])  # fmt: skip
+def test_a_column_of_staff_is_asked_about(column: str, asked: bool) -> None:
+    found = guess(column, "text", ["佐藤"])
+    assert (found.kind, "要確認" in found.why) == ("value", asked)
+
+
+@pytest.mark.parametrize(("street", "whole"), [("福岡県福岡市中央区天神1-1", "福岡県福岡市中央区天神1-1"),
+                                               ("天神1-1", "福岡県福岡市中央区天神1-1")])  # fmt: skip
+def test_an_address_is_joined_of_its_parts_unless_it_is_whole(street: str, whole: str, tmp_path: Path) -> None:
+    base = sqlite3.connect(tmp_path / "a.db")
+    base.execute("CREATE TABLE party (id INTEGER PRIMARY KEY, full_nm TEXT, pref TEXT, city TEXT, addr TEXT, bldg TEXT)")
+    base.execute("INSERT INTO party VALUES (1, '池田 光', '福岡県', '福岡市中央区', ?, '灯台ビル')", [street])
+    base.commit()
+    base.close()
+    _, _, system = drafted(f"sqlite:///{tmp_path / 'a.db'}", tmp_path / "draft")
+    sql = system.dataset["party"].ways[0].locate
+    joined = re.search(r"(COALESCE.*?) AS dsr_address", sql)
+    base = sqlite3.connect(tmp_path / "a.db")
+    told = base.execute(f"SELECT {joined[1]} FROM party").fetchone()[0]
+    base.close()
+    assert told == f"{whole}灯台ビル"
 
 
 def test_a_time_column_with_one_day_that_is_none_is_not_taken_for_at(tmp_path: Path) -> None:

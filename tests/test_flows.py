@@ -224,6 +224,14 @@ def test_a_package_that_the_gate_stops_fails_the_run_and_tells_nothing_of_the_va
     assert number.encode() not in prefect.database.read_bytes()
 
 
+def test_a_blocked_case_names_whom_it_waits_for(office: Office) -> None:
+    case = office.open("kenta")
+    office.ok("prove", case, "--file", str(office.sample / "requests/kenta.proof.json"))
+    status, _, errors = office.run("collect", case)
+    system = next(work["what"] for work in office.ok("show", case)["work"] if work["what"].startswith("search_order:"))[13:]
+    assert status == 3 and f"dsr order {case} {system} → dsr answer {case} {system}" in errors
+
+
 # -- a system that does not answer ----------------------------------------------------------------------------------------
 
 

@@ -132,7 +132,7 @@ def test_a_new_file_is_scanned_until_the_next_build(lake: Lake) -> None:
 
 
 def test_a_changed_file_is_scanned_until_the_next_build(lake: Lake) -> None:
-    """Also one that kept its size and its time: its footer tells."""
+    """Also one that kept its size and its time."""
     path = lake.folder / "lake" / "calls-1.parquet"
     before = path.stat()
     month(lake.folder, "1", [PEOPLE[7], RARE])  # the rare call has moved by one row; everything else is as before
@@ -140,6 +140,33 @@ def test_a_changed_file_is_scanned_until_the_next_build(lake: Lake) -> None:
     assert lake.groups(RARE)["calls-1.parquet"] is None
     assert lake.ids(RARE) == [1021, 2020] and lake.agrees()
     assert lake.build() == (1, 1, 0) and lake.groups(RARE)["calls-1.parquet"] == (2,) and lake.agrees()
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_file_whose_size_time_and_footer_are_as_before_is_scanned_too(lake: Lake, in_place: bool) -> None:
+    """A person moves between row groups whose least and greatest number stay: nothing but the identity tells."""
+    mover = "092-300-0008"
+
+    def moved_to(group: int) -> tuple[int, str]:
+        numbers = ["092-000-0000", *[f"092-300-{n:04d}" for n in range(8)], "092-999-9999"] * 20
+        numbers[4::10] = ["092-300-0009"] * 20
+        numbers[group * 10 + 4] = mover
+        month(lake.folder, "3", line_no=numbers)
+        file = lake.store._shelf.files(lake.calls)[2]
+        return file.size, file.footer
+
+    path, other = lake.folder / "lake" / "calls-3.parquet", lake.folder / "another"
+    was, before = moved_to(3), path.stat()
+    lake.build()
+    assert lake.groups(mover)["calls-3.parquet"] == (3,) and 3034 in lake.ids(mover)
+    if not in_place:
+        path.rename(other)
+    assert moved_to(7) == was
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert lake.groups(mover)["calls-3.parquet"] is None
+    assert 3074 in lake.ids(mover) and 3034 not in lake.ids(mover) and lake.agrees()
+    assert lake.build() == (1, 2, 0) and lake.groups(mover)["calls-3.parquet"] == (7,) and lake.agrees()
 
 
 def test_a_file_touched_only_is_scanned_too(lake: Lake) -> None:

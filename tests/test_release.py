@@ -6,6 +6,7 @@ Each is planted twice: once with a masked value, once with another of the same f
 from __future__ import annotations
 
 import base64
+import csv
 import gzip
 import hashlib
 import io
@@ -26,7 +27,7 @@ from dsr.documents.sheet import drawing
 from dsr.documents.style import BODY, CELL
 from dsr.inventory import Dataset
 from dsr.names.person import Person
-from dsr.package import write_csv, write_json
+from dsr.package import types_of, write_csv, write_json
 from dsr.release import rows
 from dsr.release.finding import KINDS, Finding
 from dsr.release.forbidden import Column, Forbidden
@@ -634,7 +635,7 @@ def written(kind: str, change: Change = lambda rows: None, dataset: Dataset = CA
     change(listed)
     out = io.BytesIO()
     batch = pa.Table.from_pylist(listed, schema=shown.schema).combine_chunks().to_batches()
-    write_csv(dataset, batch, out) if kind == "csv" else write_json(dataset, "通話", batch, out)
+    write_csv(dataset, batch, out) if kind == "csv" else write_json(dataset, "通話", types_of(dataset, batch), batch, out)
     return out.getvalue()
 
 
@@ -649,12 +650,53 @@ KINDS_OF_FILE = ("csv", "json")
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_FILE)
-@pytest.mark.parametrize("number", ["110", "12-3", "0120444444", "+81 3 1234 5678", "１２３４５", "'=1", "-"])
+@pytest.mark.parametrize("number", ["110", "12-3", "0120444444", "+81 3 1234 5678", "１２３４５", "'=1", "-", "=\n1+1", "＝1+1", "'＠x", "\n=1"])
 def test_whatever_is_stored_passes_as_the_engine_masks_it(number: str, kind: str) -> None:
     for level in ("m", "f"):
         columns = {**ROWS.to_pydict(), "to": [number] * 5, "level": [level] * 5, "account": [number] * 5}
         stored = pa.record_batch({name: pa.array(column) for name, column in columns.items()})
         assert checked(kind, written(kind, stored=stored), stored=stored) == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "=\n1+1", "-\n1", "\n=1", "＝1+1", "＋1+1", "－1+1", "＠SUM(1)", "-1 円"])
+def test_no_cell_runs_as_a_formula(text: str) -> None:
+    stored = pa.record_batch({**ROWS.to_pydict(), "level": [text, "-5", "f", "1=1", "-"]})
+    told = list(csv.DictReader(io.StringIO(written("csv", stored=stored).decode("utf-8-sig"))))
+    assert [row["明細"] for row in told] == [f"'{text}", "-5", "f", "-"]
+
+
+PAID = Dataset.model_validate({
+    "system": "bills", "name": "paid", "label": "支払", "key": ["no"], "by": "line_no", "locate": "SELECT",
+    "at": {"column": "at"},
+    "fields": {"no": "番号", "born": {"label": "生年月日", "kind": "user.born_on"}, "at": {"label": "日時", "kind": "instant"},
+               "day": {"label": "日", "kind": "day"}, "yen": {"label": "円", "kind": "amount", "mask": "last4"}},
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("born", "S59.5.17"), ("day", "99999999"), ("at", "2026/05"), ("yen", "99999999999999999999"), ("yen", "1,000"),
+])  # fmt: skip
+def test_a_type_of_the_json_is_true_of_every_value(name: str, value: str) -> None:
+    row = {"_record_no": "1", "no": "1", "born": "1984-05-17", "at": "2026-05-01 09:00:00", "day": "", "yen": "5"}
+    told = []
+    for more in ({}, {name: value}, {name: value, "_masking": f"{name}:struck:"}):
+        batch = pa.RecordBatch.from_pylist([{**row, "_masking": "", **more}])
+        out = io.BytesIO()
+        write_json(PAID, "支払", types_of(PAID, [batch]), [batch], out)
+        told.append(json.loads(out.getvalue()))
+    usual = {"no": "text", "born": "date", "at": "datetime", "day": "date", "yen": "integer"}
+    assert [one["types"] for one in told] == [usual, {**usual, name: "text"}, usual]
+    assert all(one["zone"] == "Asia/Tokyo" for one in told) and told[1]["rows"][0][name] == value
+
+
+def test_months_sum_amounts_of_any_size() -> None:
+    """What is no whole number counts as a row and is in no sum."""
+    from dsr.engine import papers
+
+    yen = ["99999999999999999999", "-5", "五", "9" * 5000, "--5", "²"]
+    batch = pa.RecordBatch.from_pylist([{"at": "2026-05-01 09:00:00", "yen": text} for text in yen])
+    assert list(papers._by_month(PAID, batch, ["yen"])) == [("2026-05", [6, 99999999999999999994])]
+    assert [papers._figure("amount", text) for text in yen] == ["99,999,999,999,999,999,999", "△5", *yen[2:]]
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_FILE)

@@ -53,6 +53,7 @@ HUMAN = ("user.name", "user.born_on", "user.died_on", "user.mail", "user.phone")
 MASKS = {"payment.card_no": "card_last4", "payment.account_no": "last3", "credential": "all", "user.my_number": "all"}
 DIGITS: tuple[Form, ...] = ("yyyymmdd", "yyyymmddhhmmss", "epoch", "epoch_ms")
 TIMELY = re.compile(r"(?:^|_)(?:at|on|ts|time\w*|date|day|ymd|dt|when|start\w*|end\w*|from|to|until)(?:_|$)|日|時")
+STAFF = re.compile(r"_by(?:_|$)|staff|operator|clerk|担当|記入|入力者|作成者|対応者")
 AUDIT = re.compile(r"update|modif|insert|creat|regist|更新|登録|作成")
 
 
@@ -97,6 +98,7 @@ LOOKS: dict[str, tuple[float, Callable[[str], object]]] = {  # share of the valu
     "epoch_ms": (1, re.compile(r"[1-9]\d{11,12}").fullmatch),
     "every day": (1, _is_day),
     "every yyyymmdd": (1, _is_ymd),
+    "in full": (0.9, re.compile(r"北海道|東京都|(?:京都|大阪)府|\w{2,3}県").match),
     "long": (0, re.compile(r"(?=.*[\s。、]).{30,}", re.DOTALL).match),
 }
 CONFIRMED = {"user.mail": {"mail"}, "user.phone": {"dialled"}, "user.phone.fax": {"dialled"},
@@ -139,5 +141,7 @@ def _guess(name: str, family: str, looks: frozenset[str], count: int) -> tuple[s
     seen = next((kind for look, kind in BY_VALUES if look in looks and is_text), "")
     if not named and (seen or form):
         return seen or "day", by_values, None if seen else form
+    if is_text and not named and STAFF.search(name):
+        return "value", "要確認: 従業員の名か / a member of staff's name?", None
     is_day = family == "time" or (is_text and "day" in looks)
     return ("day", "日時 / a day or time", None) if is_day else ("value", "", None)

@@ -88,6 +88,8 @@ class Statements:
         found = {}
         for word, (kind, kinds, between) in EVIDENCE.items():
             whole, parts = first.get(kind), [first[part] for part in kinds if part in first]
+            if word == "address" and whole and "in full" in whole[1].guess.looks:  # or 福岡県 would stand there twice
+                parts = [part for part in parts if part[1].guess.kind not in kinds[:2]]
             if parts and (not whole if kind not in kinds else whole and len(parts) > 1):
                 pieces = (f"COALESCE({self.one([column.name], alias)}, '')" for alias, column in parts)
                 found[word] = (f"dsr_{word}", between.join(pieces), parts[0][1])

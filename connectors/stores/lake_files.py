@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +30,12 @@ _TOGETHER = 8
 
 @dataclass(frozen=True)
 class LakeFile:
-    """One version of a file: ``changed`` in ns, ``footer`` a SHA-256, ``starts`` the first row of each row group and,
-    last, the number of rows."""
+    """One version of a file: ``identity`` changes with any write, ``footer`` is a SHA-256, ``starts`` the first row of
+    each row group and, last, the number of rows."""
 
     path: str
     size: int
-    changed: int
+    identity: str
     footer: str
     schema: pa.Schema
     starts: tuple[int, ...]
@@ -80,11 +81,10 @@ class Shelf:
         with ThreadPoolExecutor(_TOGETHER) as pool:
             return list(pool.map(lambda found: self._file(dataset, *found), paths))
 
-    def _on_disk(self, dataset: Dataset) -> list[tuple[str, int, int]]:
-        stats = ((str(path), path.stat()) for path in self.access.files(dataset))
-        return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+    def _on_disk(self, dataset: Dataset) -> list[tuple[str, int]]:
+        return [(str(path), path.stat().st_size) for path in self.access.files(dataset)]
 
-    def _in_bucket(self, dataset: Dataset) -> list[tuple[str, int, int]]:
+    def _in_bucket(self, dataset: Dataset) -> list[tuple[str, int]]:
         pattern = dataset.glob or self.access.system.glob
         if not pattern:
             raise BadInput(f"{dataset.id}.glob", "is not given", "write the glob of the files")
@@ -96,36 +96,52 @@ class Shelf:
         )
         parts = [part for part in "/".join(wanted).split("/") if part]
         found = [
-            (one.path, one.size, one.mtime_ns)
+            (one.path, one.size)
             for one in listed if one.type == fs.FileType.File and _fits(one.path.split("/"), parts)
         ]
         if not found:
             raise ConnectorUnavailable(dataset.system, dataset.name, "no object matches the declared glob")
         return sorted(found)
 
-    def _file(self, dataset: Dataset, path: str, size: int, changed: int) -> LakeFile:
+    def _file(self, dataset: Dataset, path: str, size: int) -> LakeFile:
         """Of the file only its end is read: a footer says all there is to say about groups and columns."""
-        footer, broken = self._footer(path, size), "no footer"
+        (identity, footer), broken = self._footer(path, size), "no footer"
         try:
             told = pq.read_metadata(pa.BufferReader(footer))
             schema = told.schema.to_arrow_schema().remove_metadata()
             starts = accumulate((told.row_group(group).num_rows for group in range(told.num_row_groups)), initial=0)
-            return LakeFile(path, size, changed, hashlib.sha256(footer).hexdigest(), schema, tuple(starts))
+            return LakeFile(path, size, identity, hashlib.sha256(footer).hexdigest(), schema, tuple(starts))
         except (pa.ArrowException, OSError) as error:  # OSError: of its bytes, which are in memory by now
             broken = type(error).__name__
         name = path.rpartition("/")[2]
         raise ConnectorMisread(dataset.system, dataset.name, f"{name} is no whole Parquet file ({broken})")
 
-    def _footer(self, path: str, size: int) -> bytes:
+    def _footer(self, path: str, size: int) -> tuple[str, bytes]:
+        """With the identity as it was before."""
         with self.filesystem.open_input_file(path) as file:
+            identity = self._identity(path, file)
             tail: bytes = file.read_at(min(size, _TAIL), max(0, size - _TAIL))
             length = int.from_bytes(tail[-8:-4], "little") + 8
-            return tail[-length:] if length <= len(tail) or length > size else file.read_at(length, size - length)
+            whole = length <= len(tail) or length > size
+            return identity, tail[-length:] if whole else file.read_at(length, size - length)
+
+    def _identity(self, path: str, file: Any) -> str:
+        """Of a file here its number and the time of its last change of any sort, which nobody can set as they can
+        ``mtime``; of an object its ETag, which S3 makes of the content (RFC 9110 §8.8.3), and its version."""
+        if self.here:
+            stat = os.stat(path)  # noqa: PTH116 - as pyarrow names it
+            return f"{stat.st_ino} {stat.st_ctime_ns}"
+        told = file.metadata()
+        return f"{told['ETag'].decode()} {told.get('VersionId', b'').decode()}"
 
     def unchanged(self, files: Sequence[LakeFile]) -> bool:
         """Whether the files are still the versions that were looked at."""
-        now = self.filesystem.get_file_info([file.path for file in files])
-        return all((one.size, one.mtime_ns) == (file.size, file.changed) for one, file in zip(now, files, strict=True))
+        with ThreadPoolExecutor(_TOGETHER) as pool:
+            return all(pool.map(self._is_still, files))
+
+    def _is_still(self, file: LakeFile) -> bool:
+        with self.filesystem.open_input_file(file.path) as opened:
+            return self._identity(file.path, opened) == file.identity
 
 
 def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -147,12 +163,13 @@ def _bucket(access: Access) -> tuple[Any, str]:
     try:
         address = urlsplit(access.address())
         said = dict(parse_qsl(address.query))
-        if address.scheme == "s3" and address.hostname and set(said) <= {"endpoint_override", "scheme", "region"}:
+        known = set(said) <= {"endpoint_override", "scheme", "region"}
+        if address.scheme == "s3" and address.hostname and address.port is None and known:
             root = f"{address.netloc.rpartition('@')[2]}/{address.path.strip('/')}".rstrip("/")
             return fs.S3FileSystem(**_reached(access, address, said)), root
     except (ValueError, pa.ArrowException):  # their words quote it
         pass
-    fix = "write s3://bucket/prefix (may end ?endpoint_override=…&scheme=…&region=…); for files here leave it out"
+    fix = "write s3://bucket/prefix (may end ?endpoint_override=…&scheme=…&region=…; / in a secret: %2F), or none"
     raise BadInput(f"system.{access.system.name}.url", "is no place of a lake", fix)
 
 

@@ -320,7 +320,7 @@ def _span(part: int) -> tuple[int, int]:
 def _version(about: Indexed, file: LakeFile) -> str:
     """The version of a file of which a part tells, and how its values are written."""
     told = {"column": about.column, "numbers": about.numbers}
-    return json.dumps({**told, "size": file.size, "changed": file.changed, "footer": file.footer}, sort_keys=True)
+    return json.dumps({**told, "size": file.size, "identity": file.identity, "footer": file.footer}, sort_keys=True)
 
 
 def _bound(about: Indexed, file: LakeFile, bits: int, number: int) -> bytes:

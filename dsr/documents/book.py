@@ -174,9 +174,9 @@ def _part(sheet: Sheet, book: Book, chapter: Chapter, contents: Contents) -> Non
         if chapter.intro:
             sheet.paragraph(chapter.intro, BODY, ("part", chapter.no), "justify")
             sheet.skip(4)
+        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))  # first: alone they would open a page
         for table in chapter.tables:
             _table(sheet, table)
-        _bullets(sheet, chapter.lines, ("part", chapter.no, "line"))
         if chapter.no == WITHHELD:
             _searched(sheet, book)
             _redactions(sheet, book)

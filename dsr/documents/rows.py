@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import islice
 from sys import maxsize
 from typing import NamedTuple
 
 from dsr.documents.content import Align, Cell, Column, Language, Masked, Table, Text, Words, drawn_in
 from dsr.documents.kinsoku import break_lines
 from dsr.documents.letters import NEWLINE, Glyph, Hand, Place, width
-from dsr.documents.sheet import Sheet
+from dsr.documents.sheet import Sheet, drawing
 from dsr.documents.structure import COLUMN_HEAD, ENGLISH, ROOT, ROW_HEAD
 from dsr.documents.style import (
     CELL,
@@ -450,12 +452,26 @@ def _stretch(columns: Sequence[Column], wanted: Sequence[float]) -> list[float]:
     return [w + (spare * w / weight if i in chosen else 0.0) for i, w in enumerate(wanted)]
 
 
-def draw_rows(sheet: Sheet, table: Table) -> None:
+SAMPLE = 100
+
+
+def pages_asked(table: Table, language: Language = "ja") -> float:
+    """About how many pages the table fills: laid out for every row, drawn from a hundred spread over it."""
+    content, step = measure_columns(table, language), -(-table.count // SAMPLE) or 1
+    some = replace(table, rows=lambda: islice(table.rows(), 0, None, step), count=-(-table.count // step))
+    with drawing("", "", date.min, lambda page, number, total: None, language=language) as sheet:
+        whole = sheet.left_over
+        draw_rows(sheet, some, content)
+        return (len(sheet.pages) - sheet.left_over / whole) * step
+
+
+def draw_rows(sheet: Sheet, table: Table, content: Sequence[float] = ()) -> None:
     """The table with every row: side by side where the columns fit, else one card of label and value per record.
 
     A few records of many fields are cards too: nobody reads a line of headings over a single line of values.
+    ``content`` is what its columns ask for, where they were measured before.
     """
-    content = measure_columns(table, sheet.language)
+    content = content or measure_columns(table, sheet.language)
     if not table.count:
         sheet.paragraph(say("rows"), CELL, (table.dataset,))
         return

@@ -17,7 +17,7 @@ from dsr.documents.readme import readme
 from dsr.engine import papers, volumes
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
-from dsr.package import Digested, Sink, manifest, read_batches, write_csv, write_json
+from dsr.package import Digested, Sink, manifest, read_batches, types_of, write_csv, write_json
 from dsr.rules import proposing
 
 FOLDER = "package/"
@@ -42,9 +42,12 @@ def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]
     dataset = hold.office.inventory.dataset(dataset_id)
     label = papers.label_of(hold.office.inventory, dataset).ja
     path = f"data/{dataset_id}"
+    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+        types = types_of(dataset, read_batches(source))
     return [
         _write(hold, folder, dataset, f"{path}.csv", lambda batches, out: write_csv(dataset, batches, out)),
-        _write(hold, folder, dataset, f"{path}.json", lambda batches, out: write_json(dataset, label, batches, out)),
+        _write(hold, folder, dataset, f"{path}.json",
+               lambda batches, out: write_json(dataset, label, types, batches, out)),
     ]
 
 

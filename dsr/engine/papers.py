@@ -39,6 +39,7 @@ from dsr.documents.content import (
     listed,
 )
 from dsr.documents.letter import draw_slip
+from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
 from dsr.engine import remembering
@@ -63,8 +64,11 @@ CHAPTERS: tuple[tuple[str, frozenset[int]], ...] = (
 )
 """Part, rows of the record of processing (estate.md); what fits none stands in the last."""
 
-BOOK_ROWS = 9_000
-"""About 300 pages; beyond it the longest tables become a monthly summary that names their CSV (documents.md §5)."""
+BOOK_PAGES = 280
+"""Of tables, in a book of about 300; beyond it the longest become a monthly summary that names their CSV
+(documents.md §5)."""
+ROWS_OF_A_PAGE = 45
+"""At most: nothing longer than the whole book is laid out to be counted."""
 
 
 def both(said: Callable[[Language], str]) -> Words:
@@ -382,13 +386,22 @@ def in_volumes(hold: Hold) -> list[Dataset]:
 
 
 def _too_long(hold: Hold, shown: Sequence[Dataset]) -> frozenset[str]:
-    """The longest tables, until the rest fits."""
-    rows = {d.id: int(hold.case.facts["drafts"][d.id]["rows"]) for d in shown}
+    """The tables of the most pages, until the rest fits."""
+    pages = {dataset.id: _least_pages(hold, dataset) for dataset in shown}
     out: set[str] = set()
-    for name in sorted(rows, key=lambda name: -rows[name]):
-        if sum(count for other, count in rows.items() if other not in out) > BOOK_ROWS:
+    for name in sorted(pages, key=lambda name: -pages[name]):
+        if sum(count for other, count in pages.items() if other not in out) > BOOK_PAGES:
             out.add(name)
     return frozenset(out)
+
+
+def _least_pages(hold: Hold, dataset: Dataset) -> float:
+    least = int(hold.case.facts["drafts"][dataset.id]["rows"]) / ROWS_OF_A_PAGE
+    return least if least > BOOK_PAGES else pages_of(hold, dataset)
+
+
+def pages_of(hold: Hold, dataset: Dataset) -> float:
+    return pages_asked(_table(hold, dataset), hold.request.answer.language)
 
 
 RUNNING = ("text", "url", "address")
@@ -432,12 +445,13 @@ def _figure(kind: str, text: str) -> str:
     """Yen with separators, minus as △; days by the Japanese calendar (pdf.md §5); anything else as stored."""
     if kind.split(".")[0] in DATED or kind == "user.born_on":
         return _era(text)
-    if kind.split(".")[0] != "amount" or not text.lstrip("-").isdigit():
+    if kind.split(".")[0] != "amount" or not re.fullmatch(_WHOLE, text):
         return text
     return ("△" if text.startswith("-") else "") + f"{abs(int(text)):,}"
 
 
 DATED = ("day", "instant")
+_WHOLE = "^-?[0-9]{1,60}$"  # what a sum of 76 digits holds a thousand million million times
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d:\d\d)(?:\+09:00)?)?")
 
 
@@ -487,10 +501,10 @@ def _by_month(dataset: Dataset, batch: pa.RecordBatch, sums: Sequence[str]) -> I
     told = {"month": month, "rows": pa.array([1] * count, pa.int64())}
     for name in sums:
         text = batch.column(name)
-        told[name] = pc.if_else(pc.match_substring_regex(text, r"^-?[0-9]+$"), text, "0").cast(pa.int64())
+        told[name] = pc.if_else(pc.match_substring_regex(text, _WHOLE), text, "0").cast(pa.decimal256(76))
     summed = pa.table(told).group_by("month").aggregate([(name, "sum") for name in ("rows", *sums)]).to_pylist()
     for row in summed:
-        yield row["month"] or "", [row["rows_sum"], *(row[f"{name}_sum"] for name in sums)]
+        yield row["month"] or "", [row["rows_sum"], *(int(row[f"{name}_sum"]) for name in sums)]
 
 
 def _era_month(month: str) -> Text:

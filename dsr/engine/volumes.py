@@ -24,8 +24,8 @@ from dsr.inventory import Dataset
 from dsr.package import Digested
 from dsr.vault import CaseVault, Vault
 
-ROWS = 25_000
-"""Of one volume: some 500 pages, 350 MB while it is drawn (pdf.md §4)."""
+ROWS, PAGES = 25_000, 600
+"""Of one volume at most: 350 MB while it is drawn (pdf.md §4)."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,12 @@ def parts_of(hold: Hold, folder: str) -> list[Part]:
     parts: list[Part] = []
     for dataset in papers.in_volumes(hold):
         rows = int(hold.case.facts["drafts"][dataset.id]["rows"])
-        for start in range(0, rows, ROWS):
+        pages = papers.pages_of(hold, dataset)
+        step = max(1, min(ROWS, int(rows * PAGES / pages)))
+        for start in range(0, rows, step):
             number = len(parts) + 1
             name = f"{folder}disclosure-{number:02d}.pdf"
-            parts.append(Part(name, dataset, start, min(start + ROWS, rows), rows, number))
+            parts.append(Part(name, dataset, start, min(start + step, rows), rows, number))
     return [replace(part, total=len(parts)) for part in parts]
 
 

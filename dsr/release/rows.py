@@ -24,7 +24,7 @@ from dsr.rules.redaction import MASKING, RECORD_NO
 
 _BLOCK = 1 << 20
 """Bytes; the reader holds up to 32 blocks ahead. No row may be longer."""
-_APOSTROPHE = r"^'([=+\-@\t\r])"
+_APOSTROPHE = r"^'([=+\-@＝＋－＠\t\r\n])"
 """What keeps a spreadsheet from running a cell (``dsr.package``)."""
 _ROWS, _END = b'"rows":[', b"]}\n"
 

@@ -97,16 +97,19 @@ def _check_change(right: str, name: str, item: Item, proposed: Mapping[str, Any]
         )
     if item.outcome == "refused":
         if not item.ground:
-            raise BadInput(f"{field}.ground", "a refusal needs a ground", "one of the closed list: dsr law show")
+            raise BadInput(f"{field}.ground", "a refusal needs a ground", GROUNDS)
         check_ground(right, item.ground, f"{field}.ground")
     if not item.reason:
         raise BadInput(f"{field}.reason", "a change of the proposal needs a reason", "say why, without anybody's data")
 
 
+GROUNDS = "one of the closed list for this right, dsr/law/grounds.toml"
+
+
 def check_ground(right: str, ground: str, field: str) -> None:
     """Only from the closed list, and only against a right that the ground allows (law.md §5). Raises BadInput."""
     if not law.ground(ground).allows(right):
-        raise BadInput(field, f"{ground} cannot be used against {right}", "see law.md §5 for the grounds of this right")
+        raise BadInput(field, f"{ground} cannot be used against {right}", GROUNDS)
 
 
 def outcome_of_case(items: Mapping[str, Mapping[str, Any]]) -> str:

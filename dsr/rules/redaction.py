@@ -334,11 +334,15 @@ def strike(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
 
 _HAN = "\u3005\u30f6\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003134f\U000e0100-\U000e01ef"
 _DIGIT = "0-9０-９"
+_NOBODY = "客|皆|同|仕|模|多|異|各位"  # お客様, 同様: no name stands before the honorific
 _PROPOSALS = (
     # phones, accounts
     re.compile(rf"[+＋]?(?:[(（][{_DIGIT}]{{2,5}}[)）])?[{_DIGIT}][{_DIGIT}()（）‐－ー–-]{{6,}}[{_DIGIT}]"),
     re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),  # mails
-    re.compile(rf"[{_HAN}]{{1,6}}(?:[ 　]?[{_HAN}]{{1,4}})?(?=様|さま|さん|氏|殿)"),  # people with an honorific
+    re.compile(  # people with an honorific
+        rf"(?!(?<![{_HAN}])(?:{_NOBODY})(?:様|さま|さん))"
+        rf"[{_HAN}]{{1,6}}(?:[ 　]?[{_HAN}]{{1,4}})?(?=様|さま|さん|氏|殿)"
+    ),
     re.compile(rf"[{_HAN}]{{2,3}}[都道府県][^\s、。]{{2,30}}?[{_DIGIT}][{_DIGIT}丁目番地号－ー-]*"),  # addresses
 )
 
