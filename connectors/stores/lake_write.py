@@ -32,7 +32,7 @@ from connectors.stores import swap
 from connectors.stores.lake import LakeStore, listed, quoted
 from connectors.stores.lake_files import LakeFile
 from connectors.stores.rows import LIMIT
-from dsr.errors import BadInput, CheckFailed, ConnectorRefused
+from dsr.errors import BadInput, CheckFailed, ConnectorRefused, ConnectorUnavailable
 from dsr.inventory import Dataset
 from dsr.plan import Effects, Plan, Receipt
 
@@ -152,8 +152,11 @@ class LakeWriter(LakeStore):
                 left = self._left(connection, plans, hits, file, new)
             proof.judge(place, file.starts[-1] - len(touched.gone), left, _same_form(old, new))
 
+        stat = Path(file.path).stat()
+        if not self._shelf.unchanged([file]):
+            raise ConnectorUnavailable(plans[0].dataset.system, plans[0].dataset.name, f"{file.name} changed meanwhile")
         return swap.Rewrite(
-            plans[0].dataset, Path(file.path).resolve(), place, (file.size, file.changed),
+            plans[0].dataset, Path(file.path).resolve(), place, (stat.st_size, stat.st_mtime_ns),
             {names[number]: count for number, count in counts.items()},
             {names[number]: plans[number].digest for number in counts}, make, check,
         )  # fmt: skip
