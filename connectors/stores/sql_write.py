@@ -25,7 +25,7 @@ from dsr.errors import BadInput, CheckFailed, ConnectorRefused
 from dsr.plan import Effects, Plan, Receipt
 
 PLACE = "table"
-SECONDS = 5
+SECONDS = 5.0
 """How long another's lock is waited for."""
 _LEADS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 _PG_REFERRING = """
@@ -55,7 +55,7 @@ _DIALECTS: Mapping[str, Dialect] = {
         "CREATE TEMP TABLE {} AS ", "{0} = {1} AND {0} = {1} COLLATE BINARY", "{0} IS {1} COLLATE BINARY",
     ),
     "postgresql": Dialect(
-        (f"SET LOCAL lock_timeout = '{SECONDS}s'",), "CREATE TEMP TABLE {} ON COMMIT DROP AS ", "{0} = {1}",
+        ("SET LOCAL lock_timeout = '{seconds}s'",), "CREATE TEMP TABLE {} ON COMMIT DROP AS ", "{0} = {1}",
         "CAST({0} AS text) IS NOT DISTINCT FROM CAST({1} AS text)",
     ),
 }  # fmt: skip
@@ -129,7 +129,7 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
     """All or nothing: whatever is not committed when the connection closes is as if it had not been."""
     with engine.connect() as connection:
         for statement in _DIALECTS[engine.dialect.name].begin:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format(seconds=SECONDS))
         yield connection
         connection.commit()
 
@@ -163,10 +163,7 @@ class _Batch:
     def find(self) -> dict[str, int]:
         """Of each plan, how many of its records are there. Raises CheckFailed, or ConnectorRefused for a cascade."""
         self._fill_keys()
-        shown = [f"k.v{at}" for at in range(len(self.columns))]
-        shown += [f"t.{name} AS r{at}" for at, name in enumerate(self.ids)]
-        found = self._joined(", ".join(["k.plan", "k.record", *shown]))
-        self._run(self.dialect.temporary.format(self.rows) + found)
+        self._find_rows()
         counts = self._run(
             f"SELECT plan, count(*), max(n) FROM (SELECT plan, record, count(*) AS n FROM {self.rows} "
             "GROUP BY plan, record) AS each GROUP BY plan"
@@ -200,6 +197,12 @@ class _Batch:
         columns = [(f"t.{_quoted(c)}", f"k.k{at}") for at, c in enumerate(self.dataset.key)]
         return " AND ".join(term.format(*pair) for term, pair in zip(terms, columns, strict=True))
 
+    def _find_rows(self) -> None:
+        shown = ["k.plan", "k.record", *(f"k.v{at}" for at in range(len(self.columns)))]
+        shown += [f"t.{name} AS r{at}" for at, name in enumerate(self.ids)]
+        self._run(f"DROP TABLE IF EXISTS {self.rows}")
+        self._run(self.dialect.temporary.format(self.rows) + self._joined(", ".join(shown)))
+
     def _joined(self, shown: str, also: str = "") -> str:
         return " UNION ALL ".join(
             f"SELECT {shown} FROM {self.keys} AS k JOIN {self.name} AS t ON {on}{also}" for on in self.joins
@@ -222,6 +225,8 @@ class _Batch:
 
     def change(self) -> None:
         """Raises CheckFailed where the store's counts are not what was found: a trigger, a rule, two plans at odds."""
+        if self.number:
+            self._find_rows()  # the batch before may have changed where they stand
         found, before = self._count(f"SELECT DISTINCT {self._found()} FROM {self.rows}"), self._total()
         changed = (self._set() if self.columns else self._delete()).rowcount
         after = self._total()
