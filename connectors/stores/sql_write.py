@@ -175,7 +175,10 @@ class _Batch:
         return {_name(plan): present.get(at, 0) for at, plan in enumerate(self.plans)}
 
     def _fill_keys(self) -> None:
-        """A temporary table of the live column types, so that '12' finds an integer 12 and 0 stays 0 (traps.md T13)."""
+        """A temporary table of the live column types, so that '12' finds an integer 12 and 0 stays 0 (traps.md T13).
+
+        Never analysed: PostgreSQL would keep the most common keys in pg_statistic.
+        """
         names = [f"{_quoted(c)} AS k{at}" for at, c in enumerate(self.dataset.key)]
         names += [f"{_quoted(c)} AS v{at}" for at, c in enumerate(self.columns)]
         shape = f"SELECT 0 AS plan, 0 AS record, {', '.join(names)} FROM {self.name} WHERE 1 = 0"
