@@ -14,9 +14,9 @@ import pyarrow as pa
 from connectors.stores.access import ASKED, Access
 from connectors.stores.faults import Guarded
 from connectors.stores.http import HttpStore
-from connectors.stores.lake import LakeStore
 from connectors.stores.lake_index import SideIndex
-from connectors.stores.logs import LogStore
+from connectors.stores.lake_write import LakeWriter
+from connectors.stores.logs_write import LogWriter
 from connectors.stores.manual import ManualStore
 from connectors.stores.sql import SqlStore
 from dsr.connector import Ask, Connector, Located
@@ -27,7 +27,7 @@ from dsr.request import SearchAnswer
 GROUP = "dsr.stores"
 """Entry points: store kind → a callable that takes an ``Access`` and gives a Connector. Ours cannot be replaced."""
 STORES: Mapping[str, Callable[[Access], Connector]] = {
-    "sql": SqlStore, "lake": LakeStore, "http": HttpStore, "logs": LogStore, "manual": ManualStore,
+    "sql": SqlStore, "lake": LakeWriter, "http": HttpStore, "logs": LogWriter, "manual": ManualStore,
 }
 
 

@@ -123,6 +123,7 @@ class FieldRule(Shape):
     """One declared column. ``kind`` is a dotted path compared by segment; ``text`` and below it is free text."""
 
     label: str
+    label_en: str = ""
     kind: str = "value"
     mask: tuple[Mask, ...] = ()
     third_party: Literal["unless_subject", "always"] | None = None
@@ -266,6 +267,8 @@ class Dataset(Shape):
     system: str
     name: str
     label: str
+    label_en: str = ""
+    """As ``label_en`` of fields and systems: the gloss of the label, printed where English was asked for."""
     row: int | str | None = None
     chapter: str | None = None
     key: tuple[str, ...]
@@ -336,12 +339,24 @@ class Dataset(Shape):
         missing = [column for column in self.key if column not in self.fields]
         if missing:
             raise ValueError(f"key column {missing[0]!r} is not among the fields; declare it with a label")
+        unknown = sorted({*self.deidentify, *self.use_stop, *self.planned_by()} - set(self.fields))
+        if unknown:
+            raise ValueError(f"alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
         for name, rule in self.fields.items():
             for mask in rule.mask:
                 unknown = sorted(mask.when.columns - set(self.fields)) if mask.when else []
                 if unknown:
                     raise ValueError(f"fields.{name}.mask.when names {unknown[0]!r}, which is no declared field")
         return self
+
+    def planned_by(self) -> frozenset[str]:
+        """Columns that say what lives and how long what must stay; an erasure is planned by them."""
+        named = [column for keep in self.keep for column in (keep.start, keep.contracted, *keep.fields)]
+        conditions = [keep.when for keep in self.keep]
+        if self.alive:
+            named += [*self.alive.by, *self.alive.gives, self.alive.until]
+            conditions.append(self.alive.when)
+        return frozenset(filter(None, named)).union(*(when.columns for when in conditions if when))
 
     @property
     def id(self) -> str:
@@ -350,8 +365,9 @@ class Dataset(Shape):
     @cached_property
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
-        silent = {"label", "chapter", "purposes", "retention", "recipients", "sources", "row", "index"}
-        silent |= {"table", "keep", "alive", "deidentify", "use_stop", "voucher"}
+        words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index",
+                 "table", "keep", "alive", "deidentify", "use_stop", "voucher")  # fmt: skip
+        silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
@@ -368,6 +384,7 @@ class System(Shape):
 
     name: str
     label: str
+    label_en: str = ""
     store: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     """sql · lake · http · logs · manual, or a kind that an installed package brings (entry point ``dsr.stores``)."""
     url: str = Field("", repr=False)
@@ -438,6 +455,8 @@ class Inventory(Shape):
     """Published purposes: number → text."""
     recipients: dict[str, str] = Field(default_factory=dict)
     """Processors and others to whom data is given: key → who, and for what work."""
+    english: dict[str, str] = Field(default_factory=dict)
+    """Gloss of any other text of this file that papers print: company, desks, purposes, recipients, sources."""
     purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
     """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
     partner: dict[str, Partner] = Field(default_factory=dict)

@@ -6,6 +6,8 @@ other. Counts and digests of these values may be logged; keys and contents stay 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -16,15 +18,19 @@ from dsr.inventory import Dataset
 
 Verdict = Literal["verified", "residual", "indeterminate"]
 Level = Literal["L0", "L1", "L2", "L3"]
+LINE = "_line"
+"""Column beside the keys of a log's records: ``line_marks`` of them. A line's number is only a place, and another line
+may stand there by now."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Of one case: these records of one dataset go, or these fields of them get other values.
 
-    ``keys`` holds the dataset's key columns as ``locate`` returned them, each record once. ``values``: None where the
-    records go whole; else the columns to set, row by row beside ``keys`` (NULL empties a field): masking and correcting
-    are the same act to a store. ``digest`` is the approved plan's, part of every effect's idempotency key.
+    ``keys`` holds the dataset's key columns as ``locate`` returned them, each record once; of a log ``LINE`` too,
+    without which no line is removed. ``values``: None where the records go whole; else the columns to set, row by row
+    beside ``keys`` (NULL empties a field): masking and correcting are the same act to a store. ``digest`` is the
+    approved plan's, part of every effect's idempotency key.
     """
 
     case_no: str
@@ -36,6 +42,17 @@ class Plan:
     @property
     def records(self) -> int:
         return int(self.keys.num_rows)
+
+
+def line_marks(dataset: Dataset, rows: pa.Table | pa.RecordBatch) -> pa.Array:
+    """Of each row as ``fetch`` brought it the SHA-256, in hex, of all its fields but the key."""
+    names = sorted(set(dataset.fields) - set(dataset.key))
+    return pa.array([line_mark([row[name] for name in names]) for row in rows.select(names).to_pylist()], pa.string())
+
+
+def line_mark(values: Sequence[str | None]) -> str:
+    """Of the fields in the order of their names."""
+    return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from dsr.engine import (
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
+from dsr.release.content import content_digest, content_digests
 from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json, read_rows
@@ -460,6 +461,13 @@ def _package(arguments: Arguments) -> None:
         _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
+def _content_digest(arguments: Arguments) -> None:
+    digests = content_digests(Path(arguments.dir))
+    digest = content_digest(digests)
+    lines = [f"{each}  {name}" for name, each in digests.items()]
+    _print(arguments, {"digest": digest, "files": digests}, "\n".join([*lines, f"{digest}  ="]))
+
+
 def _letters(arguments: Arguments) -> None:
     with _office(arguments) as office:
         files = fulfilling.letters_out(office, arguments.case, Path(arguments.out))
@@ -686,6 +694,7 @@ def _parser() -> argparse.ArgumentParser:
     approving = command("approve", _approve, "approve as the second officer", "case")
     approving.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
+    command("content-digest", _content_digest, "what a package says, as a digest to compare between machines", "dir")
     sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")
     sending.add_argument("--out", required=True)
     previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")

@@ -19,6 +19,7 @@ AS_OF = "2026-11-22T09:00:00+09:00"
 RECEIVED = "2026-11-02T10:15:00+09:00"
 SEEN_ON = "2026-11-04"
 PAPER = "archives_backups.paper_boxes"
+IN_ENGLISH = frozenset({"john"})
 
 DATASETS: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(
@@ -95,7 +96,7 @@ def request(person: Person) -> dict[str, Any]:
         "agent": None,
         "received": {"at": RECEIVED, "channel": "post"},
         "scope": {"systems": None, "from": None, "to": None},
-        "answer": {"method": "electronic", "language": "ja"},
+        "answer": {"method": "electronic", "language": "en" if person.key in IN_ENGLISH else "ja"},
         "correction": None,
         "ground": None,
     }

@@ -27,6 +27,8 @@ TABLES = {
     "payments": ("billing.payments", ("payment_no",)),
     "inquiries": ("inquiry_records.inquiries", ("inquiry_no",)),
     "members": ("member_accounts.members", ("member_id",)),
+    "ledger": ("billing.ledger", ("entry_no",)),
+    "consents": ("marketing_consents.consents", ("consent_no",)),
     "links": ("cookie_links.links", ("cookie_id", "member_id")),
 }
 """Table → dataset and the columns of its record no.; any other table stands under its own name, row by row."""

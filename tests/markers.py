@@ -27,7 +27,7 @@ PERSONAL = {
     "name", "kana", "born_on", "address", "phone", "mail", "nickname", "customer_no", "contract_no", "billing_no",
     "invoice_no", "line_no", "payer_name", "account_no", "card_no", "inquiry_no", "caller_name", "caller_phone",
     "note", "answer", "member_id", "cookie_id", "counterpart_no", "call_id", "ticket_no", "engineer", "ip",
-    "installation_no", "struck",
+    "installation_no", "entry_no", "consent_no", "contact", "struck",
 }  # fmt: skip
 """Columns of the sample that hold or lead to a person; the others hold codes, days and amounts that many share."""
 SHORTEST = 6

@@ -13,7 +13,7 @@ import pytest
 from tests.story import Office, datasets_of, oracle, rows_of
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
-        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto")  # fmt: skip
+        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto", "john")  # fmt: skip
 OF_ERASURE = ("fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin")
 """Whose own stories are told elsewhere; one seed tells that they, too, are answered whole."""
 

@@ -85,7 +85,7 @@ def test_another_version_of_the_file_is_another_effect_and_nothing_said_is_rewri
         effects.done("a", {"sha256": "new"})
         assert effects.begun("a") is None
         assert [step for step, _ in said_of(first)] == ["erase:1:lake@a", "erase:1:lake@a#2", "erase:1:lake@a#2"]
-        assert first.ledger()["erase:1:lake@a", "intent"]["said"] == {"sha256": "old"}
+        assert first.ledger()["erase:1:lake@a", "intent"]["said"] == '{"sha256": "old"}'
 
 
 @pytest.mark.parametrize("stopped", ["billing", "*"])

@@ -94,10 +94,11 @@ def covered(number: int = 0, **more: Any) -> Covered:
 
 
 def certificate(*datasets: Covered, **more: Any) -> Certificate:
+    told = more.get("covered", datasets or (covered(),))
     given: dict[str, Any] = {
-        "number": "DSR-2026-000012-C1", "case_no": "DSR-2026-000012", "issued_on": DAY, "party": PARTY,
+        "planned": frozenset(one.dataset for one in told), "number": "DSR-2026-000012-C1", "case_no": "DSR-2026-000012", "issued_on": DAY, "party": PARTY,
         "law_version": LAW, "engine_version": "dsr 0.2.0", "approved": PLAN, "run": PLAN,
-        "covered": datasets or (covered(),), "suppressed_on": date(2026, 11, 19), "derived_on": date(2026, 11, 21),
+        "covered": told, "suppressed_on": date(2026, 11, 19), "derived_on": date(2026, 11, 21),
         "steps": (1, 2, 3, 4, 5, 6), "second_route": "読み取り専用の別の資格による全件照会", "position": 1283, "head": HEAD,
         "handler": "tanto-1", "approver": "shonin-1", "runners": ("gijutsu-1",),
     }  # fmt: skip
@@ -187,16 +188,16 @@ def test_every_paper_is_accessible_and_fit_for_the_archive(name: str, language: 
 
 
 @pytest.mark.parametrize(("name", "gloss"), [
-    ("use_stop_notice", "it will be erased on 2034-06-01 and you will be told"),
+    ("use_stop_notice", "it will be erased on 1 June 2034 and you will be told"),
     ("correction_notice", "annotated or issued anew"), ("correction_refusal", "We investigated and found the content true"),
-    ("scheduled_erasure_done", "notice of 2026-11-22"), ("withdrawal_confirmation", "taken back on 2026-11-20"),
+    ("scheduled_erasure_done", "notice of 22 November 2026"), ("withdrawal_confirmation", "taken back on 20 November 2026"),
     ("erasure_certificate", "no query returns it"),
 ])  # fmt: skip
 def test_english_stands_beside_the_japanese_and_takes_none_away(name: str, gloss: str) -> None:
     plain, glossed = "".join(pages(drawn(name))), flat("".join(pages(drawn(name, "en"))))
     assert gloss.replace(" ", "") in glossed.replace(" ", "") and gloss not in plain
-    title = LETTERS[name]("ja").title if name in LETTERS else "消去証明書"
-    assert title in plain and title in glossed
+    title = c.words(LETTERS[name]("ja").title if name in LETTERS else c.Words("消去証明書", "Certificate of Erasure"))
+    assert title.ja in plain and title.ja in glossed and title.en.replace(" ", "") in glossed.replace(" ", "")
 
 
 def test_nothing_said_of_a_value_shows_a_person() -> None:
@@ -220,7 +221,7 @@ def test_what_must_not_be_known_is_printed_like_what_is_not_there() -> None:
     ([NEEDED], "stop_declined"), ([NEEDED, ABSENT], "stop_declined"), ([ABSENT], "stop_absence"), ([], "stop_absence"),
 ])  # fmt: skip
 def test_the_letter_opens_with_what_was_decided(stops: list[Stop], opening: str) -> None:
-    assert stop_notice(frame(), stops).paragraphs == (law.wording(opening),)
+    assert stop_notice(frame(), stops).paragraphs == (c.Words(law.wording(opening), law.wording(opening, "en")),)
 
 
 def test_what_stays_is_said_with_its_law_and_its_days_in_the_fixed_words() -> None:
@@ -284,6 +285,9 @@ def test_a_correction_that_changes_nothing_is_not_announced() -> None:
     with pytest.raises(BadInput, match=r"changes\.0\.new") as refused:
         correction_notice(frame("correction"), [Change("表", "名", NAME, NAME)], [])
     assert NAME not in str(refused.value)
+    for new_number in ("", "INV-1"):
+        with pytest.raises(BadInput, match=r"vouchers\.0\.new_number"):
+            correction_notice(frame("correction"), [], [], vouchers=[Voucher("請求書", "INV-1", "annotated", new_number, DONE)])
 
 
 @pytest.mark.parametrize(("ground", "right", "looked", "field"), [
@@ -319,6 +323,8 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "found elsewhere": ({}, {"elsewhere": (Finding("system.memo", "residual", "L1"),)}, r"system\.memo is residual"),
     "L3 too early": ({"finding": Finding(FOUND, "verified", "L3")}, {}, "claims L3"),
     "PostgreSQL at L1": ({"finding": Finding(FOUND, "verified", "L1"), "store": "postgresql"}, {}, "DBA's duty"),
+    "left out": ({}, {"planned": frozenset({FOUND, "system.other"})}, r"system\.other was planned and is not"),
+    "not asked for": ({}, {"planned": frozenset()}, "dataset_0 was planned and is not covered, or the other"),
     "no steps": ({}, {"steps": ()}, "no step"),
     "one person": ({}, {"approver": "tanto-1"}, "the same person"),
 }  # fmt: skip
@@ -333,6 +339,8 @@ def test_a_certificate_that_would_say_more_than_was_found_cannot_be_made(reason:
     if spoilt and reason not in ("nothing planned", "nothing done"):  # one good dataset does not carry a bad one
         with pytest.raises(CheckFailed, match=said):
             replace(whole, covered=(covered(1), covered(0, **spoilt)))
+    with pytest.raises(CheckFailed, match="covered twice"):
+        replace(whole, covered=(*whole.covered, covered(1)))
 
 
 def test_a_certificate_says_the_level_that_was_reached_and_no_other_levels_words() -> None:
@@ -341,7 +349,7 @@ def test_a_certificate_says_the_level_that_was_reached_and_no_other_levels_words
     for level, printed in (("L0", False), ("L1", True), ("L2", True), ("L3", False)):
         assert (flat(law.wording(f"level_{level}")) in flat_text) is printed
     assert "データベース管理者が令和8年12月31日までに" in flat_text
-    low = replace(CERTIFICATE, covered=(covered(0, finding=Finding(FOUND, "verified", "L0")),))
+    low = certificate(covered(0, finding=Finding(FOUND, "verified", "L0")))
     out = io.BytesIO()
     draw_certificate(low, out)
     assert law.wording("level_L0") in flat("".join(pages(out.getvalue())))
@@ -364,7 +372,8 @@ def test_the_commitment_follows_every_dataset_and_not_their_order() -> None:
 @pytest.mark.parametrize(("count", "sheets"), [(1, 1), (20, 1), (90, 3)])
 def test_a_company_of_twenty_datasets_has_one_page_and_no_dataset_is_ever_left_out(count: int, sheets: int) -> None:
     out = io.BytesIO()
-    assert draw_certificate(replace(CERTIFICATE, covered=tuple(covered(n) for n in range(count))), out) == sheets
+    more = {name: getattr(CERTIFICATE, name) for name in ("kept", "pending", "limits")}
+    assert draw_certificate(certificate(*(covered(n) for n in range(count)), **more), out) == sheets
     text = "".join(pages(out.getvalue()))
     assert all(f"データ{n} 消去" in text for n in range(count)) and "以上" in text
 

@@ -424,7 +424,7 @@ def test_only_the_bills_were_asked_for_and_the_case_closes(told: Told, monkeypat
     case = told.office.ok("open", str(path))["case"]
     told.office.ok("prove", case, "--file", str(told.office.sample / "requests/rei.proof.json"))
     assert told.office.ok("collect", case)["state"] == "awaiting_decision"  # the paper box is not asked, and not waited for
-    assert fetched == {"billing.invoices", "billing.payments"}
+    assert fetched == {"billing.invoices", "billing.payments", "billing.ledger"}
     ended = {d["dataset"]: (d["status"], d["reason"]) for d in told.office.ok("show", case)["datasets"]}
     assert ended["billing.invoices"] == ("found", None)
     assert ended[CALLS] == ended[CUSTOMERS] == ended["archives_backups.paper_boxes"] == ("not_asked", "scope_limited")

@@ -75,11 +75,11 @@ class LakeStore(Guarded):
                 pieces = (shown or {}).get(name) or self._whole(name, statement)
                 if self._shelf.here:
                     paths |= {piece.file.path for piece in pieces}
-                    connection.execute(f"CREATE VIEW {_quoted(name)} AS {_reading(pieces)}")
+                    connection.execute(f"CREATE VIEW {quoted(name)} AS {_reading(pieces)}")
                 else:
                     feeds.append(self._feed(statement, pieces, only))
                     connection.register(name, feeds[-1])
-            connection.execute(f"SET allowed_paths = {_listed(sorted(paths))}")
+            connection.execute(f"SET allowed_paths = {listed(sorted(paths))}")
             connection.execute("SET enable_external_access = false")
             try:
                 yield connection
@@ -291,23 +291,23 @@ class LakeStore(Guarded):
         return places
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _listed(paths: Sequence[str]) -> str:
+def listed(paths: Sequence[str]) -> str:
     return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
 
 
 def _reading(pieces: Sequence[Piece]) -> str:
     """All whole files as one; of the others the row groups named, which DuckDB finds by the numbers of their rows."""
     whole = [piece.file.path for piece in pieces if piece.groups is None]
-    parts = [f"SELECT * FROM read_parquet({_listed(whole)}, hive_partitioning = false)"] if whole else []  # noqa: S608
+    parts = [f"SELECT * FROM read_parquet({listed(whole)}, hive_partitioning = false)"] if whole else []  # noqa: S608
     for piece in pieces:
         if piece.groups is not None:
             edges = ((piece.file.starts[group], piece.file.starts[group + 1] - 1) for group in piece.groups)
             rows = " OR ".join(f"{_ROW} BETWEEN {first} AND {last}" for first, last in edges) or "false"
-            source = f"read_parquet({_listed([piece.file.path])}, hive_partitioning = false, {_ROW} = true)"
+            source = f"read_parquet({listed([piece.file.path])}, hive_partitioning = false, {_ROW} = true)"
             parts.append(f"SELECT * EXCLUDE ({_ROW}) FROM {source} WHERE {rows}")  # noqa: S608
     return " UNION ALL ".join(parts)
 

@@ -156,6 +156,16 @@ class SideIndex:
                     dropped += base.execute("DELETE FROM bucket WHERE id = ?", (_id(part, number),)).rowcount
         return dropped
 
+    def drop(self, dataset: str, paths: Iterable[str]) -> None:
+        """Forget these files, which were rewritten: they are scanned until the next build."""
+        if not self._path.exists():
+            return
+        with self._writing() as base, _transaction(base):
+            for path in paths:
+                known = base.execute("SELECT id FROM part WHERE (dataset, path) = (?, ?)", (dataset, path)).fetchall()
+                for (part,) in known:
+                    _drop(base, part)
+
     def keep(self, datasets: Iterable[str]) -> int:
         """Drop what it knows of any other dataset; of how many file versions."""
         kept = set(datasets)

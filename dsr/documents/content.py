@@ -25,15 +25,55 @@ Align = Literal["left", "right", "center"]
 
 
 @dataclass(frozen=True)
+class Words:
+    """A wording in Japanese and its English gloss (empty: it has none), which is drawn where English was asked for."""
+
+    ja: str
+    en: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.ja)
+
+    def of(self, language: Language) -> str:
+        """In one language; Japanese where there is no English."""
+        return self.en or self.ja if language == "en" else self.ja
+
+
+Text = str | Words
+"""A plain text has no gloss: values, names, numbers."""
+
+
+def words(text: Text) -> Words:
+    return text if isinstance(text, Words) else Words(text)
+
+
+def drawn_in(text: Text, language: Language) -> Text:
+    """The text alone, or ``Words`` where both are drawn."""
+    return text if isinstance(text, str) or (language == "en" and text.en) else text.ja
+
+
+def after(prefix: str, text: Text) -> Words:
+    """``prefix`` (a bullet, a number) before the Japanese; the gloss stands below and has none."""
+    told = words(text)
+    return Words(prefix + told.ja, told.en)
+
+
+def listed(texts: Iterable[Text], ja: str = "、", en: str = ", ") -> Words:
+    """One after another. Glossed if any is: what has no English stands in the gloss as it is."""
+    told = [words(text) for text in texts]
+    return Words(ja.join(t.ja for t in told), en.join(t.of("en") for t in told) if any(t.en for t in told) else "")
+
+
+@dataclass(frozen=True)
 class Party:
     """Who issues the paper (the controller, law.md §3; Act art. 32(1)). Texts may hold line breaks."""
 
-    name: str
-    address: str
-    representative: str
-    desk: str
-    complaint_desk: str = ""
-    accredited_body: str = ""
+    name: Text
+    address: Text
+    representative: Text
+    desk: Text
+    complaint_desk: Text = ""
+    accredited_body: Text = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +92,7 @@ class Masked:
     ground: str
 
 
-Cell = str | Masked
+Cell = Text | Masked
 
 
 @dataclass(frozen=True)
@@ -60,7 +100,7 @@ class Column:
     """``wide`` columns hold running text and wrap; all others are wide enough for their longest value, if they can."""
 
     key: str
-    label: str
+    label: Text
     align: Align = "left"
     wide: bool = False
 
@@ -69,12 +109,12 @@ class Column:
 class Table:
     """``rows`` is called twice (to measure, to draw) and must give the same ``count`` rows both times."""
 
-    title: str
+    title: Text
     dataset: str
     columns: tuple[Column, ...]
     rows: Callable[[], Iterable[Sequence[Cell]]] = field(repr=False)
     count: int
-    note: str = ""
+    note: Text = ""
 
 
 @dataclass(frozen=True)
@@ -82,30 +122,30 @@ class Chapter:
     """A part of the book (documents.md §5); ``lines`` are statements, such as the outward result of an empty part."""
 
     no: str
-    title: str
-    intro: str = ""
+    title: Text
+    intro: Text = ""
     tables: tuple[Table, ...] = ()
-    lines: tuple[str, ...] = field(default=(), repr=False)
+    lines: tuple[Text, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
 class Searched:
     """One dataset's outward result; ``count`` is ``None`` where nothing could be counted."""
 
-    system: str
-    dataset: str
+    system: Text
+    dataset: Text
     status: str
-    status_label: str
+    status_label: Text
     count: int | None = None
-    detail: str = ""
+    detail: Text = ""
 
 
 @dataclass(frozen=True)
 class Redaction:
     """``count`` is of places (fields or spans), not rows."""
 
-    mark_label: str
-    citation: str
+    mark_label: Text
+    citation: Text
     count: int
 
 
@@ -113,11 +153,11 @@ class Redaction:
 class Item:
     """One decided item of a letter; ``citation`` and ``reason`` are empty where nothing was refused."""
 
-    label: str
-    outcome_label: str
+    label: Text
+    outcome_label: Text
     count_text: str = ""
-    citation: str = ""
-    reason: str = ""
+    citation: Text = ""
+    reason: Text = ""
 
 
 @dataclass(frozen=True)
@@ -138,33 +178,28 @@ class Head:
 class Fact:
     """One row of the form grid: 請求の内容, 開示の方法, …"""
 
-    label: str
-    text: str = field(repr=False)
+    label: Text
+    text: Text = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Heading:
     """A column of a section. ``share`` of the measure; the columns without one divide what is left."""
 
-    label: str
-    gloss: str
+    label: Text
     share: float = 0.0
     align: Align = "left"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table of a letter under its own heading; without rows it is not drawn. Cells may hold line breaks.
-
-    ``small``: in the type of a form's remarks.
-    """
+    """A table of a letter under its own heading; ``key`` names it in errors. ``small``: in the type of remarks."""
 
     key: str
-    title: str
-    gloss: str
+    title: Text
     columns: tuple[Heading, ...]
-    rows: tuple[tuple[str, ...], ...] = field(repr=False)
-    note: str = ""
+    rows: tuple[tuple[Text, ...], ...] = field(repr=False)
+    note: Text = ""
     small: bool = False
 
 
@@ -173,17 +208,17 @@ class Letter:
     """``paragraphs`` stand above 記 and ``closing`` below the tables; ``facts`` are rows of the grid between them."""
 
     kind: str
-    title: str
+    title: Text
     case_no: str
     issued_on: date
     party: Party
     recipient: Recipient
     subject_name: str = field(repr=False)
-    law_line: str
+    law_line: Text
     items: tuple[Item, ...] = ()
     files: tuple[FileLine, ...] = ()
-    paragraphs: tuple[str, ...] = field(default=(), repr=False)
-    closing: tuple[str, ...] = ()
+    paragraphs: tuple[Text, ...] = field(default=(), repr=False)
+    closing: tuple[Text, ...] = ()
     head: Head | None = None
     language: Language = "ja"
     facts: tuple[Fact, ...] = ()
@@ -205,24 +240,26 @@ class Frame:
     party: Party
     recipient: Recipient
     subject_name: str = field(repr=False)
-    law_line: str
+    law_line: Text
     facts: tuple[Fact, ...] = ()
     head: Head | None = None
     language: Language = "ja"
     number: str = ""
 
-    def letter(self, kind: str, title: str, paragraphs: tuple[str, ...], sections: tuple[Section, ...],
-               closing: tuple[str, ...], facts: tuple[Fact, ...] = ()) -> Letter:
+    def letter(self, kind: str, title: Text, opening: Text, sections: Iterable[Section],
+               closing: Iterable[Text]) -> Letter:
+        """``closing``: lines without text are left out."""
         return Letter(kind, title, self.case_no, self.issued_on, self.party, self.recipient, self.subject_name,
-                      self.law_line, paragraphs=paragraphs, closing=closing, head=self.head, language=self.language,
-                      facts=(*self.facts, *facts), number=self.number, sections=sections)
+                      self.law_line, paragraphs=(opening,), closing=tuple(line for line in closing if line),
+                      head=self.head, language=self.language, facts=self.facts, number=self.number,
+                      sections=tuple(sections))
 
 
 @dataclass(frozen=True)
 class Told:
     """A processor, joint user or earlier recipient who was told; ``done_on`` is None while the answer is awaited."""
 
-    label: str
+    label: Text
     kind: Literal["processor", "joint", "recipient"]
     done_on: date | None = None
 
@@ -241,11 +278,11 @@ class Book:
     chapters: tuple[Chapter, ...]
     searched: tuple[Searched, ...]
     redactions: tuple[Redaction, ...]
-    legend: tuple[tuple[str, str], ...] = ()
-    title: str = "保有個人データ開示書"
+    legend: tuple[tuple[str, Text], ...] = ()
+    title: Text = "保有個人データ開示書"
     head: Head | None = None
     language: Language = "ja"
-    holdings: tuple[tuple[str, int], ...] = ()
+    holdings: tuple[tuple[Text, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -257,14 +294,14 @@ class Slip:
     party: Party
     recipient: Recipient
     received_on: date
-    channel: str
-    right_label: str
-    scope_text: str
-    method_label: str
+    channel: Text
+    right_label: Text
+    scope_text: Text
+    method_label: Text
     target_date: date | None
-    contact: str
-    missing: tuple[str, ...] = ()
+    contact: Text
+    missing: tuple[Text, ...] = ()
     word: str = field(default="", repr=False)
-    fee_text: str = ""
+    fee_text: Text = ""
     head: Head | None = None
     language: Language = "ja"

@@ -8,22 +8,18 @@ from datetime import date
 from typing import Literal
 
 from dsr import law
-from dsr.documents.content import Frame, Heading, Letter, Section, Told
-from dsr.documents.wording import DASH, Both, both, day, say, told_section
+from dsr.documents.content import Frame, Letter, Section, Text, Told
+from dsr.documents.parts import citation, closing, column, day, lines, reason, told_section
+from dsr.documents.wordings import by_law, say
 from dsr.errors import BadInput
-
-NOTHING: Both = ("（記録なし）", "(no entry)")
-REMOVED: Both = ("（削除）", "(removed)")
-CORRECTED: Both = ("訂正済み", "corrected")
-PENDING: Both = ("手続中", "pending")
 
 
 @dataclass(frozen=True)
 class Change:
     """One field; ``old`` is empty where content was added, ``new`` where it was removed."""
 
-    label: str
-    field_label: str
+    label: Text
+    field_label: Text
     old: str = field(repr=False)
     new: str = field(repr=False)
 
@@ -32,7 +28,7 @@ class Change:
 class Copy:
     """A system that holds the content; ``done_on`` is None until a survey has found the new content there."""
 
-    label: str
+    label: Text
     done_on: date | None = None
 
 
@@ -40,14 +36,11 @@ class Copy:
 class Voucher:
     """``new_number``: of the note or the voucher issued anew; the one of ``number`` stays as it is (EBOOK, EN-58)."""
 
-    label: str
+    label: Text
     number: str
-    measure: Literal["annotated", "reissued"]
+    way: Literal["annotated", "reissued"]
     new_number: str
     on: date
-
-
-MEASURES: dict[str, Both] = {"annotated": ("追記", "annotated"), "reissued": ("再発行", "issued anew")}
 
 
 def correction_notice(frame: Frame, changes: Sequence[Change], copies: Sequence[Copy], told: Sequence[Told] = (),
@@ -58,81 +51,63 @@ def correction_notice(frame: Frame, changes: Sequence[Change], copies: Sequence[
     for number, change in enumerate(changes):
         if change.old == change.new:
             raise BadInput(f"changes.{number}.new", "is what stood there before", "give the new content")
-    lang = frame.language
-    closing = [
-        say("corrected_pending", lang) if any(copy.done_on is None for copy in copies) else "",
-        say("request_file", lang, date=file_until) if file_until else "",
-        say("complain", lang),
-    ]
-    sections = (_changes(changes, frame), _copies(copies, frame), _vouchers(vouchers, frame), told_section(told, lang))
-    title, opening = "保有個人データ訂正等通知書", say("corrected", lang)
-    return frame.letter("correction_notice", title, (opening,), sections, tuple(filter(None, closing)))
+    for number, voucher in enumerate(vouchers):
+        if not voucher.new_number or voucher.new_number == voucher.number:
+            raise BadInput(f"vouchers.{number}.new_number", "is missing", "give the number of the note or new voucher")
+    sections = (_changes(changes), _copies(copies), _vouchers(vouchers), told_section(told))
+    pending = any(copy.done_on is None for copy in copies)
+    last = closing(frame, by_law("corrected_pending") if pending else "", file_until=file_until)
+    return frame.letter("correction_notice", say("correction_notice"), by_law("corrected"), sections, last)
 
 
-def _changes(changes: Sequence[Change], frame: Frame) -> Section:
-    rows = tuple(
-        (f"{change.label}\n{change.field_label}", change.old or both(NOTHING, frame.language),
-         change.new or both(REMOVED, frame.language))
-        for change in changes
-    )  # fmt: skip
-    columns = (Heading("項目", "Item", 0.24), Heading("訂正前", "Before"), Heading("訂正後", "After"))
-    return Section("changes", "訂正等の内容", "Content of the correction", columns, rows)
+def _changes(changes: Sequence[Change]) -> Section:
+    rows = tuple((lines(change.label, change.field_label), change.old or say("no_entry"), change.new or say("removed"))
+                 for change in changes)  # fmt: skip
+    return Section("changes", say("changes"), (column("item", 0.24), column("before"), column("now")), rows)
 
 
-def _copies(copies: Sequence[Copy], frame: Frame) -> Section:
-    rows = tuple((copy.label, both(CORRECTED if copy.done_on else PENDING, frame.language), day(copy.done_on))
-                 for copy in copies)  # fmt: skip
-    columns = (Heading("システム", "System"), Heading("状況", "State", 0.22), Heading("訂正の日", "Corrected on", 0.25))
-    return Section("copies", "システムごとの状況", "State by system", columns, rows)
+def _copies(copies: Sequence[Copy]) -> Section:
+    rows = tuple((copy.label, say("corrected" if copy.done_on else "pending"), day(copy.done_on)) for copy in copies)
+    columns = (column("system"), column("state", 0.22), column("corrected_on", 0.25))
+    return Section("copies", say("copies"), columns, rows)
 
 
-def _vouchers(vouchers: Sequence[Voucher], frame: Frame) -> Section:
-    rows = tuple((v.label, v.number, both(MEASURES[v.measure], frame.language), v.new_number or DASH, day(v.on))
-                 for v in vouchers)  # fmt: skip
-    columns = (Heading("帳簿書類", "Voucher or book"), Heading("元の番号", "Number", 0.25),
-               Heading("方法", "Way", 0.12), Heading("追記・新たな番号", "Note or new number", 0.25),
-               Heading("日付", "On", 0.19))  # fmt: skip
-    note = say("vouchers", frame.language)
-    return Section("vouchers", "帳簿書類の訂正", "Vouchers and books", columns, rows, note)
+def _vouchers(vouchers: Sequence[Voucher]) -> Section:
+    rows = tuple((v.label, v.number, say(f"way.{v.way}"), v.new_number, day(v.on)) for v in vouchers)
+    columns = (column("voucher"), column("number", 0.25), column("way", 0.12), column("new_number", 0.25),
+               column("on", 0.19))  # fmt: skip
+    return Section("vouchers", say("vouchers"), columns, rows, by_law("vouchers"))
 
 
 @dataclass(frozen=True)
 class Investigated:
     """What was looked into, how, and what came of it; safe words, no other person's data."""
 
-    what: str
-    how: str
-    result: str
+    what: Text
+    how: Text
+    result: Text
 
 
-def correction_refusal(frame: Frame, label: str, ground_id: str, investigated: Sequence[Investigated], *,
-                       words: str = "", purposes: Sequence[str] = (), statement_to: str = "",
+def correction_refusal(frame: Frame, label: Text, ground_id: str, investigated: Sequence[Investigated], *,
+                       words: Text = "", purposes: Sequence[Text] = (), statement_to: Text = "",
                        file_until: date | None = None) -> Letter:
     """The letter of Act art. 34(3) and 36 for one item that is not corrected. ``statement_to``: the desk that takes a
     statement of dispute. Raises BadInput for a ground that is no ground here, and without an investigation."""
-    ground, lang = law.ground(ground_id), frame.language
+    ground = law.ground(ground_id)
     if not ground.printed or not ground.allows(frame.right):
         raise BadInput("ground", f"{ground.id} is no ground to print for {frame.right}", "see law.md §5")
     if not investigated:
         raise BadInput("investigated", "is empty", "say what was investigated, how and with what result")
     if "purpose_no" in ground.needs and not purposes:
         raise BadInput("purposes", f"is missing for {ground.id}", "name the published purpose")
-    reason = [both((ground.reason("ja"), ground.reason("en")), lang)]
-    reason += [say("needed_for", lang, purposes="、".join(purposes))] if purposes else []
     refused = Section(
-        "refused", "訂正等を行わないもの", "What is not corrected",
-        (Heading("項目", "Item", 0.24), Heading("根拠", "Ground", 0.28), Heading("理由", "Reason")),
-        ((label, ground.citation, "\n".join(filter(None, (*reason, words)))),),
+        "refused", say("not_corrected"), (column("item", 0.24), column("citation", 0.28), column("reason")),
+        ((label, citation(ground), reason(ground, purposes, words)),),
     )  # fmt: skip
     looked = Section(
-        "investigated", "調査の内容", "Investigation",
-        (Heading("調査した事項", "What", 0.3), Heading("方法", "How"), Heading("結果", "Result")),
+        "investigated", say("investigated"), (column("looked_into", 0.3), column("how"), column("result")),
         tuple((one.what, one.how, one.result) for one in investigated),
     )  # fmt: skip
-    closing = [
-        say("statement", lang, desk=statement_to) if statement_to else "",
-        say("request_file", lang, date=file_until) if file_until else "",
-        say("complain", lang),
-    ]
-    title, opening = "保有個人データの訂正等を行わない旨の通知書", say("correction_refused", lang)
-    return frame.letter("correction_refusal", title, (opening,), (refused, looked), tuple(filter(None, closing)))
+    last = closing(frame, by_law("statement", desk=statement_to) if statement_to else "", file_until=file_until)
+    kind = "correction_refusal"
+    return frame.letter(kind, say(kind), by_law("correction_refused"), (refused, looked), last)

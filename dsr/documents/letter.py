@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import BinaryIO, NamedTuple
 
-from dsr.documents.content import FileLine, Head, Item, Language, Letter, Party, Recipient, Section, Slip
+from dsr.documents.content import (
+    FileLine,
+    Head,
+    Item,
+    Language,
+    Letter,
+    Party,
+    Recipient,
+    Section,
+    Slip,
+    Text,
+    Words,
+    after,
+    listed,
+    words,
+)
 from dsr.documents.letters import width
 from dsr.documents.rows import FORM_GRID, LETTER, Look, Ruled
 from dsr.documents.sheet import Furniture, Page, Sheet, drawing
-from dsr.documents.structure import ENGLISH
 from dsr.documents.style import (
     DIGEST,
     FORM,
     FURNITURE,
-    GLOSS,
     INK,
     LEFT,
     MEASURE,
@@ -28,12 +41,14 @@ from dsr.documents.style import (
     WITNESS,
     Type,
     both_days,
-    era_day,
+    said_day,
 )
+from dsr.documents.wordings import WORDINGS, beside, say
 
 TOP = 20 * MM
 CONTACT = 60.0  # a row of the last table: it and 以上 stand on one page, none holds 以上 alone
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
+SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 
 
 class Setting(NamedTuple):
@@ -46,90 +61,57 @@ class Setting(NamedTuple):
 
 
 LARGE = Setting(LETTER, NOTICE, NOTICE_SMALL, 12)
-SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 SMALL = Setting(SMALL_TABLE, NOTICE_CELL, NOTICE_TINY, 6)
 LABEL = {"ja": 96.0, "en": 158.0}
-SLIP_LEAD = (
-    "次のとおりご請求を受け付けました。この受付票は、ご請求の内容を当社がどのように理解したかをお知らせするものです。"
-    "違うところがありましたら、問い合わせ先までお知らせください。"
-)
-SLIP_WORD = (
-    "合言葉は、お電話の際に、お客さまと当社の双方を確かめるために使います。"
-    "当社からの電話でも、担当者に合言葉をお尋ねください。"
-)
-FILES_NOTE = "大きさはバイト数です。SHA-256 は、ファイルが当社の作成したものと同じであることを確かめるための値です。"
-WORDS = {
-    "case": ("受付番号", "Case number"),
-    "subject": ("本人", "Data subject"),
-    "law": ("根拠法令", "Law applied"),
-    "desk": ("問い合わせ先", "Contact"),
-    "complaint": ("苦情の申出先", "Complaints"),
-    "accredited": ("認定個人情報保護団体", "Accredited body"),
-    "items": ("決定の内容", "Decision by item"),
-    "files": ("お渡しするファイル", "Files handed over"),
-    "received": ("受付日", "Received on"),
-    "channel": ("受付方法", "Channel"),
-    "right": ("ご請求の種類", "Right exercised"),
-    "scope": ("ご請求の範囲", "Scope"),
-    "method": ("回答の方法", "Method"),
-    "missing": ("不足しているもの", "Missing"),
-    "fee": ("手数料", "Fee"),
-    "target": ("回答の予定日", "Target date"),
-    "word": ("確認の合言葉", "Check word"),
-}
-
-
-def word(key: str, language: Language) -> str:
-    """A heading, with its English gloss beside it where English was asked for."""
-    japanese, english = WORDS[key]
-    return f"{japanese}　{english}" if language == "en" else japanese
 
 
 def draw_letter(letter: Letter, out: BinaryIO) -> int:
     """Writes the letter as a PDF; the number of pages. Raises UndrawableLetter before anything is written."""
-    with drawing(letter.title, letter.case_no, letter.issued_on, foot(letter.party, letter.case_no), TOP) as sheet:
+    below = foot(letter.party, letter.case_no, letter.language)
+    with drawing(letter.title, letter.case_no, letter.issued_on, below, TOP, letter.language) as sheet:
         _opening(sheet, letter)
-        draw_title(sheet, letter.title, letter.kind, letter.language)
+        draw_title(sheet, letter.title, letter.kind)
         for number, text in enumerate(letter.paragraphs):
             sheet.paragraph(text, NOTICE, ("paragraphs", number), "justify", first=NOTICE.size)
         sheet.skip(4)
         if letter.paragraphs:
-            sheet.paragraph("記", NOTICE, ("記",), "center", keep=60)
+            sheet.paragraph(say("particulars"), NOTICE, ("記",), "center", keep=60)
             sheet.skip(4)
-        draw_grid(sheet, _facts(letter), letter.language)
-        _items(sheet, letter.items, letter.language)
-        _files(sheet, letter.files, letter.language)
+        draw_grid(sheet, _facts(letter))
+        _items(sheet, letter.items)
+        _files(sheet, letter.files)
         for section in letter.sections:
-            draw_section(sheet, section, letter.language, SMALL if section.small else LARGE)
+            draw_section(sheet, section, SMALL if section.small else LARGE)
         _closing(sheet, letter.closing)
-        contacts = [row for row in _contacts(letter.party, letter.language) if row[1]]
+        contacts = [row for row in _contacts(letter.party) if row[1]]
         sheet.room(CONTACT * len(contacts))
         if contacts:
-            draw_grid(sheet, contacts, letter.language)
+            draw_grid(sheet, contacts)
         _end(sheet, letter.head)
         return sheet.save(out)
 
 
 def draw_slip(slip: Slip, out: BinaryIO) -> int:
     """Writes the acknowledgement as a PDF; the number of pages."""
-    title = "受付票"
-    with drawing(title, slip.case_no, slip.issued_on, foot(slip.party, slip.case_no), TOP) as sheet:
+    title, below = say("receipt_slip"), foot(slip.party, slip.case_no, slip.language)
+    with drawing(title, slip.case_no, slip.issued_on, below, TOP, slip.language) as sheet:
         _opening(sheet, slip)
-        draw_title(sheet, title, "receipt_slip", slip.language)
-        sheet.paragraph(SLIP_LEAD, NOTICE, ("lead",), "justify", first=NOTICE.size)
+        draw_title(sheet, title, "receipt_slip")
+        sheet.paragraph(say("slip_lead"), NOTICE, ("lead",), "justify", first=NOTICE.size)
         sheet.skip(8)
-        draw_grid(sheet, _slip_facts(slip), slip.language)
+        draw_grid(sheet, _slip_facts(slip))
         if slip.word:
-            _closing(sheet, (SLIP_WORD,))
+            _closing(sheet, (say("slip_word"),))
         _end(sheet, slip.head)
         return sheet.save(out)
 
 
-def foot(party: Party, case_no: str) -> Furniture:
+def foot(party: Party, case_no: str, language: Language) -> Furniture:
     """Who, which page of how many, which case: on every page."""
 
     def draw(page: Page, number: int, total: int) -> None:
-        across(page, 13 * MM, party.name, f"{number} / {total}", f"受付番号 {case_no}")
+        case = f"{beside(say('case'), language)} {case_no}"
+        across(page, 13 * MM, words(party.name).ja, f"{number} / {total}", case)
 
     return draw
 
@@ -148,8 +130,9 @@ WINDOW = MEASURE * 0.58
 def _opening(sheet: Sheet, paper: Letter | Slip) -> None:
     """Addressee at the upper left, number and day beside it at the right, sender below them."""
     top = sheet.y
-    number = paper.number if isinstance(paper, Letter) and paper.number else f"受付番号　{paper.case_no}"
-    for line, place in ((number, "number"), (era_day(paper.issued_on), "issued_on")):
+    own = paper.number if isinstance(paper, Letter) else ""
+    number = own or say("case_above", case_no=paper.case_no)
+    for line, place in ((number, "number"), (said_day(paper.issued_on), "issued_on")):
         sheet.paragraph(line, NOTICE_CELL, (place,), "right", x=LEFT + WINDOW, measure=MEASURE - WINDOW)
     beside, sheet.y = sheet.y, top
     addressee(sheet, paper.recipient)
@@ -168,100 +151,67 @@ def addressee(sheet: Sheet, recipient: Recipient) -> None:
     sheet.paragraph(name, NOTICE_NAME, ("recipient", "name"), measure=WINDOW)
 
 
-TITLES = {
-    "disclosure_decision": "Notice of Decision on Disclosure",
-    "nondisclosure_notice": "Notice of Non-disclosure",
-    "absence_notice": "Notice: No Retained Personal Data",
-    "redirect_notice": "Notice: Where to Ask",
-    "receipt_slip": "Acknowledgement of Receipt",
-    "extension_notice": "Notice of Extension",
-    "pause_notice": "Notice of Pause",
-    "defect_notice": "Request for Completion",
-    "interim_answer": "Interim Answer",
-    "withdrawal_confirmation": "Confirmation of Withdrawal",
-    "use_stop_notice": "Notice of Stop of Use, Erasure and Other Measures",
-    "scheduled_erasure_done": "Notice of Completion of Scheduled Erasure",
-    "erasure_certificate": "Certificate of Erasure",
-    "correction_notice": "Notice of Correction",
-    "correction_refusal": "Notice: Correction Not Made",
-}
-
-
-def draw_title(sheet: Sheet, title: str, kind: str, language: Language) -> None:
+def draw_title(sheet: Sheet, title: Text, kind: str) -> None:
+    """A title without a gloss of its own has that of its kind."""
     page, top = sheet.page, sheet.y
-    page.outline("title", title, top)
-    sheet.paragraph(title, NOTICE_TITLE, ("title",), "center", role="H1")
-    if language == "en" and kind in TITLES:
-        sheet.paragraph(TITLES[kind], GLOSS, ("title",), "center", attributes=ENGLISH)
+    told = title if isinstance(title, Words) else Words(title, WORDINGS[kind].en if kind in WORDINGS else "")
+    page.outline("title", beside(told, sheet.language), top)
+    sheet.paragraph(told, NOTICE_TITLE, ("title",), "center", role="H1")
     sheet.skip(12)
 
 
-def _facts(letter: Letter) -> list[tuple[str, str]]:
-    rows = [(word("case", letter.language), letter.case_no), (word("subject", letter.language), letter.subject_name)]
+Rows = list[tuple[Text, Text]]
+
+
+def _facts(letter: Letter) -> Rows:
+    rows: Rows = [(say("case"), letter.case_no), (say("subject"), letter.subject_name)]
     rows += [(fact.label, fact.text) for fact in letter.facts]
-    return [*rows, (word("law", letter.language), letter.law_line)]
+    return [*rows, (say("law"), letter.law_line)]
 
 
-def _contacts(party: Party, language: Language) -> list[tuple[str, str]]:
+def _contacts(party: Party) -> Rows:
     rows = (("desk", party.desk), ("complaint", party.complaint_desk), ("accredited", party.accredited_body))
-    return [(word(key, language), text) for key, text in rows]
+    return [(say(key), text) for key, text in rows]
 
 
-def _slip_facts(slip: Slip) -> list[tuple[str, str]]:
-    rows = [
+def _slip_facts(slip: Slip) -> Rows:
+    missing = listed([after("・", item) for item in slip.missing], "\n", "\n")
+    rows: tuple[tuple[str, Text], ...] = (
         ("case", slip.case_no),
         ("received", both_days(slip.received_on)),
         ("channel", slip.channel),
         ("right", slip.right_label),
         ("scope", slip.scope_text),
         ("method", slip.method_label),
-        ("missing", "\n".join(f"・{item}" for item in slip.missing) or "ありません。"),
+        ("missing", missing or say("nothing_missing")),
         ("fee", slip.fee_text),
-        ("target", both_days(slip.target_date) if slip.target_date else "あらためてお知らせします。"),
+        ("target", both_days(slip.target_date) if slip.target_date else say("told_later")),
         ("desk", slip.contact),
         ("word", slip.word),
-    ]
-    return [(word(key, slip.language), text) for key, text in rows]
+    )
+    return [(say(key), text) for key, text in rows]
 
 
-def draw_grid(sheet: Sheet, rows: Iterable[tuple[str, str]], language: Language, look: Look = FORM_GRID,
-              gap: float = 12) -> None:
+def draw_grid(sheet: Sheet, rows: Iterable[tuple[Text, Text]], look: Look = FORM_GRID, gap: float = 12) -> None:
     """The form: shaded labels at the left. A row without text is left out."""
-    ruled = Ruled(sheet, [LABEL[language], MEASURE - LABEL[language]], ["left", "left"], look, ("grid",))
+    shaded = LABEL[sheet.language]
+    ruled = Ruled(sheet, [shaded, MEASURE - shaded], ["left", "left"], look, ("grid",))
     for label, text in rows:
         if text:
             ruled.row([label, text])
     sheet.skip(gap)
 
 
-def _heading(sheet: Sheet, key: str, language: Language) -> None:
-    sheet.paragraph(word(key, language), NOTICE, (key,), keep=50, role="H2")
-
-
-def _items(sheet: Sheet, items: tuple[Item, ...], language: Language) -> None:
-    if not items:
-        return
-    _heading(sheet, "items", language)
-    widths = [24.0, 112.0, 68.0, 50.0]
-    ruled = Ruled(sheet, [*widths, MEASURE - sum(widths)], ["right", "left", "left", "right", "left"], LETTER,
-                  ("items",), ["", "項目", "決定", "件数", "根拠と理由"])
-    for number, item in enumerate(items, start=1):
-        why = "\n".join(part for part in (item.citation, item.reason) if part) or "―"
-        ruled.row([str(number), item.label, item.outcome_label, item.count_text or "―", why])
-    sheet.skip(12)
-
-
-def draw_section(sheet: Sheet, section: Section, language: Language, setting: Setting = LARGE) -> None:
-    """A table under its heading, with English glosses where they were asked for."""
+def draw_section(sheet: Sheet, section: Section, setting: Setting = LARGE) -> None:
+    """A table under its heading; without rows it is not drawn."""
     if not section.rows:
         return
-    title = f"{section.title}　{section.gloss}" if language == "en" and section.gloss else section.title
-    sheet.paragraph(title, setting.title, (section.key,), keep=50, role="H2")
-    heads = [f"{c.label}\n{c.gloss}" if language == "en" and c.gloss else c.label for c in section.columns]
+    keep = 6 * setting.look.cell.leading  # the head of the table, and what the table itself keeps below it
+    sheet.paragraph(section.title, setting.title, (section.key,), keep=keep, role="H2")
     shares = [column.share for column in section.columns]
     rest = (1 - sum(shares)) / max(1, shares.count(0.0))
     ruled = Ruled(sheet, [MEASURE * (share or rest) for share in shares], [c.align for c in section.columns],
-                  setting.look, (section.key,), heads)
+                  setting.look, (section.key,), [c.label for c in section.columns])
     for row in section.rows:
         ruled.row(row)
     if section.note:
@@ -270,30 +220,47 @@ def draw_section(sheet: Sheet, section: Section, language: Language, setting: Se
     sheet.skip(setting.gap)
 
 
-def _files(sheet: Sheet, files: tuple[FileLine, ...], language: Language) -> None:
+def _heading(sheet: Sheet, key: str) -> None:
+    sheet.paragraph(say(key), NOTICE, (key,), keep=50, role="H2")
+
+
+def _items(sheet: Sheet, items: tuple[Item, ...]) -> None:
+    if not items:
+        return
+    _heading(sheet, "items")
+    widths = [24.0, 112.0, 68.0, 50.0]
+    ruled = Ruled(sheet, [*widths, MEASURE - sum(widths)], ["right", "left", "left", "right", "left"], LETTER,
+                  ("items",), ["", *(say(key) for key in ("item", "outcome", "count", "why"))])
+    for number, item in enumerate(items, start=1):
+        why = listed([part for part in (item.citation, item.reason) if part], "\n", "\n")
+        ruled.row([str(number), item.label, item.outcome_label, item.count_text or "―", why or "―"])
+    sheet.skip(12)
+
+
+def _files(sheet: Sheet, files: tuple[FileLine, ...]) -> None:
     """Each digest whole on one line of fixed pitch, so that it can be searched for and compared."""
     if not files:
         return
-    _heading(sheet, "files", language)
+    _heading(sheet, "files")
     digest = 64 * DIGEST.size / 2 + 2 * FILES.side + 1
     sizes = 58.0
     ruled = Ruled(sheet, [MEASURE - digest - sizes, sizes, digest], ["left", "right", "left"], FILES, ("files",),
-                  ["ファイル", "大きさ", "SHA-256"])
+                  [say("file"), say("size"), "SHA-256"])
     for file in files:
         ruled.row([file.path, f"{file.size:,}", file.sha256])
     sheet.skip(2)
-    sheet.paragraph(FILES_NOTE, NOTICE_SMALL, ("files",))
+    sheet.paragraph(say("files_note"), NOTICE_SMALL, ("files",))
     sheet.skip(10)
 
 
-def _closing(sheet: Sheet, lines: tuple[str, ...]) -> None:
+def _closing(sheet: Sheet, lines: tuple[Text, ...]) -> None:
     for number, text in enumerate(lines):
         sheet.paragraph(text, NOTICE_SMALL, ("closing", number), "justify", first=NOTICE_SMALL.size)
     sheet.skip(10)
 
 
 def _end(sheet: Sheet, head: Head | None) -> None:
-    sheet.paragraph("以上", NOTICE, ("以上",), "right")
+    sheet.paragraph(say("end"), NOTICE, ("以上",), "right")
     witness(sheet, head)
 
 
@@ -301,4 +268,4 @@ def witness(sheet: Sheet, head: Head | None) -> None:
     """The log's tree head at issue, in small print: whoever keeps the paper can prove the log later."""
     if head:
         sheet.skip(8)
-        sheet.paragraph(f"記録簿の先頭（発行時）　{head.text}", WITNESS, ("head",))
+        sheet.paragraph(say("head", head=head.text), WITNESS, ("head",))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from sys import maxsize
 from typing import NamedTuple
 
-from dsr.documents.content import Align, Cell, Column, Masked, Table
+from dsr.documents.content import Align, Cell, Column, Language, Masked, Table, Text, Words, drawn_in
 from dsr.documents.kinsoku import break_lines
 from dsr.documents.letters import NEWLINE, Glyph, Hand, Place, width
 from dsr.documents.sheet import Sheet
-from dsr.documents.structure import COLUMN_HEAD, ROOT, ROW_HEAD
+from dsr.documents.structure import COLUMN_HEAD, ENGLISH, ROOT, ROW_HEAD
 from dsr.documents.style import (
     CELL,
     FORM,
@@ -34,13 +35,16 @@ from dsr.documents.style import (
     WHITE,
     Colour,
     Type,
+    gloss,
 )
+from dsr.documents.wordings import say
 from dsr.errors import CheckFailed
 
 PAD = 4.0
 ROWS_READ_AT_ONCE = 1_000  # a table of more is several to a screen reader, each with its head (pdf.md 4)
 WIDE_LEAST = 60.0
 CRAMPED = 110.0  # running text in less than this, over more than six lines, reads better in cards
+GLOSS_ROOM = 90.0  # a gloss that asks for more wraps
 WIDE_SHARE = 0.3  # a column whose longest value asks for more of the measure than this wraps like running text
 
 # What of a masked cell is a mask: ＊＊＊＊ and ■■■（理由） anywhere in it; or the whole, as with （番号不開示）.
@@ -86,6 +90,8 @@ class Block(NamedTuple):
     struck: tuple[tuple[int, int], ...] = ()
     whole: bool = False
     fill: Colour = STRUCK
+    turn: int = maxsize
+    """Which letter is the first of the gloss."""
 
 
 class Plain(NamedTuple):
@@ -99,6 +105,10 @@ class Plain(NamedTuple):
     down: float
 
 
+Voices = tuple[int | None, int | None]
+"""The elements that the Japanese and the English of a cell belong to; one and the same where there is no gloss."""
+
+
 class Ruled:
     """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors.
 
@@ -106,7 +116,7 @@ class Ruled:
     """
 
     def __init__(self, sheet: Sheet, widths: Sequence[float], aligns: Sequence[Align], look: Look, place: Place,
-                 head: Sequence[str] = (), tiers: Sequence[int] = ()) -> None:
+                 head: Sequence[Text] = (), tiers: Sequence[int] = ()) -> None:
         self.sheet, self.widths, self.aligns, self.look, self.place = sheet, widths, aligns, look, place
         self.tiers = tiers or [0] * len(widths)
         reached, self.spans = [LEFT] * (max(self.tiers, default=0) + 1), list[tuple[float, float]]()
@@ -117,7 +127,7 @@ class Ruled:
         self.number, self._since = 0, 0
         self._parent = ROOT if sheet.structure.current is None else sheet.structure.current
         self._table = sheet.structure.open("Table", self._parent)
-        self._head = [self._block(text, i, look.head, (*place, "head")) for i, text in enumerate(head)]
+        self._head = [self._block(text, i, look.head, (*place, "head"), bool(tiers)) for i, text in enumerate(head)]
         if head:
             sheet.room(self._height(self._head) + 3 * look.cell.leading)
             self._draw_head(read=True)
@@ -130,13 +140,16 @@ class Ruled:
             self._plain_row(plain)
             return
         kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
-        blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i)) for i, cell in enumerate(cells)]
+        beside = not look.grid or look.label is not None
+        blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i), beside or i == len(cells) - 1)
+                  for i, cell in enumerate(cells)]
         leading = look.cell.leading
         height = self._height(blocks)
         if height > sheet.left_over and (height < 240 or sheet.left_over < 4 * leading):
             self._turn()
         fill = look.zebra if look.zebra and self.number % 2 == 0 else None
-        elements = self._elements(len(blocks), "TH" if look.label else "TD", ROW_HEAD if look.label else "")
+        elements = self._voices(
+            blocks, self._elements(len(blocks), "TH" if look.label else "TD", ROW_HEAD if look.label else ""))
         done, most = 0, self._most(blocks)
         while done < most:
             if done:
@@ -152,7 +165,9 @@ class Ruled:
         found: list[Plain] = []
         for index, cell in enumerate(cells):
             boxed = isinstance(cell, Masked)
-            text = cell.shown if isinstance(cell, Masked) else cell
+            text = cell.shown if isinstance(cell, Masked) else drawn_in(cell, self.sheet.language)
+            if isinstance(text, Words):
+                return None
             if boxed and (text[:1] != "（" or not _WHOLE.fullmatch(text)):
                 return None
             ems = kind.hand.ems(text, (*self.place, self.number, index))
@@ -194,11 +209,18 @@ class Ruled:
         return [tree.open(first if i == 0 else others, row, attributes if i == 0 or others == "TH" else "")
                 for i in range(cells)]
 
+    def _voices(self, blocks: Sequence[Block], elements: Sequence[int | None]) -> list[Voices]:
+        tree = self.sheet.structure
+        return [(element, element) if element is None or block.turn == maxsize
+                else (tree.open("Span", element), tree.open("Span", element, ENGLISH))
+                for block, element in zip(blocks, elements, strict=True)]
+
     def _draw_head(self, read: bool) -> None:
         """``read``: as the head of its table; else it only repeats for the eye what was read before."""
         count = len(self._head)
         elements = self._elements(count, "TH", COLUMN_HEAD, "TH") if read else [None] * count
-        self._band(self._head, [0] * count, self._most(self._head), self.look.head_fill, elements)
+        self._band(self._head, [0] * count, self._most(self._head), self.look.head_fill,
+                   self._voices(self._head, elements))
 
     def _turn(self, within_row: bool = False) -> None:
         self.sheet.new_page()
@@ -208,8 +230,10 @@ class Ruled:
                 self._table, self._since = self.sheet.structure.open("Table", self._parent), 0
             self._draw_head(read=fresh)
 
-    def _block(self, cell: Cell, index: int, kind: Type, place: Place) -> Block:
-        text = cell.shown if isinstance(cell, Masked) else cell
+    def _block(self, cell: Cell, index: int, kind: Type, place: Place, beside: bool) -> Block:
+        text = cell.shown if isinstance(cell, Masked) else drawn_in(cell, self.sheet.language)
+        if isinstance(text, Words):
+            return self._glossed(text, index, kind, place, beside)
         glyphs = kind.hand.spell(text, place)
         limit = (self.widths[index] - 2 * self.look.side) / kind.size
         short = NEWLINE not in glyphs and width(glyphs) <= limit
@@ -222,6 +246,20 @@ class Ruled:
         whole = not struck or (bool(_WHOLE.fullmatch(text)) and len(lines) == 1)
         return Block(glyphs, lines, kind, align, struck, whole, fill)
 
+    def _glossed(self, text: Words, index: int, kind: Type, place: Place, beside: bool) -> Block:
+        """The gloss stands beside the Japanese, if both have room on one line and may, else below it."""
+        small, measure = gloss(kind), self.widths[index] - 2 * self.look.side
+        japanese, english = kind.hand.spell(text.ja, place), small.hand.spell(text.en, (*place, "en"))
+        if beside and NEWLINE not in [*japanese, *english]:
+            spaced = [*japanese, *kind.hand.spell("　", place)]
+            if width(spaced) * kind.size + width(english) * small.size <= measure:
+                whole = [*spaced, *english]
+                return Block(whole, [(0, len(whole))], kind, self.aligns[index], turn=len(spaced))
+        turn = len(japanese)
+        below = [(turn + start, turn + end) for start, end in break_lines(english, measure / small.size)]
+        lines = [*break_lines(japanese, measure / kind.size), *below]
+        return Block([*japanese, *english], lines, kind, self.aligns[index], turn=turn)
+
     def _most(self, blocks: Iterable[Block]) -> int:
         return max((tier + len(block.lines) for block, tier in zip(blocks, self.tiers, strict=True)), default=1)
 
@@ -229,7 +267,7 @@ class Ruled:
         return self._most(blocks) * self.look.cell.leading + 2 * self.look.pad
 
     def _band(self, blocks: Sequence[Block], skipped: Sequence[int], lines: int, fill: Colour | None,
-              elements: Sequence[int | None]) -> None:
+              elements: Sequence[Voices]) -> None:
         look, page, sheet = self.look, self.sheet.page, self.sheet
         top, height = sheet.y, lines * look.cell.leading + 2 * look.pad
         if fill:
@@ -239,9 +277,8 @@ class Ruled:
         for index, block in enumerate(blocks):
             shown = block.lines[skipped[index]:skipped[index] + lines]
             drop = (lines - len(shown)) / 2 * look.cell.leading if look.grid and look.label and index == 0 else 0.0
-            with sheet.structure.into(elements[index]):
-                for offset, line in enumerate(shown, start=self.tiers[index]):
-                    self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading)
+            for offset, line in enumerate(shown, start=self.tiers[index]):
+                self._line(block, line, index, top - look.pad - drop - offset * look.cell.leading, elements[index])
         self._rules(top, height)
         sheet.y -= height
 
@@ -253,7 +290,21 @@ class Ruled:
             for x in (left, *(end + look.side for _, end in self.spans)):
                 page.line(x, top, x, top - height, look.thick, look.rule)
 
-    def _line(self, block: Block, line: tuple[int, int], index: int, top: float) -> None:
+    def _line(self, block: Block, line: tuple[int, int], index: int, top: float, voices: Voices) -> None:
+        if line[1] <= block.turn:
+            with self.sheet.structure.into(voices[0]):
+                self._one_voice(block, line, index, top)
+            return
+        turn, (left, right) = max(block.turn, line[0]), self.spans[index]
+        japanese, english, small = block.glyphs[line[0]:turn], block.glyphs[turn:line[1]], gloss(block.kind)
+        end = left + width(japanese) * block.kind.size
+        shift = {"left": 0.0, "right": 1.0, "center": 0.5}[block.align] * (right - end - width(english) * small.size)
+        base, page = top - block.kind.rise(), self.sheet.page
+        for glyphs, x, kind, element in ((japanese, left, block.kind, voices[0]), (english, end, small, voices[1])):
+            with self.sheet.structure.into(element):
+                page.write(x + shift, base, glyphs, kind)
+
+    def _one_voice(self, block: Block, line: tuple[int, int], index: int, top: float) -> None:
         kind, page = block.kind, self.sheet.page
         glyphs = block.glyphs[line[0]:line[1]]
         left, right = self.spans[index]
@@ -318,7 +369,20 @@ def natural(texts: Iterable[str], hand: Hand, size: float, place: Place) -> floa
     return longest * size
 
 
-def measure_columns(table: Table) -> list[float]:
+def label_width(text: Text, kind: Type, language: Language, place: Place, room: float | None = 0.0) -> float:
+    """In points, without padding. A gloss stands below in its longest word or ``room``; beside, where that is None."""
+    drawn = drawn_in(text, language)
+    if isinstance(drawn, str):
+        return natural([drawn], kind.hand, kind.size, place)
+    small = gloss(kind)
+    japanese = natural([drawn.ja], kind.hand, kind.size, place)
+    english = natural([drawn.en], small.hand, small.size, place)
+    if room is None:
+        return japanese + kind.size + english
+    return max(japanese, min(english, room), natural(drawn.en.split(), small.hand, small.size, place))
+
+
+def measure_columns(table: Table, language: Language = "ja") -> list[float]:
     """The width each column's longest value asks for, read from every row once; the count is proved on the way."""
     longest, keys = [0.0] * len(table.columns), [column.key for column in table.columns]
     number = 0
@@ -326,7 +390,11 @@ def measure_columns(table: Table) -> list[float]:
         if len(row) != len(longest):
             raise CheckFailed(f"{table.dataset} row {number}: {len(row)} cells for {len(longest)} columns")
         for index, cell in enumerate(row):
-            text, place = cell.shown if isinstance(cell, Masked) else cell, (table.dataset, "row", number, keys[index])
+            place = (table.dataset, "row", number, keys[index])
+            text = cell.shown if isinstance(cell, Masked) else drawn_in(cell, language)
+            if isinstance(text, Words):
+                longest[index] = max(longest[index], label_width(text, CELL, language, place, GLOSS_ROOM) / CELL.size)
+                continue
             ems = CELL.hand.ems(text, place)
             longest[index] = max(longest[index], width(CELL.hand.spell(text, place)) if ems is None else ems)
     if number != table.count:
@@ -334,12 +402,12 @@ def measure_columns(table: Table) -> list[float]:
     return [ems * CELL.size + 2 * PAD for ems in longest]
 
 
-def share(table: Table, content: Sequence[float]) -> list[float] | None:
+def share(table: Table, content: Sequence[float], language: Language = "ja") -> list[float] | None:
     """Column widths that fill the measure, or ``None`` if the columns cannot stand side by side.
 
     Narrow columns (identifiers, days, sums) never wrap; their labels may. Wide ones share what is left.
     """
-    labels = _labels(table)
+    labels = _labels(table, language)
     wanted = [max(pair) for pair in zip(content, labels, strict=True)]
     if sum(wanted) <= MEASURE:
         return _stretch(table.columns, wanted)
@@ -358,9 +426,9 @@ def share(table: Table, content: Sequence[float]) -> list[float] | None:
 TIERS = 3
 
 
-def stack(table: Table, content: Sequence[float]) -> tuple[list[float] | None, list[int]]:
+def stack(table: Table, content: Sequence[float], language: Language = "ja") -> tuple[list[float] | None, list[int]]:
     """Widths and tiers of columns that stand on up to three lines, each value on one; ``None`` if they cannot."""
-    wanted = [max(pair) for pair in zip(content, _labels(table), strict=True)]
+    wanted = [max(pair) for pair in zip(content, _labels(table, language, None), strict=True)]
     tiers, used, tier = list[int](), 0.0, 0
     for across in wanted:
         if used + across > MEASURE:
@@ -370,9 +438,8 @@ def stack(table: Table, content: Sequence[float]) -> tuple[list[float] | None, l
     return (None, []) if max(wanted) > MEASURE or tier >= TIERS else (wanted, tiers)
 
 
-def _labels(table: Table) -> list[float]:
-    kind, name = TABLE_HEAD, table.dataset
-    return [natural([c.label], kind.hand, kind.size, (name, c.key)) + 2 * PAD for c in table.columns]
+def _labels(table: Table, language: Language, room: float | None = 0.0) -> list[float]:
+    return [label_width(c.label, TABLE_HEAD, language, (table.dataset, c.key), room) + 2 * PAD for c in table.columns]
 
 
 def _stretch(columns: Sequence[Column], wanted: Sequence[float]) -> list[float]:
@@ -388,13 +455,13 @@ def draw_rows(sheet: Sheet, table: Table) -> None:
 
     A few records of many fields are cards too: nobody reads a line of headings over a single line of values.
     """
-    content = measure_columns(table)
+    content = measure_columns(table, sheet.language)
     if not table.count:
-        sheet.paragraph("この表に載せる記録は 0 件です。", CELL, (table.dataset,))
+        sheet.paragraph(say("rows"), CELL, (table.dataset,))
         return
-    widths, tiers = share(table, content), list[int]()
+    widths, tiers = share(table, content, sheet.language), list[int]()
     if widths is None and table.count > 3:
-        widths, tiers = stack(table, content)
+        widths, tiers = stack(table, content, sheet.language)
     if widths is None or (table.count <= 3 and len(table.columns) > 6):
         _cards(sheet, table)
         return
@@ -405,7 +472,8 @@ def draw_rows(sheet: Sheet, table: Table) -> None:
 
 
 def _cards(sheet: Sheet, table: Table) -> None:
-    labels = natural((c.label for c in table.columns), TABLE_LABEL.hand, TABLE_LABEL.size, (table.dataset,)) + 2 * PAD
+    asked = (label_width(c.label, TABLE_LABEL, sheet.language, (table.dataset,), None) for c in table.columns)
+    labels = max(asked, default=0.0) + 2 * PAD
     widths = [min(labels, MEASURE / 3), MEASURE - min(labels, MEASURE / 3)]
     for number, row in enumerate(table.rows(), start=1):
         sheet.room(60)

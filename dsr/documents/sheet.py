@@ -7,7 +7,7 @@ escape and nothing is collapsed or dropped (pdf.md 1.4). Same content, same byte
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from typing import Any, BinaryIO, Literal
 
@@ -16,10 +16,11 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from dsr.documents.archival import archive
+from dsr.documents.content import Language, Text, drawn_in, words
 from dsr.documents.kinsoku import break_lines
 from dsr.documents.letters import PRESS, Face, Glyph, Place, face, width
-from dsr.documents.structure import Jump, Structure
-from dsr.documents.style import BOTTOM, GREY, LEFT, MEASURE, MUTE, PAPER, RULE, TOP, Colour, Type
+from dsr.documents.structure import ENGLISH, Jump, Structure
+from dsr.documents.style import BOTTOM, GREY, LEFT, MEASURE, MUTE, PAPER, RULE, TOP, Colour, Type, gloss
 
 NOTHING = -1
 Furniture = Callable[["Page", int, int], None]
@@ -164,8 +165,9 @@ class Page:
 class Sheet:
     """Pages of one document and the place reached on the last; ``y`` is the top of what comes next."""
 
-    def __init__(self, title: str, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP) -> None:
-        self._title, self._issued_on = f"{title} {case_no}", issued_on
+    def __init__(self, title: Text, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP,
+                 language: Language = "ja") -> None:
+        self._title, self._issued_on, self.language = f"{words(title).ja} {case_no}", issued_on, language
         self.structure = Structure()
         self._canvas = _canvas(self._title, issued_on)
         self._codes = Codes(self._canvas._doc)
@@ -195,22 +197,49 @@ class Sheet:
     def skip(self, height: float) -> None:
         self.y -= height
 
-    def paragraph(self, text: str, kind: Type, place: Place, adjust: Adjust = "left", *, x: float = LEFT,
+    def paragraph(self, text: Text, kind: Type, place: Place, adjust: Adjust = "left", *, x: float = LEFT,
                   measure: float = MEASURE, first: float = 0.0, hang: float = 0.0, keep: float = 0.0,
-                  role: str = "P", attributes: str = "") -> None:
+                  role: str = "P") -> None:
         """``first`` indents the first line, ``hang`` all others; ``keep`` is kept free below the first line.
 
-        It is one element of ``role`` in the reading order, whatever pages it runs over.
+        It is one element of ``role`` in the reading order, whatever pages it runs over; a gloss stands below.
         """
+        drawn = drawn_in(text, self.language)
+        with self.structure.within(role):
+            if isinstance(drawn, str):
+                self._flow(drawn, kind, place, adjust, x, measure, first, hang, keep)
+                return
+            small = gloss(kind)
+            with self.structure.within("Span"):
+                self._flow(drawn.ja, kind, place, adjust, x, measure, first, hang, keep + small.leading)
+            with self.structure.within("Span", ENGLISH):
+                ragged = "left" if adjust == "justify" else adjust
+                self._flow(drawn.en, small, (*place, "en"), ragged, x + hang, measure - hang, 0, 0, 0)
+            self.skip(3)
+
+    def _flow(self, text: str, kind: Type, place: Place, adjust: Adjust, x: float, measure: float, first: float,
+              hang: float, keep: float) -> None:
         glyphs = kind.hand.spell(text, place)
         lines = break_lines(glyphs, (measure - hang) / kind.size, (measure - first) / kind.size)
-        with self.structure.within(role, attributes):
-            for number, (start, end) in enumerate(lines):
-                self.room(kind.leading + (keep if number == 0 else 0))
-                indent = hang if number else first
-                soft = number + 1 < len(lines) and lines[number + 1][0] == end
-                self._set(glyphs[start:end], kind, adjust, x + indent, measure - indent, soft)
-                self.y -= kind.leading
+        for number, (start, end) in enumerate(lines):
+            self.room(kind.leading + (keep if number == 0 else 0))
+            indent = hang if number else first
+            soft = number + 1 < len(lines) and lines[number + 1][0] == end
+            self._set(glyphs[start:end], kind, adjust, x + indent, measure - indent, soft)
+            self.y -= kind.leading
+
+    def line(self, text: Text, x: float, base: float, kind: Type, place: Place, page: Page | None = None) -> float:
+        """One line in the current element, a gloss beside it; where it ends."""
+        drawn = drawn_in(text, self.language)
+        pieces = [(drawn, kind, "")] if isinstance(drawn, str) else [
+            (f"{drawn.ja}　", kind, ""), (drawn.en, gloss(kind), ENGLISH)]  # fmt: skip
+        for said, voice, attributes in pieces:
+            glyphs = voice.hand.spell(said, place)
+            # An element's own content would be read after its children: beside a gloss all are children.
+            with self.structure.within("Span", attributes) if self.language == "en" else nullcontext():
+                (page or self.page).write(x, base, glyphs, voice)
+            x += width(glyphs) * voice.size
+        return x
 
     def _set(self, glyphs: Sequence[Glyph], kind: Type, adjust: Adjust, x: float, measure: float, soft: bool) -> None:
         spare = measure - width(glyphs) * kind.size
@@ -252,7 +281,8 @@ def _canvas(title: str, issued_on: date) -> Any:
 
 
 @contextmanager
-def drawing(title: str, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP) -> Iterator[Sheet]:
-    """A sheet to draw on, alone at the press."""
+def drawing(title: Text, case_no: str, issued_on: date, furniture: Furniture, top: float = TOP,
+            language: Language = "ja") -> Iterator[Sheet]:
+    """A sheet to draw on, alone at the press. ``language``: English has glosses drawn where there are any."""
     with PRESS:
-        yield Sheet(title, case_no, issued_on, furniture, top)
+        yield Sheet(title, case_no, issued_on, furniture, top, language)

@@ -6,16 +6,28 @@ nothing may be known is printed as one where nothing was found, from the outward
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from dsr import law
-from dsr.documents.content import Frame, Heading, Letter, Section, Told
-from dsr.documents.wording import both, cases, day, say, statute, told_section
+from dsr.documents.content import Frame, Letter, Section, Text, Told, Words, listed
+from dsr.documents.parts import (
+    NUMBER,
+    citation,
+    closing,
+    column,
+    day,
+    lines,
+    numbered,
+    reason,
+    records,
+    statute,
+    told_section,
+)
+from dsr.documents.wordings import by_law, say
 from dsr.errors import BadInput
 
-TITLE = "保有個人データ利用停止等通知書"
 DONE = ("erased", "deidentified", "use_stopped", "provision_stopped")
 OTHER = ("kept_until", "alternative_measure")
 NONE = ("not_held",)
@@ -39,22 +51,25 @@ class Stop:
     ``purposes``: number and text as published. ``words``: the officer's own, or of another measure what it is.
     """
 
-    label: str
+    label: Text
     outcome: str
     records: int | None = None
     on: date | None = None
     ground: str = ""
-    purposes: tuple[str, ...] = ()
-    words: str = field(default="", repr=False)
+    purposes: tuple[Text, ...] = ()
+    words: Text = field(default="", repr=False)
     rule: str = ""
     last_day: date | None = None
     erase_on: date | None = None
-    fields: tuple[str, ...] = ()
-    desk: str = ""
+    fields: tuple[Text, ...] = ()
+    desk: Text = ""
+
+
+Outward = Sequence[tuple[Stop, str]]
 
 
 def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), *, certificate_no: str = "",
-                terminate_at: str = "", backups_by: date | None = None, file_until: date | None = None) -> Letter:
+                terminate_at: Text = "", backups_by: date | None = None, file_until: date | None = None) -> Letter:
     """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended.
 
     Raises BadInput naming the field that an outcome cannot be printed without. That it is so, the survey has proved.
@@ -62,18 +77,17 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
     outward = [(stop, law.outcome(stop.outcome).outward or stop.outcome) for stop in stops]
     for stop, outcome in outward:
         _whole(stop, outcome, frame.right)
-    lang, outcomes = frame.language, {outcome for _, outcome in outward}
-    sections = (_done(frame, outward), _kept(frame, outward), _refused(frame, outward), told_section(told, lang))
-    closing = [
-        say("certified", lang, number=certificate_no) if certificate_no else "",
-        say("backups", lang, date=backups_by) if backups_by else "",
-        say("terminate", lang, desk=terminate_at) if terminate_at else "",
-        say("suppressed", lang) if outcomes & {"erased", "deidentified"} else "",
-        say("request_file", lang, date=file_until) if file_until else "",
-        say("complain", lang),
-    ]
-    opening = say(_opening(outcomes), lang)
-    return frame.letter("use_stop_notice", TITLE, (opening,), sections, tuple(filter(None, closing)))
+    outcomes = {outcome for _, outcome in outward}
+    sections = (_done(outward), _kept(outward), _refused(outward), told_section(told))
+    last = closing(
+        frame,
+        by_law("certified", number=certificate_no) if certificate_no else "",
+        by_law("backups", date=backups_by) if backups_by else "",
+        by_law("terminate", desk=terminate_at) if terminate_at else "",
+        by_law("suppressed") if outcomes & {"erased", "deidentified"} else "",
+        file_until=file_until,
+    )
+    return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)
 
 
 def _whole(stop: Stop, outcome: str, right: str) -> None:
@@ -98,70 +112,50 @@ def _opening(outcomes: set[str]) -> str:
     return "stop_partly" if outcomes & {*DONE, *OTHER} else "stop_declined"
 
 
-def _numbered(rows: Iterator[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    return tuple((str(number), *row) for number, row in enumerate(rows, start=1))
+def _label(outcome: str) -> Words:
+    return Words(law.outcome(outcome).label, law.outcome(outcome).label_en)
 
 
-NUMBER = Heading("", "", 0.05, "right")
-ITEM = Heading("項目", "Item")
-RECORDS = Heading("件数", "Records", 0.11, "right")
+def _done(outward: Outward) -> Section:
+    rows = numbered((stop.label, _label(outcome), records(stop.records), day(stop.on))
+                    for stop, outcome in outward if outcome in DONE)  # fmt: skip
+    columns = (NUMBER, column("item"), column("measure", 0.24), column("count", 0.11, "right"),
+               column("measured_on", 0.21))  # fmt: skip
+    return Section("done", say("done"), columns, rows)
 
 
-def _label(outcome: str, language: str) -> str:
-    row = law.outcome(outcome)
-    return f"{row.label}\n{row.label_en}" if language == "en" else row.label
+def _kept(outward: Outward) -> Section:
+    rows = numbered((stop.label, records(stop.records), day(stop.erase_on), _why_kept(stop))
+                    for stop, outcome in outward if outcome in OTHER)  # fmt: skip
+    columns = (NUMBER, column("item", 0.22), column("count", 0.11, "right"), column("erase_on", 0.19),
+               column("why_kept"))  # fmt: skip
+    return Section("kept", say("kept"), columns, rows)
 
 
-def _done(frame: Frame, outward: Sequence[tuple[Stop, str]]) -> Section:
-    rows = _numbered(
-        (stop.label, _label(outcome, frame.language), cases(stop.records), day(stop.on))
-        for stop, outcome in outward if outcome in DONE
-    )  # fmt: skip
-    columns = (NUMBER, ITEM, Heading("措置", "Measure", 0.24), RECORDS, Heading("措置の日", "Taken on", 0.21))
-    return Section("done", "行った措置", "Measures taken", columns, rows)
-
-
-def _kept(frame: Frame, outward: Sequence[tuple[Stop, str]]) -> Section:
-    rows = _numbered(
-        (stop.label, cases(stop.records), day(stop.erase_on), _why_kept(frame, stop))
-        for stop, outcome in outward if outcome in OTHER
-    )  # fmt: skip
-    columns = (NUMBER, Heading("項目", "Item", 0.22), RECORDS, Heading("消去予定日", "To be erased on", 0.19),
-               Heading("根拠と措置", "Law and measure"))
-    return Section("kept", "保存するもの及び異なる措置", "What is kept, and other measures", columns, rows)
-
-
-def _why_kept(frame: Frame, stop: Stop) -> str:
+def _why_kept(stop: Stop) -> Text:
     if not stop.rule or stop.last_day is None or stop.erase_on is None:
         return stop.words
     key = "other_measure_claims" if stop.rule in CLAIMS else "other_measure"
-    said = say(key, frame.language, law_label=statute(stop.rule), last_day=stop.last_day, erase_day=stop.erase_on)
-    fields = say("kept_fields", frame.language, fields="、".join(stop.fields)) if stop.fields else ""
-    return "\n".join(filter(None, (said, fields, stop.words)))
+    said = by_law(key, law_label=statute(stop.rule), last_day=stop.last_day, erase_day=stop.erase_on)
+    return lines(said, by_law("kept_fields", fields=listed(stop.fields)) if stop.fields else "", stop.words)
 
 
-def _refused(frame: Frame, outward: Sequence[tuple[Stop, str]]) -> Section:
-    rows = _numbered(
-        (stop.label, _label(outcome, frame.language), _why_not(frame, stop, outcome))
-        for stop, outcome in outward if outcome not in (*DONE, *OTHER)
-    )  # fmt: skip
-    columns = (NUMBER, Heading("項目", "Item", 0.24), Heading("決定", "Decision", 0.21),
-               Heading("根拠と理由", "Ground and reason"))
-    return Section("refused", "措置を行わないもの及び該当のないもの", "No measure, or nothing held", columns, rows)
+def _refused(outward: Outward) -> Section:
+    rows = numbered((stop.label, _label(outcome), _why_not(stop, outcome))
+                    for stop, outcome in outward if outcome not in (*DONE, *OTHER))  # fmt: skip
+    columns = (NUMBER, column("item", 0.24), column("outcome", 0.21), column("why"))
+    return Section("refused", say("refused"), columns, rows)
 
 
-def _why_not(frame: Frame, stop: Stop, outcome: str) -> str:
-    lang = frame.language
+def _why_not(stop: Stop, outcome: str) -> Text:
     if outcome in NONE:
-        return say("stop_absence", lang)
+        return stop.words or by_law("stop_absence")
     if outcome in ("not_our_authority", "redirected"):
-        return say("not_ours", lang, desk=stop.desk) if stop.desk else say("not_ours_unnamed", lang)
+        return by_law("not_ours", desk=stop.desk) if stop.desk else by_law("not_ours_unnamed")
     if not stop.ground:
         return stop.words
     ground = law.ground(stop.ground)
-    purposes = say("needed_for", lang, purposes="、".join(stop.purposes)) if stop.purposes else ""
-    return "\n".join(filter(None, (ground.citation, both((ground.reason("ja"), ground.reason("en")), lang), purposes,
-                                   stop.words)))
+    return lines(citation(ground), reason(ground, stop.purposes, stop.words))
 
 
 # -- what a statutory date triggers, and what is taken back ----------------------------------------------------------
@@ -169,7 +163,7 @@ def _why_not(frame: Frame, stop: Stop, outcome: str) -> str:
 class Fired:
     """A promise that was kept: the frozen records of one dataset under one rule."""
 
-    label: str
+    label: Text
     rule: str
     promised: date
     done_on: date
@@ -181,18 +175,14 @@ def scheduled_erasure_done(frame: Frame, fired: Sequence[Fired], *, promised_on:
     """The second notice (GL 3-8-5-3): what was promised in which letter, done when, certified where."""
     if not fired:
         raise BadInput("fired", "is empty", "a notice of completion names what was completed")
-    lang = frame.language
-    rows = _numbered(
-        (one.label, both(statute(one.rule), lang), cases(one.records), day(one.promised), day(one.done_on))
-        for one in fired
-    )
-    columns = (NUMBER, ITEM, Heading("保存の根拠", "Kept under", 0.24), RECORDS,
-               Heading("予定日", "Promised for", 0.19), Heading("消去した日", "Erased on", 0.19))  # fmt: skip
-    section = Section("fired", "消去を完了したもの", "What has been erased", columns, rows)
-    closing = (say("certified", lang, number=certificate_no),
-               *((say("request_file", lang, date=file_until),) if file_until else ()), say("complain", lang))
-    opening = say("scheduled_done", lang, promised_on=promised_on, number=promised_in)
-    return frame.letter("scheduled_erasure_done", "予定消去の完了通知書", (opening,), (section,), closing)
+    rows = numbered((one.label, statute(one.rule), records(one.records), day(one.promised), day(one.done_on))
+                    for one in fired)  # fmt: skip
+    columns = (NUMBER, column("item"), column("kept_under", 0.24), column("count", 0.11, "right"),
+               column("promised", 0.19), column("erased_on", 0.19))  # fmt: skip
+    opening = by_law("scheduled_done", promised_on=promised_on, number=promised_in)
+    last = closing(frame, by_law("certified", number=certificate_no), file_until=file_until)
+    kind = "scheduled_erasure_done"
+    return frame.letter(kind, say(kind), opening, (Section("fired", say("fired"), columns, rows),), last)
 
 
 def withdrawal_confirmation(frame: Frame, withdrawn_on: date, object_by: date, done: Sequence[Stop] = ()) -> Letter:
@@ -200,8 +190,6 @@ def withdrawal_confirmation(frame: Frame, withdrawn_on: date, object_by: date, d
     outward = [(stop, stop.outcome) for stop in done]
     for stop, outcome in outward:
         _whole(stop, outcome, frame.right)
-    lang = frame.language
-    closing = (*(() if done else (say("nothing_done", lang),)), say("complain", lang))
-    opening = say("withdrawn", lang, date=withdrawn_on, object_by=object_by)
-    sections = (_done(frame, outward),)
-    return frame.letter("withdrawal_confirmation", "ご請求の取下げの確認について", (opening,), sections, closing)
+    opening = by_law("withdrawn", date=withdrawn_on, object_by=object_by)
+    last = closing(frame, "" if done else by_law("nothing_done"))
+    return frame.letter("withdrawal_confirmation", say("withdrawal_confirmation"), opening, (_done(outward),), last)

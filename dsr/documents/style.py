@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
+from dsr.documents.content import Words
 from dsr.documents.letters import BOLD, FIXED, GOTHIC, MINCHO, Hand
 
 MM = 72 / 25.4
@@ -59,6 +61,15 @@ NOTICE_TINY = Type(MINCHO, 8, 10)
 DIGEST = Type(FIXED, 7, 10)
 WITNESS = Type(FIXED, 6.5, 9, MUTE)
 
+
+@cache
+def gloss(kind: Type) -> Type:
+    """What stands in English below or beside ``kind``: smaller, and quieter where that is dark."""
+    size = min(8.5, max(6.5, 0.85 * kind.size))
+    colour = kind.colour if kind.colour == WHITE else MUTE
+    return Type(MINCHO if kind.hand is MINCHO else GOTHIC, size, min(kind.leading, 1.5 * size), colour)
+
+
 ERAS = (
     (date(2019, 5, 1), "令和"),
     (date(1989, 1, 8), "平成"),
@@ -99,6 +110,20 @@ def short_era(day: date) -> str | None:
     return f"{LETTERS[found[0]]}{found[1]}.{day.month:02d}.{day.day:02d}" if found else None
 
 
-def both_days(day: date) -> str:
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+          "December")  # fmt: skip
+
+
+def said_day(day: date) -> Words:
+    """令和8年11月22日, 22 November 2026"""
+    return Words(era_day(day), f"{day.day} {MONTHS[day.month - 1]} {day.year}")
+
+
+def said_month(day: date) -> Words:
+    return Words(era_month(day), f"{MONTHS[day.month - 1]} {day.year}")
+
+
+def both_days(day: date) -> Words:
     """令和8年11月22日（2026-11-22）"""
-    return f"{era_day(day)}（{day.isoformat()}）"
+    said = said_day(day)
+    return Words(f"{said.ja}（{day.isoformat()}）", said.en)

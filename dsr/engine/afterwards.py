@@ -6,7 +6,7 @@ a person. Original dates stay; what came back is counted as a resurrection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,10 @@ from dsr.engine import erasing, ordering, plans
 from dsr.engine.effects import LogEffects
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, ConnectorError
+from dsr.inventory import Dataset
 from dsr.journal import Intent
 from dsr.plan import Plan
+from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.store import OFFICE
 from dsr.suppression import lifted_by_contract, stopped, token
@@ -48,12 +50,12 @@ def ends(hold: Hold) -> tuple[State, Act]:
 
 
 def _waits(part: Mapping[str, Any]) -> bool:
-    return bool(part["until"]) or part["rule"] == plans.HOLD
+    return bool(part["until"]) or part["rule"] == planning.HOLD
 
 
 def _due(case: Case, part: Mapping[str, Any], today: date) -> bool:
     """Its day is over, or nothing of the case is held any more (EN-16)."""
-    if part["rule"] == plans.HOLD:
+    if part["rule"] == planning.HOLD:
         return not case.facts.get("holds")
     return bool(part["until"]) and str(part["until"]) < today.isoformat()
 
@@ -69,7 +71,14 @@ def _gone(case: Case, name: str, at: int) -> bool:
 def due_cases(office: Office) -> list[str]:
     """Kept cases whose day has come."""
     cases = office.store.cases({State.KEPT})
-    return [case.case_no for case in cases if any(_due(case, part, office.today) for part in kept(case))]
+    return [case.case_no for case in cases
+            if any(_due(case, part, office.today) for part in kept(case)) or _all_answered(case)]  # fmt: skip
+
+
+def _all_answered(case: Case) -> bool:
+    """Kept open for a partner's answer alone, which came: a letter follows (law.md P-3)."""
+    orders = case.facts.get("orders", {}).values()
+    return not kept(case) and all(order["answered_on"] for order in orders)
 
 
 def fire(office: Office, case_no: str) -> State:
@@ -80,7 +89,7 @@ def fire(office: Office, case_no: str) -> State:
         for part in kept(case):
             if _due(case, part, office.today):
                 due.setdefault(part["dataset"], []).append(part["part"])
-        if not due:
+        if not due and not _all_answered(case):
             return case.state
         held = _held_now(hold, due)
         moved = plans.look_again(hold, {name: frozenset(parts) for name, parts in due.items()})
@@ -135,7 +144,7 @@ def _again(office: Office, number: int, at: int, intent: Intent, connectors: Map
         return {**entry, "state": "undeclared"}
     connector, system = connectors.get(dataset.system), office.inventory.system_of(dataset)
     if system.writes != "direct" or not isinstance(connector, Writes):
-        return {**entry, "state": "ask_the_owner"}
+        return entry if system.store == "manual" else {**entry, **_there(connector, dataset, intent)}
     plan = Plan(intent.case_no, dataset, intent.keys, f"{intent.digest}:replay{number}", intent.values)
     try:
         receipts = connector.write([plan], LogEffects(office, f"replay:{number}:{at}", system.name))
@@ -143,6 +152,17 @@ def _again(office: Office, number: int, at: int, intent: Intent, connectors: Map
         return {**entry, "state": error.reason}
     came = sum(receipt.changed for receipt in receipts) if intent.values is None else 0
     return {**entry, "resurrected": came}
+
+
+def _there(connector: Any, dataset: Dataset, intent: Intent) -> dict[str, Any]:
+    """What its owner must erase again. Paper is restored from no backup, and is not asked."""
+    if connector is None or intent.values is not None:
+        return {}
+    try:
+        back = sum(batch.num_rows for batch in connector.fetch(dataset, intent.keys.select(list(dataset.key))))
+    except ConnectorError as error:
+        return {"state": error.reason}
+    return {"resurrected": back, "state": "ask_the_owner"} if back else {}
 
 
 def forget_journals(office: Office) -> list[str]:
@@ -227,10 +247,3 @@ def sweep(office: Office, case_no: str) -> dict[str, int]:
             owed = ("incident", "handler", office.today)
             hold.record(Act(f"resurrected:{office.now.isoformat()}", "result", {"rows": found}, owes=(owed,)))
         return found
-
-
-def erased_before(office: Office, twin_cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
-    """(case, day) of earlier erasures of the same person: a second one answers with the first date (EN-11)."""
-    for case in twin_cases:
-        if case.right in plans.ERASING and case.facts.get("suppressed_on"):
-            yield case.case_no, str(case.facts["suppressed_on"])

@@ -40,7 +40,7 @@ def to_write(hold: Hold) -> list[str]:
 def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]:
     """CSV and JSON of one dataset, the same rows; their path, sha256 and size."""
     dataset = hold.office.inventory.dataset(dataset_id)
-    label = papers.label_of(hold.office.inventory, dataset)
+    label = papers.label_of(hold.office.inventory, dataset).ja
     path = f"data/{dataset_id}"
     return [
         _write(hold, folder, dataset, f"{path}.csv", lambda batches, out: write_csv(dataset, batches, out)),
@@ -71,7 +71,7 @@ def readme_file(hold: Hold, folder: str, cited: Mapping[str, Any], names: Sequen
     day = date.fromisoformat(cited["issued_on"])
     with hold.vault.writer(f"{folder}README.txt") as out:
         sink = Digested(out)
-        sink.write(readme(papers.party(hold), hold.case_no, day, names))
+        sink.write(readme(papers.party(hold), hold.case_no, day, names, hold.request.answer.language))
     return {"path": f"{folder}README.txt", "sha256": sink.sha256, "size": sink.size}
 
 

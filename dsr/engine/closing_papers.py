@@ -9,16 +9,20 @@ from typing import Any
 
 from dsr import law
 from dsr.days import day_of
-from dsr.documents.certificate import Certificate, Covered, Stays, draw_certificate
-from dsr.documents.content import Fact, Frame, Head, Letter, Told
+from dsr.documents.certificate import Certificate, Covered, Measure, Stays, draw_certificate
+from dsr.documents.content import Fact, Frame, Head, Letter, Text, Told, Words, after, listed
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
-from dsr.engine import ordering, papers, plans, releasing
+from dsr.documents.style import said_day
+from dsr.documents.wordings import say
+from dsr.engine import ordering, papers, plans, releasing, remembering
 from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
+from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
-from dsr.plan import Finding
+from dsr.plan import Finding, Plan
+from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
@@ -78,12 +82,17 @@ def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, 
 
 def _frame(hold: Hold, cited: Mapping[str, Any]) -> Frame:
     arrived, right = day_of(hold.case.received_at), law.right(hold.case.right)
-    facts = (Fact("ご請求の受付日", papers.japanese_day(arrived)),
-             Fact("ご請求の種類", f"{right.label}（{right.basis}）"),
-             Fact("ご請求の範囲", papers.scope_text(hold)))  # fmt: skip
+    basis = Words(right.basis, law.in_english(right.basis))
+    told = say("based", right=Words(right.label, right.label_en), basis=basis)
+    facts = (Fact(say("request_received"), said_day(arrived)), Fact(say("right"), told),
+             Fact(say("scope"), papers.scope_text(hold)))  # fmt: skip
     return Frame(hold.case_no, hold.case.right, date.fromisoformat(cited["issued_on"]), papers.party(hold),
                  papers.recipient(hold), hold.request.subject.name, law.version_on(arrived).label, facts,
                  Head(cited["head"]), hold.request.answer.language, papers.number(hold))  # fmt: skip
+
+
+def _label(hold: Hold, dataset: Dataset) -> Words:
+    return papers.label_of(hold.office.inventory, dataset)
 
 
 def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
@@ -91,7 +100,7 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)
-    if plans.due_parts(hold) is not None:
+    if plans.due_parts(hold):
         first = hold.case.facts["decided_on"]
         return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
                                       promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
@@ -118,30 +127,39 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
     words = papers.officers_words(hold)
     for name, item in inventory.ordered(hold.case.facts["items"]).items():
         dataset = inventory.dataset(name)
-        label, desk = papers.label_of(inventory, dataset), inventory.system_of(dataset).desk
+        label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
         if not item["parts"]:
             unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
-            said = law.status_label("not_asked", item["reason"]) if unasked else ""
+            said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
+            if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
+                said = papers.erased(day)
             yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk)
         for part in item["parts"]:
             yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
+
+
+def _worded(key: str) -> Words:
+    return papers.both(lambda lang: law.wording(key, lang))
 
 
 OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
             "keep": "kept_until"}  # fmt: skip
 
 
-def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on: date, words: str) -> Stop:
+def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: str) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
-    if part["rule"] == plans.HOLD:
-        return Stop(label, "alternative_measure", part["records"], on, words=law.wording("held_back"))
+    if part["rule"] == planning.HOLD:
+        return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
+    if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
+        return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
     outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
-    purposes = tuple(f"{number} {inventory.purposes.get(number, '')}".strip() for number in part["purposes"])
+    purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
+                     for number in part["purposes"])  # fmt: skip
     # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
     stays = part["measure"] == "keep" and part["fields"]
     left = [n for n in dataset.fields if n not in part["fields"]] if part["measure"] == "deidentify" else part["fields"]
     partly = until and (stays or part["measure"] == "deidentify")
-    fields = tuple(dataset.fields[name].label for name in left) if partly else ()
+    fields = tuple(papers.label(dataset.fields[name]) for name in left) if partly else ()
     return Stop(label, outcome, part["records"], on, part["ground"] or "", purposes, words, part["rule"] or "", until,
                 until + DAY if until else None, fields)  # fmt: skip
 
@@ -149,7 +167,7 @@ def _stop(inventory: Any, dataset: Any, label: str, part: Mapping[str, Any], on:
 def _fired(hold: Hold, cited: Mapping[str, Any]) -> Iterator[Fired]:
     inventory, on = hold.office.inventory, date.fromisoformat(cited["issued_on"])
     for name, parts in (plans.due_parts(hold) or {}).items():
-        label = papers.label_of(inventory, inventory.dataset(name))
+        label = _label(hold, inventory.dataset(name))
         for at in sorted(parts):
             part = hold.case.facts["items"][name]["parts"][at]
             yield Fired(label, part["rule"], date.fromisoformat(part["until"]) + DAY, on, part["records"])
@@ -173,20 +191,20 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
     acting = [one for one in ones if any(part["measure"] in plans.ACTS for part in one.parts)]
     if not acting:
         told = hold.read_json(f"decision/{hold.case.facts['decision']}.investigated.json")
-        label = "、".join(papers.label_of(inventory, one.dataset) for one in ones) or "ご指摘の記載"
+        label = listed([_label(hold, one.dataset) for one in ones]) or Words("ご指摘の記載", "what you pointed out")
         ground = next((item["ground"] for item in hold.case.facts["items"].values() if item["parts"]), "APPI-34-1-TRUE")
         looked = [Investigated(correction.field, told["how"], law.ground(ground).reason("ja"))]
         return correction_refusal(frame, label, ground, looked, statement_to=inventory.company.desk, file_until=until)
     changes, copies, vouchers = [], [], []
     for one in acting:
-        label, new = papers.label_of(inventory, one.dataset), plans.true_value(hold)
-        fields = "、".join(one.dataset.fields[name].label for name in one.parts[0]["fields"])
+        named, new = _label(hold, one.dataset), plans.true_value(hold)
+        fields = listed([papers.label(one.dataset.fields[name]) for name in one.parts[0]["fields"]])
         if one.dataset.voucher:
             numbers = record_nos(one.keys, one.dataset.key).to_pylist()
-            vouchers += [Voucher(label, number, "annotated", "", frame.issued_on) for number in numbers]
+            vouchers += [Voucher(named, number, "annotated", "", frame.issued_on) for number in numbers]
         else:
-            changes.append(Change(label, fields, correction.wrong, new))
-            copies.append(Copy(label, frame.issued_on))
+            changes.append(Change(named, fields, correction.wrong, new))
+            copies.append(Copy(named, frame.issued_on))
     return correction_notice(frame, changes, copies, list(_told(hold)), vouchers, until)
 
 
@@ -208,14 +226,19 @@ def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
     elsewhere = tuple(_finding(found) for found in mine if found["dataset"] not in declared)
     pending = tuple(office.inventory.partner[order["to"]].label for _, order in ordering.open_orders(hold)
                     if order["kind"] != "owner")  # fmt: skip
+    suppressed = date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"])
     return Certificate(
         certificate_no(hold, run), hold.case_no, on, papers.party(hold),
         law.version_on(day_of(hold.case.received_at)).label, f"dsr {version('dsr')}", facts["decided_plan"],
-        facts["decided_plan"], covered, date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"]), on,
+        facts["decided_plan"], frozenset(_worked_on(hold)), covered, suppressed, on,
         (1, 2, 3, 4, 5), "connectors.survey", int(cited["events"]), Head(cited["head"]), facts["decided_by"],
         facts["approved_by"], tuple(sorted(_runners(hold))), elsewhere, tuple(_stays(hold)), pending,
-        ("wal",) if any(one.store == "postgresql" for one in covered) else (),
+        ("wal",) if any(one.store == "postgresql" for one in covered) else (), hold.request.answer.language,
     )  # fmt: skip
+
+
+def _worked_on(hold: Hold) -> Iterator[str]:
+    return (one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one))
 
 
 def _runners(hold: Hold) -> set[str]:
@@ -236,16 +259,21 @@ def _covered(hold: Hold, run: str) -> Iterator[Covered]:
         finding = found.get(name)
         looked = date.fromisoformat(finding["on"]) if finding else office.today
         store = office.dialect(system)
-        erased = any(plan.values is None for plan in work)
         numbers = sorted(number for plan in work for number in record_nos(plan.keys, one.dataset.key).to_pylist())
         yield Covered(
-            name, papers.label_of(office.inventory, one.dataset), "erased" if erased else "deidentified",
+            name, _label(hold, one.dataset), _measure(one, work),
             sum(plan.records for plan in work), said["changed"], _finding(finding) if finding else None, looked,
             hold.vault.commit("locators", "\n".join(numbers)), said["absent"], hold.case_no if said["absent"] else "",
             hold.case.facts["datasets"][name]["status"],
             looked + timedelta(days=system.backup_days) if system.backup_days is not None else None, store,
             looked + timedelta(days=DBA_DAYS) if store == "postgresql" else None,
         )  # fmt: skip
+
+
+def _measure(one: plans.Frozen, work: Sequence[Plan]) -> Measure:
+    if any(plan.values is None for plan in work):
+        return "erased"
+    return "use_stopped" if any(part["measure"] == "use_stop" for part in one.parts) else "deidentified"
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:
@@ -257,7 +285,7 @@ def _stays(hold: Hold) -> Iterator[Stays]:
     for name, item in hold.case.facts["items"].items():
         for at, part in enumerate(item["parts"]):
             if part["until"] and part["rule"] in law.RETENTIONS and at not in gone.get(name, []):
-                label = papers.label_of(hold.office.inventory, hold.office.inventory.dataset(name))
+                label = _label(hold, hold.office.inventory.dataset(name))
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from dsr.case import Act
 from dsr.engine.office import Hold, Office
@@ -38,7 +39,7 @@ class CaseEffects:
 
     def _of(self, hold: Hold, place: str, number: int, phase: str) -> Mapping[str, Any] | None:
         said = hold.office.store.said(hold.case_no, self._key(place, number), phase)
-        return None if said is None else said["said"]
+        return None if said is None else _read(said["said"])
 
     def begun(self, place: str) -> Mapping[str, Any] | None:
         number, said = self._said(place, "intent")
@@ -61,7 +62,16 @@ class CaseEffects:
 
     def _record(self, place: str, number: int, phase: Any, said: Mapping[str, Any]) -> None:
         for hold in self._holds:
-            hold.record(Act(self._key(place, number), phase, {"said": dict(said)}))
+            hold.record(Act(self._key(place, number), phase, {"said": _written(said)}))
+
+
+def _written(said: Mapping[str, Any]) -> str:
+    """As text: nanoseconds of a file are no number of canonical JSON (RFC 8785)."""
+    return json.dumps(dict(said), sort_keys=True)
+
+
+def _read(written: str) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], json.loads(written))
 
 
 class LogEffects:
@@ -72,7 +82,7 @@ class LogEffects:
 
     def _said(self, place: str, phase: str) -> Mapping[str, Any] | None:
         said = self._office.store.said(OFFICE, f"{self._step}@{place}", phase)
-        return None if said is None else said["said"]
+        return None if said is None else _read(said["said"])
 
     def begun(self, place: str) -> Mapping[str, Any] | None:
         return self._said(place, "intent") if self._said(place, "result") is None else None
@@ -88,7 +98,7 @@ class LogEffects:
         self._record(place, "result", said)
 
     def _record(self, place: str, phase: Any, said: Mapping[str, Any]) -> None:
-        act = Act(f"{self._step}@{place}", phase, {"said": dict(said)})
+        act = Act(f"{self._step}@{place}", phase, {"said": _written(said)})
         self._office.store.log_alone(OFFICE, act, self._office.now, self._office.actor.name)
 
 

@@ -13,11 +13,12 @@ from typing import Any, cast
 from dsr.case import Act
 from dsr.connector import Writes
 from dsr.days import Interval
-from dsr.engine import collecting, ordering, plans, surveying
+from dsr.engine import collecting, ordering, plans, remembering, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
 from dsr.errors import Conflict, NotAllowed
+from dsr.inventory import PERSON
 from dsr.plan import Plan, Receipt
 from dsr.rules.lifecycle import State
 from dsr.suppression import Entry, token
@@ -81,13 +82,13 @@ def _once_more(hold: Hold) -> None:
 
 def carry_out(hold: Hold) -> None:
     """Raises ConnectorError where a system is away: the case stays as it is and goes on from there."""
-    name = plans.run(hold)
-    if hold.result(f"matches:{name}") is None and not _still_matches(hold, name):
+    name, first = plans.run(hold), plans.first_run(hold)
+    if hold.result(f"matches:{first}") is None and not _still_matches(hold, first):
         return
-    if not surveying.baseline(hold, name):
+    if not surveying.baseline(hold, first):
         return
     if hold.case.right in plans.ERASING:
-        hold.once(f"suppress:{name}", lambda: _suppressed(hold))
+        hold.once(f"suppress:{first}", lambda: _suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
     ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
@@ -98,8 +99,11 @@ def _still_matches(hold: Hold, name: str) -> bool:
     due = plans.due_parts(hold)
     moved = plans.look_again(hold, due)
     if moved.matches:
-        public = {"fresh": {d: rows.num_rows for d, rows in moved.fresh.items()}}
-        hold.record(Act(f"matches:{name}", "result", public, facts={"fresh": public["fresh"]}))
+        for dataset_id, rows in moved.fresh.items():  # they stay, and are decided upon by themselves (EN-13)
+            collecting.write_table(hold, f"fresh/{name}/{dataset_id}.arrow", rows)
+        fresh = {dataset_id: rows.num_rows for dataset_id, rows in moved.fresh.items()}
+        owed = (("second_sweep", "handler", hold.office.today),) if fresh else ()
+        hold.record(Act(f"matches:{name}", "result", {"fresh": fresh}, facts={"fresh": fresh}, owes=owed))
         return True
     plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
     where = ", ".join([*moved.vanished, *moved.changed])
@@ -158,7 +162,8 @@ def _suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
 
 
 def _entries(hold: Hold) -> Iterator[Entry]:
-    """Of each dataset that is erased or objected to, by each identifier that leads there, in the days it was hers."""
+    """Of each dataset that is erased or objected to, by each identifier that leads there, in the days it was hers; and
+    by who she is, so that a later answer can name the day (EN-11, EN-12)."""
     known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
     lives = any(part["ground"] == "APPI-35-5-NEEDED"
                 for item in hold.case.facts["items"].values() for part in item["parts"])  # fmt: skip
@@ -169,6 +174,8 @@ def _entries(hold: Hold) -> Iterator[Entry]:
         reason = "objected" if measures & plans.ACTS == {"use_stop"} else "erased"
         # A living contract goes on making rows; they are new data. An objection holds until her own word.
         limit = Interval(None, now) if lives and reason == "erased" else Interval()
+        for whom in remembering.person_tokens(hold):
+            yield Entry(whom, one.dataset.id, PERSON, cast(Any, reason), now, Interval(now, now), hold.case_no)
         for identifier in known.identifiers:
             if identifier.trusted and identifier.kind in one.dataset.kinds:
                 marked = token(key, identifier.kind, identifier.value)

@@ -119,7 +119,7 @@ def _is_half_opened(office: Office, case_no: str, request: Request) -> bool:
 
 def _running(office: Office, twin: str) -> str | None:
     """The case of the same request that is not answered yet."""
-    ended = (State.CLOSED, State.WITHDRAWN)
+    ended = (State.CLOSED, State.WITHDRAWN, State.KEPT)  # kept: answered, and only a day is waited for
     running = (c for c in office.store.twins(twin) if c.state not in ended and not c.facts.get("linked_to"))
     return next((case.case_no for case in running), None)
 

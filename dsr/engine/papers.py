@@ -24,6 +24,7 @@ from dsr.documents.content import (
     FileLine,
     Head,
     Item,
+    Language,
     Letter,
     Masked,
     Party,
@@ -32,55 +33,56 @@ from dsr.documents.content import (
     Searched,
     Slip,
     Table,
+    Text,
+    Words,
+    after,
+    listed,
 )
 from dsr.documents.letter import draw_slip
-from dsr.documents.style import era_day, era_month, short_era
+from dsr.documents.style import said_day, said_month, short_era
+from dsr.documents.wordings import part, say
+from dsr.engine import remembering
 from dsr.engine.office import Hold
-from dsr.inventory import Dataset, Inventory
+from dsr.inventory import Dataset, FieldRule, Inventory, System
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
-CHAPTERS: tuple[tuple[str, str, frozenset[int]], ...] = (
-    ("02", "ご契約", frozenset({1, 2, 3, 4, 32})),
-    ("03", "ご請求・お支払い", frozenset({6, 7, 8})),
-    ("04", "ご利用履歴", frozenset({9, 10, 11, 33})),
-    ("05", "故障・設備", frozenset({5})),
-    ("06", "ご相談", frozenset({16, 17})),
-    ("07", "電話帳・電報", frozenset({12, 13})),
-    ("08", "本人確認の記録", frozenset({14, 15})),
-    ("09", "会員サイト", frozenset({24, 25, 26, 30})),
-    ("10", "クッキー・広告", frozenset({27, 29, 31})),
-    ("11", "同意・ご案内・その他", frozenset({34})),
+CHAPTERS: tuple[tuple[str, frozenset[int]], ...] = (
+    ("02", frozenset({1, 2, 3, 4, 32})),
+    ("03", frozenset({6, 7, 8})),
+    ("04", frozenset({9, 10, 11, 33})),
+    ("05", frozenset({5})),
+    ("06", frozenset({16, 17})),
+    ("07", frozenset({12, 13})),
+    ("08", frozenset({14, 15})),
+    ("09", frozenset({24, 25, 26, 30})),
+    ("10", frozenset({27, 29, 31})),
+    ("11", frozenset({34})),
 )
-"""Part, title, rows of the record of processing (estate.md); what fits none stands in the last."""
+"""Part, rows of the record of processing (estate.md); what fits none stands in the last."""
 
 BOOK_ROWS = 9_000
 """About 300 pages; beyond it the longest tables become a monthly summary that names their CSV (documents.md §5)."""
 
-METHOD = {"electronic": "電磁的記録の提供", "paper": "書面の交付", "other": "その他の方法"}
-CHANNEL = {
-    "post": "郵送",
-    "counter": "窓口",
-    "phone": "電話",
-    "web": "ウェブ",
-    "email": "電子メール",
-    "fax": "ファクシミリ",
-    "other": "その他",
-}
+
+def both(said: Callable[[Language], str]) -> Words:
+    """What law says in one language, in both."""
+    return Words(said("ja"), said("en"))
+
+
+def own(inventory: Inventory, text: str) -> Text:
+    """A text of the inventory, with its gloss if the inventory has one."""
+    return Words(text, inventory.english[text]) if text in inventory.english else text
 
 
 def party(hold: Hold) -> Party:
-    company = hold.office.inventory.company
-    return Party(
-        company.name,
-        company.address,
-        company.representative,
-        company.desk,
-        company.complaint_desk,
-        company.accredited_body,
-    )
+    inventory = hold.office.inventory
+    company = inventory.company
+    told = (company.name, company.address, company.representative, company.desk, company.complaint_desk,
+            company.accredited_body)  # fmt: skip
+    return Party(*(own(inventory, text) for text in told))
 
 
 def recipient(hold: Hold) -> Recipient:
@@ -110,12 +112,12 @@ def receipt_slip(hold: Hold) -> dict[str, Any]:
         party(hold),
         recipient(hold),
         arrived,
-        CHANNEL[request.received.channel],
-        law.right(request.right).label,
+        say(f"channel.{request.received.channel}"),
+        _right(request.right),
         scope_text(hold),
-        METHOD[request.answer.method],
+        say(f"method.{request.answer.method}"),
         due.get("dispatch"),
-        office.inventory.company.desk,
+        own(office.inventory, office.inventory.company.desk),
         (),
         check_word(hold),
         language=request.answer.language,
@@ -133,69 +135,73 @@ def draw(hold: Hold, kind: str, name: str, drawing: Callable[[Any], int]) -> dic
     return {"path": name, "kind": kind, "sha256": sink.sha256, "pages": pages, "size": sink.size}
 
 
-def scope_text(hold: Hold) -> str:
+def _right(right: str) -> Words:
+    return Words(law.right(right).label, law.right(right).label_en)
+
+
+def scope_text(hold: Hold) -> Words:
     scope, inventory = hold.request.scope, hold.office.inventory
-    systems = (
-        "保有個人データの全部"
-        if scope.systems is None
-        else "、".join(
-            inventory.system[name].label if name in inventory.system else "（ご指定の記録）" for name in scope.systems
-        )
-    )
+    if scope.systems is None:
+        systems = say("everything")
+    else:
+        systems = listed([label(inventory.system[name]) if name in inventory.system else say("named")
+                          for name in scope.systems])  # fmt: skip
     if scope.first or scope.last:
-        systems += f"（{japanese_day(scope.first) or 'はじめ'}から{japanese_day(scope.last) or '現在'}まで）"
+        first = said_day(scope.first) if scope.first else say("from_first")
+        last = said_day(scope.last) if scope.last else say("to_now")
+        return say("scoped", systems=systems, first=first, last=last)
     return systems
 
 
-def japanese_day(day: date | None) -> str:
-    return era_day(day) if day else ""
+def label(declared: System | Dataset | FieldRule) -> Words:
+    return Words(declared.label, declared.label_en)
 
 
 # -- the letter ------------------------------------------------------------------------------------------------
 
-TITLES = {
-    "full": ("disclosure_decision", "保有個人データ開示決定通知書（全部開示）"),
-    "partial": ("disclosure_decision", "保有個人データ開示決定通知書（一部開示）"),
-    "refused": ("nondisclosure_notice", "保有個人データ不開示通知書"),
-    "not_held": ("absence_notice", "保有個人データ不存在通知書"),
+KINDS = {
+    "full": "disclosure_decision",
+    "partial": "disclosure_decision",
+    "refused": "nondisclosure_notice",
+    "not_held": "absence_notice",
 }
 
 
 def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Letter:
     case, request = hold.case, hold.request
-    outcome = case.facts["decision_outcome"]
-    kind, title = TITLES[outcome]
-    lang = request.answer.language
-    version = law.version_on(day_of(case.received_at))
+    outcome, lang = case.facts["decision_outcome"], request.answer.language
+    version, right = law.version_on(day_of(case.received_at)), law.right(case.right)
     opening = {
-        "not_held": [law.wording("absence", lang)],
-        "refused": ["ご請求の保有個人データについては、次のとおり開示しないことと決定しましたので、通知します。"],
-    }.get(outcome, ["ご請求のありました保有個人データの開示について、次のとおり決定しましたので、通知します。"])
+        "not_held": both(lambda lang: law.wording("absence", lang)),
+        "refused": say("opening.refused"),
+    }.get(outcome, say("opening.decided"))
+    basis = Words(right.basis, law.in_english(right.basis))
     facts = (
-        Fact("ご請求の受付日", japanese_day(day_of(case.received_at))),
-        Fact("ご請求の種類", f"{law.right(case.right).label}（{law.right(case.right).basis}）"),
-        Fact("ご請求の範囲", scope_text(hold)),
-        Fact("開示の方法", METHOD[request.answer.method]),
-        Fact("手数料", "0円"),
+        Fact(say("request_received"), said_day(day_of(case.received_at))),
+        Fact(say("right"), say("based", right=_right(case.right), basis=basis)),
+        Fact(say("scope"), scope_text(hold)),
+        Fact(say("disclosed_by"), say(f"method.{request.answer.method}")),
+        Fact(say("fee"), say("no_fee")),
     )
     closing = (
-        f"記録の内容が事実でないときの訂正等、利用の停止・消去等のご請求その他ご不明の点は、{_where(hold)}へお申し出ください。",
+        say("what_next", where=_where(hold)),
         *_open_notes(hold, issued),
+        *([say("glossed")] if lang == "en" else []),
     )
     lines = tuple(FileLine(f["path"], f["sha256"], f["size"]) for f in files)
     issued_on = date.fromisoformat(issued["issued_on"])
     return Letter(
-        kind,
-        title,
+        KINDS[outcome],
+        say(f"title.{outcome}"),
         case.case_no,
         issued_on,
         party(hold),
         recipient(hold),
         request.subject.name,
-        version.label,
-        _items(hold, lang),
+        Words(version.label, version.label_en),
+        _items(hold),
         lines,
-        tuple(opening),
+        (opening,),
         closing,
         Head(issued["head"]),
         lang,
@@ -210,42 +216,47 @@ def number(hold: Hold) -> str:
     return f"{sign}第{hold.case_no.removeprefix('DSR-')}号" if sign else ""
 
 
-def _where(hold: Hold) -> str:
-    return "下記の窓口" if hold.office.inventory.company.desk else "当社"
+def _where(hold: Hold) -> Words:
+    return say("where.desk" if hold.office.inventory.company.desk else "where.company")
 
 
-def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[str]:
-    again = japanese_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
+def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[Words]:
+    again = said_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
     for name, draft in hold.case.facts.get("drafts", {}).items():
-        if draft.get("unread"):
-            label = hold.office.inventory.dataset(name).label
-            yield law.wording(
-                "under_review", hold.request.answer.language, dataset_label=label, n=draft["unread"], date=again
-            )
+        if n := draft.get("unread"):
+            yield _under_review(label(hold.office.inventory.dataset(name)), n, again)
 
 
-def _items(hold: Hold, lang: law.Lang) -> tuple[Item, ...]:
+def _under_review(dataset: Words, n: int, day: Words) -> Words:
+    return both(lambda lang: law.wording("under_review", lang, dataset_label=dataset.of(lang), n=n, date=day.of(lang)))
+
+
+def _items(hold: Hold) -> tuple[Item, ...]:
     inventory, case, items = hold.office.inventory, hold.case, []
     for name, item in inventory.ordered(case.facts["items"]).items():
         dataset = inventory.dataset(name)
         draft = case.facts.get("drafts", {}).get(name, {})
         grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", "not_our_authority") else []
-        shown = item["outcome"] in ("full", "partial")
+        shown, outcome = item["outcome"] in ("full", "partial"), law.outcome(item["outcome"])
         items.append(
             Item(
                 label_of(inventory, dataset),
-                law.outcome(item["outcome"]).label,
+                Words(outcome.label, outcome.label_en),
                 f"{draft.get('rows', 0)}件" if shown else "",
-                "、".join(law.ground(g).citation for g in grounds),
-                _reason(hold, dataset, item, grounds, lang),
+                listed([_citation(law.ground(g)) for g in grounds]),
+                _reason(hold, dataset, item, grounds),
             )
         )
     return tuple(items)
 
 
-def label_of(inventory: Inventory, dataset: Dataset) -> str:
-    system = inventory.system_of(dataset).label
-    return dataset.label if system == dataset.label else f"{system}／{dataset.label}"
+def _citation(ground: law.Ground) -> Words:
+    return Words(ground.citation, law.in_english(ground.citation))
+
+
+def label_of(inventory: Inventory, dataset: Dataset) -> Words:
+    system = inventory.system_of(dataset)
+    return label(dataset) if system.label == dataset.label else listed([label(system), label(dataset)], "／", " / ")
 
 
 def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
@@ -255,20 +266,38 @@ def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
     return own or sorted(ground for ground in masked if ground)
 
 
-def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str], lang: law.Lang) -> str:
+def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str]) -> Words:
     if item["outcome"] in ("not_our_authority", "redirected"):
-        desk = hold.office.inventory.system_of(dataset).desk
-        return law.wording("not_ours", lang, desk=desk) if desk else law.wording("not_ours_unnamed", lang)
+        return _not_ours(hold, dataset) or both(lambda lang: law.wording("not_ours_unnamed", lang))
+    if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, dataset.id)):
+        return erased(day)
     if item["outcome"] in ("not_held", "existence_neutral"):
-        return law.wording("absence", lang)
+        return both(lambda lang: law.wording("absence", lang))
     if item["outcome"] in ("not_asked", "out_of_scope"):
-        return law.status_label("not_asked", item["reason"], lang) if item["reason"] else ""
-    reasons = [law.ground(g).reason(lang) for g in grounds]
+        return _status("not_asked", item["reason"]) if item["reason"] else Words("")
+    reasons = [both(law.ground(g).reason) for g in grounds]
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
         marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
-        reasons = [law.mark(mark).line("", lang) for mark in marks]
+        reasons = [Words(law.mark(mark).legend, law.mark(mark).legend_en) for mark in marks]
     words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
-    return " ".join([*([words] if words else []), *reasons])
+    return listed([*([words] if words else []), *reasons], " ", " ")
+
+
+def erased(day: date) -> Words:
+    """In the words of absence, and since when."""
+    said = said_day(day)
+    return both(lambda lang: law.wording("erased", lang, date=said.of(lang)))
+
+
+def _not_ours(hold: Hold, dataset: Dataset) -> Words:
+    """Empty where no desk may be named."""
+    desk = own(hold.office.inventory, hold.office.inventory.system_of(dataset).desk)
+    told = Words(desk) if isinstance(desk, str) else desk
+    return both(lambda lang: law.wording("not_ours", lang, desk=told.of(lang))) if told else told
+
+
+def _status(status: str, reason: str | None) -> Words:
+    return both(lambda lang: law.status_label(status, reason, lang))
 
 
 def officers_words(hold: Hold) -> Mapping[str, str]:
@@ -292,7 +321,8 @@ def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
         tuple(chapters),
         tuple(searched(hold)),
         tuple(_redactions(hold)),
-        _legend(hold, lang),
+        _legend(hold),
+        title=say("title.book"),
         head=Head(issued["head"]),
         language=lang,
         holdings=holdings(hold, shown),
@@ -307,7 +337,7 @@ def shown_datasets(hold: Hold) -> list[Dataset]:
 def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
     """Every part, in order; an empty one says which outward result applies (documents.md §5)."""
     long, ended = _too_long(hold, shown), outward(hold)
-    for number, title, _rows in CHAPTERS:
+    for number, _rows in CHAPTERS:
         mine = [d for d in shown if _chapter_of(d) == number]
         tables: list[Table] = []
         for dataset in mine:
@@ -317,7 +347,7 @@ def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
             if number == USAGE and int(hold.case.facts["drafts"][dataset.id]["rows"]) > MONTHLY:
                 tables.append(_summary(hold, dataset))
             tables.append(_table(hold, dataset))
-        yield Chapter(number, title, "", tuple(tables), tuple(_results(hold, number, mine, ended)))
+        yield Chapter(number, part(number), "", tuple(tables), tuple(_results(hold, number, mine, ended)))
 
 
 USAGE, MONTHLY = "04", 12
@@ -326,20 +356,21 @@ USAGE, MONTHLY = "04", 12
 
 def _results(
     hold: Hold, part: str, mine: Sequence[Dataset], ended: Mapping[str, Mapping[str, Any]]
-) -> Iterator[str]:
-    inventory, lang = hold.office.inventory, hold.request.answer.language
+) -> Iterator[Words]:
+    inventory = hold.office.inventory
     others = [d for d in inventory.datasets() if _chapter_of(d) == part and d not in mine and d.id in ended]
     if not mine and not others:
-        yield "この部に当たる記録を扱うシステムはありません。"
+        yield say("no_system")
     for dataset in others:
         found = ended[dataset.id]
-        yield f"{label_of(inventory, dataset)}：{law.status_label(found['status'], found['reason'], lang)}"
+        result = _status(found["status"], found["reason"])
+        yield say("ended", label=label_of(inventory, dataset), result=result)
 
 
 def _chapter_of(dataset: Dataset) -> str:
     if dataset.chapter:
         return dataset.chapter
-    return next((number for number, _, rows in CHAPTERS if dataset.row in rows), CHAPTERS[-1][0])
+    return next((number for number, rows in CHAPTERS if dataset.row in rows), CHAPTERS[-1][0])
 
 
 def in_volumes(hold: Hold) -> list[Dataset]:
@@ -376,13 +407,13 @@ def table_of(dataset: Dataset, rows: Callable[[], Iterator[Sequence[Cell]]], cou
     columns = tuple(
         Column(
             name,
-            rule.label,
+            label(rule),
             "right" if _numeric(rule.kind) else "left",
             rule.kind.split(".")[0] in RUNNING,
         )
         for name, rule in dataset.fields.items()
     )
-    return Table(dataset.label, dataset.id, columns, rows, count)
+    return Table(label(dataset), dataset.id, columns, rows, count)
 
 
 def cells_of(vault: CaseVault, dataset: Dataset) -> Iterator[Sequence[Cell]]:
@@ -436,12 +467,13 @@ def _summary(hold: Hold, dataset: Dataset, in_csv: bool = False) -> Table:
             for month, row in _by_month(dataset, batch, sums):
                 before = months.setdefault(month, [0] * len(row))
                 months[month] = [a + b for a, b in zip(before, row, strict=True)]
-    columns = (Column("month", "月"), Column("count", "件数", "right"),
-               *(Column(name, f"{dataset.fields[name].label} 合計", "right") for name in sums))  # fmt: skip
+    columns = (Column("month", say("month")), Column("count", say("count"), "right"),
+               *(Column(name, say("sum", label=label(dataset.fields[name])), "right") for name in sums))  # fmt: skip
     rows = [(_era_month(month), *(f"{n:,}" for n in row)) for month, row in sorted(months.items())]
-    where = f"分冊と data/{dataset.id}.csv" if hold.request.answer.method == "paper" else f"data/{dataset.id}.csv"
-    note = f"行数が多いため月ごとに示します。全ての行は {where} にあります。" if in_csv else ""
-    title = dataset.label if in_csv else f"{dataset.label}（月別）"
+    paper = hold.request.answer.method == "paper"
+    where = say("in_volumes", dataset=dataset.id) if paper else f"data/{dataset.id}.csv"
+    note = say("in_csv", where=where) if in_csv else ""
+    title = label(dataset) if in_csv else say("monthly", label=label(dataset))
     return Table(title, dataset.id, columns, lambda: rows, len(rows), note)
 
 
@@ -461,59 +493,63 @@ def _by_month(dataset: Dataset, batch: pa.RecordBatch, sums: Sequence[str]) -> I
         yield row["month"] or "", [row["rows_sum"], *(row[f"{name}_sum"] for name in sums)]
 
 
-def _era_month(month: str) -> str:
+def _era_month(month: str) -> Text:
     found = re.fullmatch(r"(\d{4})-(\d\d)", month)
-    return era_month(date(int(found[1]), int(found[2]), 1)) if found else month or "―"
+    return said_month(date(int(found[1]), int(found[2]), 1)) if found else month or "―"
 
 
 def _about(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
     """12 sources, 13 purposes, 14 recipients, 15 retention, per item shown."""
-    inventory, lang = hold.office.inventory, hold.request.answer.language
-    none = ("該当する記録はありません。",)
-    came = [f"{d.label}：{'、'.join(d.sources)}" for d in shown if d.sources]
-    yield Chapter("12", "取得元", "開示する記録を、どこから取得したかを示します。", (), tuple(came) or none)
+    inventory, none = hold.office.inventory, (say("none"),)
+    came = [_ended(d, [own(inventory, source) for source in d.sources]) for d in shown if d.sources]
+    yield Chapter("12", part("12"), say("intro.12"), (), tuple(came) or none)
     used = sorted({number for d in shown for number in d.purposes})
     lines = [
-        f"{number}　{inventory.purposes.get(number, '')}（{'、'.join(d.label for d in shown if number in d.purposes)}）"
+        say("numbered", number=number, what=_of(own(inventory, inventory.purposes.get(number, "")), shown, number))
         for number in used
     ]
-    yield Chapter("13", "利用目的", "開示する記録ごとの、公表している利用目的です。", (), tuple(lines) or none)
+    yield Chapter("13", part("13"), say("intro.13"), (), tuple(lines) or none)
     names = inventory.recipients
-    given = [f"{d.label}：{'、'.join(names.get(r, r) for r in d.recipients)}" for d in shown if d.recipients]
-    how = "第三者提供記録の開示は、別のご請求として承ります。"
-    yield Chapter("14", "提供先", "取扱いを委託している先などです。", (), (*(given or none), how))
+    given = [_ended(d, [own(inventory, names.get(r, r)) for r in d.recipients]) for d in shown if d.recipients]
+    yield Chapter("14", part("14"), say("intro.14"), (), (*(given or none), say("provision_records")))
     rules = sorted({rule for d in shown for rule in d.retention})
-    kept = [f"{_retention(rule, lang)}（{'、'.join(d.label for d in shown if rule in d.retention)}）" for rule in rules]
-    yield Chapter("15", "保存期間", "次の定めにより保存し、期間が過ぎたものは消去します。", (), tuple(kept) or none)
+    kept = [_of(_retention(rule), shown, rule) for rule in rules]
+    yield Chapter("15", part("15"), say("intro.15"), (), tuple(kept) or none)
 
 
-def _retention(rule: str, lang: law.Lang) -> str:
-    return law.retention(rule).line(lang) if rule in law.RETENTIONS else rule
+def _ended(dataset: Dataset, told: Sequence[Text]) -> Words:
+    return say("ended", label=label(dataset), result=listed(told))
 
 
-def holdings(hold: Hold, shown: Sequence[Dataset]) -> tuple[tuple[str, int], ...]:
+def _of(what: Text, shown: Sequence[Dataset], word: str) -> Words:
+    """A purpose or rule, and of which datasets it is one."""
+    return say("of", what=what, labels=listed([label(d) for d in shown if word in (*d.purposes, *d.retention)]))
+
+
+def _retention(rule: str) -> Text:
+    return both(law.retention(rule).line) if rule in law.RETENTIONS else rule
+
+
+def holdings(hold: Hold, shown: Sequence[Dataset]) -> tuple[tuple[Text, int], ...]:
     """Rows shown, by part."""
-    rows = {number: 0 for number, _, _ in CHAPTERS}
+    rows = {number: 0 for number, _ in CHAPTERS}
     for dataset in shown:
         rows[_chapter_of(dataset)] += int(hold.case.facts["drafts"][dataset.id]["rows"])
-    return tuple((f"{number}　{title}", rows[number]) for number, title, _ in CHAPTERS if rows[number])
+    return tuple((after(f"{number}　", part(number)), rows[number]) for number, _ in CHAPTERS if rows[number])
 
 
 def searched(hold: Hold) -> Iterator[Searched]:
     """Every dataset's outward result."""
-    inventory, lang = hold.office.inventory, hold.request.answer.language
+    inventory = hold.office.inventory
     for name, ended in outward(hold).items():
         dataset = inventory.dataset(name)
-        reason = ended["reason"]
-        desk = inventory.system_of(dataset).desk
-        detail = law.wording("not_ours", lang, desk=desk) if ended["status"] == "not_ours" and desk else ""
         yield Searched(
-            inventory.system_of(dataset).label,
-            dataset.label,
+            label(inventory.system_of(dataset)),
+            label(dataset),
             ended["status"],
-            law.status_label(ended["status"], reason, lang),
+            _status(ended["status"], ended["reason"]),
             ended["records"] if ended["status"] == "found" else None,
-            detail,
+            _not_ours(hold, dataset) if ended["status"] == "not_ours" else "",
         )
 
 
@@ -544,18 +580,22 @@ def redaction_counts(hold: Hold) -> dict[str, int]:
 def _redactions(hold: Hold) -> Iterator[Redaction]:
     for key, count in redaction_counts(hold).items():
         mark, ground = key.split(":", 1)
-        label = "行の全部" if mark == "row" else law.mark(mark).label
-        yield Redaction(label, law.ground(ground).citation if ground else "", count)
+        said = say("whole_row") if mark == "row" else Words(law.mark(mark).label, law.mark(mark).label_en)
+        yield Redaction(said, _citation(law.ground(ground)) if ground else "", count)
 
 
-def _legend(hold: Hold, lang: law.Lang) -> tuple[tuple[str, str], ...]:
-    cited: dict[tuple[str, str], list[str]] = {}
+def _legend(hold: Hold) -> tuple[tuple[str, Text], ...]:
+    cited: dict[tuple[str, str], list[Words]] = {}
     for key in redaction_counts(hold):
         mark, ground = key.split(":", 1)
         if mark != "row":
             at = cited.setdefault((mark, shown_as(mark, ground)), [])
-            at += [law.ground(ground).citation] if ground else []
-    return tuple((shown, law.mark(mark).line("、".join(found), lang)) for (mark, shown), found in cited.items())
+            at += [_citation(law.ground(ground))] if ground else []
+    return tuple((shown, _explained(mark, listed(found))) for (mark, shown), found in cited.items())
+
+
+def _explained(mark: str, citation: Words) -> Words:
+    return both(lambda lang: law.mark(mark).line(citation.of(lang), lang))
 
 
 __all__ = ["TOKYO", "book", "draw", "letter", "outward", "receipt_slip", "redaction_counts", "searched"]

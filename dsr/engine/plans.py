@@ -25,7 +25,7 @@ from dsr.journal import Intent
 from dsr.plan import Plan
 from dsr.rules import correcting, discovery, lifecycle, planning, proposing
 from dsr.rules.lifecycle import State
-from dsr.rules.planning import Planned
+from dsr.rules.planning import PART, Planned
 from dsr.rules.redaction import record_nos
 from dsr.suppression import Entry, stopped
 
@@ -36,7 +36,6 @@ CHANGING = ERASING | CORRECTING
 SETS = frozenset({"deidentify", "use_stop", "correct"})
 ACTS = SETS | {"erase", "annotate"}
 """Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
-PART, HOLD = "part", "HOLD"
 FRESH: Mapping[str, Any] = {"orders": {}, "findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None,
                             "gone": {}}  # fmt: skip
 """Facts of a plan that nothing was done of yet."""
@@ -141,13 +140,9 @@ def digest(hold: Hold, made: Mapping[str, Planned]) -> str:
 
 
 def _keyed(hold: Hold, plan: Planned) -> list[Any]:
-    dataset = hold.office.inventory.dataset(plan.dataset)
-    fates = plan.keys.column(PART).cast(pa.string())
-    lines = pc.binary_join_element_wise(record_nos(plan.keys, dataset.key), fates, "=")
-    lines = lines.take(pc.sort_indices(lines))
-    said = hashlib.sha256("\n".join(lines.to_pylist()).encode()).hexdigest()
+    lines = planning.commitment(plan, hold.office.inventory.dataset(plan.dataset))
     parts = [[part.measure, part.rule, str(part.until), part.ground, list(part.fields)] for part in plan.parts]
-    return [parts, hold.vault.commit("plan", said)]
+    return [parts, hold.vault.commit("plan", hashlib.sha256("\n".join(lines).encode()).hexdigest())]
 
 
 # -- sealed --------------------------------------------------------------------------------------------------------
@@ -213,7 +208,7 @@ def to_carry_out(hold: Hold, one: Frozen, due: frozenset[int] | None) -> list[Pl
     """What a store is asked to change; ``due``: only these kept parts, whose day has come."""
     plan = hold.case.facts["decided_plan"]
     if due is not None:
-        gone = one.of(frozenset({"keep", "deidentify"}), due)
+        gone = one.of(KEPT, due)
         return [Plan(hold.case_no, one.dataset, gone, plan)] if gone.num_rows else []
     made = []
     gone, emptied = one.of(frozenset({"erase"})), one.of(SETS)
@@ -240,11 +235,16 @@ def work_of(hold: Hold, one: Frozen) -> list[Plan]:
     return to_carry_out(hold, one, due_of(hold, one))
 
 
-def run(hold: Hold) -> str:
-    """Names one carrying out of a decision: its number, the day that came for what was kept, and the try."""
+def first_run(hold: Hold) -> str:
+    """Names one carrying out of a decision: its number, and the day that came for what was kept."""
     facts = hold.case.facts
-    fired, tries = facts.get("fired"), facts.get("tries", 1)
-    return f"{facts['decision']}{'.' + fired if fired else ''}{'r' + str(tries) if tries > 1 else ''}"
+    return f"{facts['decision']}{'.' + facts['fired'] if facts.get('fired') else ''}"
+
+
+def run(hold: Hold) -> str:
+    """The same with the try: after a residue, what is left is carried out once more."""
+    tries = hold.case.facts.get("tries", 1)
+    return f"{first_run(hold)}{'r' + str(tries) if tries > 1 else ''}"
 
 
 def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
@@ -293,39 +293,68 @@ def look_again(hold: Hold, due: Mapping[str, frozenset[int]] | None = None) -> M
     vanished, changed = [], []
     fresh: dict[str, pa.Table] = {}
     ones = {one.dataset.id: one for one in frozen(hold)}
-    rows = {name: _live(hold, one) for name, one in ones.items()}
+    if due is not None:
+        return _due_again(hold, ones, due)
+    rows = {name: _live(hold, one.dataset, one.keys) for name, one in ones.items()}
     again = planned(hold, rows)
     for name, one in ones.items():
-        if due is not None and name not in due:
-            continue
         if rows[name].num_rows != one.keys.num_rows:
             vanished.append(name)
-        elif not _same(one, again[name], due.get(name) if due else None):
+        elif _fates(one.dataset, one.keys, one.parts) != _fates_now(one, again[name]):
             changed.append(name)
-        if due is None and (new := new_rows(hold, one)) is not None:
+        if (new := new_rows(hold, one)) is not None:
             fresh[name] = new
     return Moved(tuple(vanished), tuple(changed), fresh)
 
 
-def _live(hold: Hold, one: Frozen) -> pa.Table:
-    columns = _columns(hold, one.dataset)
-    if hold.office.inventory.system_of(one.dataset).store == "manual":
-        return _rows(hold, one.dataset)  # what the keeper wrote down
-    keys = one.keys.select(list(one.dataset.key))
-    batches = list(hold.connectors[one.dataset.system].fetch(one.dataset, keys))
+def _due_again(hold: Hold, ones: Mapping[str, Frozen], due: Mapping[str, frozenset[int]]) -> Moved:
+    """Of what waits for its day: the records are all there, say what they said, and nothing keeps them any longer.
+
+    What else the person had is gone by our own hand; it is planned with as it was fetched then.
+    """
+    then = {name: _rows(hold, one.dataset) for name, one in ones.items()}
+    again = planned(hold, then)
+    vanished, changed = [], []
+    for name, parts in due.items():
+        one = ones[name]
+        keys = one.of(KEPT, parts)
+        live, free = _live(hold, one.dataset, keys), _fates_now(one, again[name])
+        numbered = set(record_nos(keys, one.dataset.key).to_pylist())
+        if live.num_rows != keys.num_rows:
+            vanished.append(name)
+        elif _said_then(one, then[name], numbered) != _said_then(one, live, numbered) or any(
+            free[number][1] for number in numbered
+        ):
+            changed.append(name)
+    return Moved(tuple(vanished), tuple(changed))
+
+
+KEPT = frozenset({"keep", "deidentify", "use_stop"})
+"""Measures of parts of which something waits for a day."""
+
+
+def _said_then(one: Frozen, rows: pa.Table, numbered: set[str]) -> list[str]:
+    """The records as text, without the columns that we emptied ourselves."""
+    ours = {name for part in one.parts for name in part["fields"] if part["measure"] == "deidentify"}
+    ours |= set(one.dataset.use_stop)
+    left = rows.select([name for name in rows.column_names if name not in ours])
+    mine = left.filter(pc.is_in(record_nos(rows, one.dataset.key), pa.array(sorted(numbered), pa.string())))
+    return sorted(map(str, mine.to_pylist()))
+
+
+def _live(hold: Hold, dataset: Dataset, keys: pa.Table) -> pa.Table:
+    columns = _columns(hold, dataset)
+    if hold.office.inventory.system_of(dataset).store == "manual":
+        rows = _rows(hold, dataset)  # what the keeper wrote down
+        return rows.filter(pc.is_in(record_nos(rows, dataset.key), pa.array(record_nos(keys, dataset.key))))
+    batches = list(hold.connectors[dataset.system].fetch(dataset, keys.select(list(dataset.key))))
     if not batches:
-        return _rows(hold, one.dataset).slice(0, 0)
+        return _rows(hold, dataset).slice(0, 0)
     return pa.Table.from_batches([batch.select(columns) for batch in batches])
 
 
-def _same(one: Frozen, again: Planned, due: frozenset[int] | None) -> bool:
-    """Each record still has the measure, rule and date it was frozen with."""
-    then = _fates(one.dataset, one.keys, one.parts)
-    now = _fates(one.dataset, again.keys, [_said(part) for part in again.parts])
-    if due is None:
-        return then == now
-    names = {number for number, part in zip(*numbers(one.dataset, one.keys), strict=True) if part in due}
-    return all(now.get(number, ("erase",))[0] == "erase" for number in names)
+def _fates_now(one: Frozen, again: Planned) -> dict[str, tuple[Any, ...]]:
+    return _fates(one.dataset, again.keys, [_said(part) for part in again.parts])
 
 
 def numbers(dataset: Dataset, keys: pa.Table) -> tuple[list[str], list[int]]:

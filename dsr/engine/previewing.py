@@ -50,7 +50,7 @@ def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
     inventory = hold.office.inventory
     yield f"{told['case']}　実行の内容（この計画の基準時点 {told['cut_off']}）"
     for name, item in inventory.ordered(told["datasets"]).items():
-        label = label_of(inventory, inventory.dataset(name))
+        label = label_of(inventory, inventory.dataset(name)).ja
         if not item["parts"]:
             yield f"・{label}：{law.outcome(item['outcome']).label}"
         for part in item["parts"]:

@@ -41,7 +41,9 @@ def sought(hold: Hold, system: System) -> Sought:
             target[one.dataset.id] = plan.keys if plan.values is None else _old_values(hold, one, plan)
             if plan.values is None:
                 left = _without(left, plan.keys, key)
-        kept[one.dataset.id] = left
+        fresh = f"fresh/{plans.first_run(hold)}/{one.dataset.id}.arrow"
+        new = [collecting.read_table(hold, fresh).select(key)] if hold.vault.exists(fresh) else []
+        kept[one.dataset.id] = pa.concat_tables([left, *new], promote_options="permissive")
     forms = _forms(hold)
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
@@ -118,7 +120,7 @@ def verify(hold: Hold) -> State:
     for system in concerned(hold):
         if system in by_hand:
             continue
-        seen = hold.read_json(f"survey/{run}/{system.name}.json")
+        seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
         found += hold.office.survey(system).after([sought(hold, system)], seen)
     found = _one_each(hold, found)
     said = [_said(finding) for finding in found]

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from dsr.documents.content import Cell
+from dsr.documents.content import Cell, Language
 from dsr.documents.volume import Volume, draw_volume
 from dsr.engine import papers
 from dsr.engine.office import Hold
@@ -47,6 +47,7 @@ class Job:
     case_no: str
     issued_on: date
     company: str
+    language: Language
     part: Part
 
 
@@ -68,7 +69,8 @@ def draw_all(hold: Hold, folder: str, issued: dict[str, Any]) -> list[dict[str, 
     if not parts:
         return []
     day, company = date.fromisoformat(issued["issued_on"]), hold.office.inventory.company.name
-    jobs = [Job(hold.office.vault.handed_over(), hold.case_no, day, company, part) for part in parts]
+    vault, language = hold.office.vault.handed_over(), hold.request.answer.language
+    jobs = [Job(vault, hold.case_no, day, company, language, part) for part in parts]
     workers = min(len(jobs), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         return list(pool.map(draw, jobs))
@@ -78,7 +80,8 @@ def draw(job: Job) -> dict[str, Any]:
     """In the child: one volume, from the sealed draft to the sealed file."""
     vault, part = Vault.taken_over(job.vault).case(job.case_no), job.part
     table = papers.table_of(part.dataset, lambda: _rows(vault, part), part.stop - part.start)
-    volume = Volume(job.case_no, job.issued_on, job.company, part.number, part.total, part.start + 1, part.rows, table)
+    volume = Volume(job.case_no, job.issued_on, job.company, part.number, part.total, part.start + 1, part.rows, table,
+                    job.language)
     drawn = io.BytesIO()
     pages = draw_volume(volume, drawn)
     with vault.writer(part.path) as out:

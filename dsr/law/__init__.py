@@ -8,6 +8,7 @@ number: citations come from the grounds, and the names of statutes from one tabl
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -28,6 +29,7 @@ class Version(Shape):
 
     id: str
     label: str
+    label_en: str
     status: Literal["in_force", "enacted_not_in_force", "superseded"]
     valid_from: date | None = None
     valid_to: date | None = None
@@ -110,6 +112,7 @@ class Mark(Row):
     """How a masked cell is shown, and the line that explains it."""
 
     label: str
+    label_en: str
     shown: str
     numbered: str = ""
     legend: str
@@ -121,8 +124,8 @@ class Mark(Row):
 
     def line(self, citation: str = "", lang: Lang = "ja") -> str:
         """The legend with the ground's citation, where the mark rests on one."""
-        text = self.legend if _lang(lang) == "ja" else self.legend_en
-        return f"{text}（{citation}）" if citation else text
+        text, cited = (self.legend, f"（{citation}）") if _lang(lang) == "ja" else (self.legend_en, f" ({citation})")
+        return text + cited if citation else text
 
 
 class Retention(Row):
@@ -198,6 +201,7 @@ def _fill(template: str, where: str, fields: Mapping[str, str | int]) -> str:
 _VERSIONS_FILE, _RIGHTS_FILE = _read("versions.toml"), _read("rights.toml")
 _WORDINGS_FILE, _PROOF_FILE = _read("wordings.toml"), _read("proof_documents.toml")
 _SHORT: dict[str, str] = _VERSIONS_FILE["short"]
+_ENGLISH: dict[str, str] = _VERSIONS_FILE["english"]
 VERSIONS = {key: shaped(Version, {"id": key, **body}, key) for key, body in _VERSIONS_FILE["version"].items()}
 _RIGHTS = _rows(Right, _RIGHTS_FILE["right"], "right")
 _CLAIMS = _rows(Claim, _RIGHTS_FILE["claim"], "claim")
@@ -310,6 +314,23 @@ def _joined(parts: list[Ground]) -> Ground:
         "needs_law": False,
         "item": next((part.item for part in parts if part.item), None),
     })
+
+
+_ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
+_ARTICLE = re.compile(r"第(\d+)(条|項|号)")
+
+
+def in_english(citation: str) -> str:
+    """個人情報の保護に関する法律第33条第2項第1号 → Act on the Protection of Personal Information, Article 33(2)(i).
+
+    A gloss, not an official translation; empty for a citation that holds words it has no English for.
+    """
+    parts = {"条": ", Article {0}", "項": "({0})", "号": "({1})"}
+    text = _ARTICLE.sub(lambda found: parts[found[2]].format(found[1], _ROMAN[int(found[1]) % len(_ROMAN)]), citation)
+    for japanese, english in sorted(_ENGLISH.items(), key=lambda pair: -len(pair[0])):
+        text = text.replace(japanese, english)
+    text = re.sub(r"(^|\(|and|or) ?, Article", r"\1 Article", text).replace("( ", "(").strip()
+    return text if text.isascii() else ""
 
 
 def wording(key: str, lang: Lang = "ja", **fields: str | int) -> str:

@@ -38,6 +38,8 @@ class Person:
     mails: tuple[str, ...] = field(default=(), repr=False)
     name_keys: tuple[Name, ...] = field(default=(), repr=False)
     address_keys: tuple[Address, ...] = field(default=(), repr=False)
+    stated_phones: tuple[str, ...] = field(default=(), repr=False)
+    """E.164 of every phone stated, one that identifies nobody (0800) too: to strike it from a note, never to match."""
 
     @classmethod
     def of(cls, request: Request) -> Person:
@@ -55,7 +57,7 @@ class Person:
         """Blank and unreadable parts are left out; a name in kana alone is also a reading."""
         stated = tuple(name for name in names if given(name))
         identifiers = tuple(identifiers)
-        phones = ((read_phone(i.value), i.interval) for i in identifiers if i.kind == "phone")
+        phones = [(read_phone(i.value), i.interval) for i in identifiers if i.kind == "phone"]
         places = tuple(address for address in addresses if given(address))
         return cls(
             names=stated,
@@ -66,6 +68,7 @@ class Person:
             mails=tuple(i.value for i in identifiers if i.kind == "mail" and mail_key(i.value)),
             name_keys=tuple(map(read_name, stated)),
             address_keys=tuple(map(read_address, places)),
+            stated_phones=tuple(phone.e164 for phone, _ in phones if phone),
         )
 
 

@@ -10,6 +10,7 @@ pdf           everything a PDF holds, its earlier revisions and attachments too
 judging       what each cell may show by the inventory, and which values are hidden
 rows          CSV and JSON, row by row against the rules of the inventory
 standards     PDF/A, PDF/UA and syntax, as lists of failed rules
+content       what a package says, as a digest that is the same on every platform
 ============  ====================================================================================================
 
 What is masked is worked out here a second time, from the stored rows and the inventory: a fault of

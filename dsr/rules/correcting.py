@@ -16,7 +16,7 @@ from dsr.names.kana import kana_key
 from dsr.names.letters import same_name, spelled
 from dsr.names.numbers import e164, mail_key
 from dsr.request import Correction
-from dsr.rules.planning import Part, Planned
+from dsr.rules.sorting import PART, Part, Planned
 
 SAME: Mapping[str, Callable[[str, str], bool]] = {
     "name": same_name,
@@ -30,7 +30,8 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def same_value(kind: str, one: str, other: str) -> bool:
-    return SAME.get(kind.rpartition(".")[2], lambda a, b: spelled(a).strip() == spelled(b).strip())(one, other)
+    agree = SAME.get(kind.rpartition(".")[2])
+    return agree(one, other) if agree else spelled(one).strip() == spelled(other).strip()
 
 
 def plan(
@@ -62,7 +63,7 @@ def _of(dataset: Dataset, correction: Correction, true_value: str, rows: pa.Tabl
     found = rows.filter(pa.array(hit, pa.bool_()))
     measure = "annotate" if dataset.voucher else "correct"
     part = Part(measure, found.num_rows, "EBOOK" if dataset.voucher else None, None, None, (), tuple(names))
-    keys = found.select(list(dataset.key)).append_column("part", pa.array([0] * found.num_rows, pa.int32()))
+    keys = found.select(list(dataset.key)).append_column(PART, pa.array([0] * found.num_rows, pa.int32()))
     put = {
         name: [true_value if wrong[name][at] else columns[name][at] for at in range(rows.num_rows) if hit[at]]
         for name in names

@@ -114,7 +114,8 @@ def _key_part(column: Any, alone: bool) -> pa.Array:
     return pc.fill_null(text, "\\N")
 
 
-def _flat(column: Any) -> pa.Array:
+def flat(column: Any) -> pa.Array:
+    """A column in one piece."""
     if isinstance(column, pa.ChunkedArray):
         return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
     return column
@@ -125,7 +126,7 @@ def _text(column: Any, exact: bool = False) -> pa.Array:
 
     ``exact`` keeps fractions of a second, which only a key needs. Bytes are hexadecimal, nested values JSON.
     """
-    column = _flat(column)
+    column = flat(column)
     kind = column.type
     if pa.types.is_string(kind):
         return column
@@ -171,7 +172,7 @@ def holds(condition: Condition, rows: pa.RecordBatch) -> pa.Array:
     """``Condition.holds`` over whole columns; a distinct value is compared once."""
     result = pa.array([True] * rows.num_rows, pa.bool_())
     for column, operator, words in condition.terms:
-        stored = _flat(rows.column(column))
+        stored = flat(rows.column(column))
         coded = stored.dictionary_encode() if _hashable(stored.type) else _text(stored, exact=True).dictionary_encode()
         answers = [any(is_value(value, word) for word in words) for value in coded.dictionary.to_pylist()]
         null = any(word is None for word in words)

@@ -1,0 +1,115 @@
+"""From two looks to findings: verified, residual or indeterminate, in numbered steps (limits.md §5, §6).
+
+1 planted values were found · 2 no frozen key is left · 3 no written form stands where it should not · 4 A1 = A0 - B0,
+B1 = 0, C1 = C0 and the digest of C is the same · 5 the level that this store's evidence allows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from connectors.survey.look import Look, Tally
+from dsr.plan import Finding, Level, Sought, Verdict
+
+Hits = Counter[tuple[str, str, str, str]]
+"""(where, case, place, kind) → count."""
+RESIDUAL = frozenset({"left", "not_emptied", "hit"})
+"""Reasons of a residue; every other reason only says that nothing can be said."""
+Leveled = Callable[[], tuple[Level, dict[str, Any]]]
+
+
+def indeterminate(sought: Sequence[Sought], own: Sequence[str], why: str, words: str = "") -> list[Finding]:
+    """One finding per dataset in which something is sought, none of them good."""
+    said = {"why": [why], **({"words": words} if words else {})}
+    return [Finding(name, "indeterminate", None, said) for name in _names(sought, own)]
+
+
+def _names(sought: Sequence[Sought], own: Sequence[str]) -> list[str]:
+    """Of this system; a dataset that is nobody's here is told too, never dropped."""
+    asked = dict.fromkeys(name for each in sought for name in (*each.gone, *each.emptied))
+    return [name for name in asked if name in own] or list(asked)
+
+
+class Judgement:
+    def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str]) -> None:
+        """``general``: reasons for which nothing in this store can be vouched for."""
+        self._system, self._look, self._before, self._general = system, look, before, list(general)
+        self._hits_before: Hits = Counter({tuple(hit[:4]): hit[4] for hit in before["hits"]})
+        now = [((where, look.cases[case].case_no, place, kind), count) for (where, case, place, kind), count
+               in look.hits.items()]  # fmt: skip
+        self._hits: Hits = Counter(dict(now))
+
+    def findings(self, own: Sequence[str], level: Leveled) -> list[Finding]:
+        names = _names(self._look.cases, own)
+        told = [self._dataset(name, level) for name in names]
+        spoken = {place for name in names for place in self._places_of(name)}
+        others = sorted({*self._look.places, *self._before["places"], *(key[2] for key in self._hits)} - spoken)
+        return told + [finding for place in others if (finding := self._place(place))]
+
+    def _places_of(self, name: str) -> list[str]:
+        return [place for place, tally in self._look.places.items() if name in tally.datasets]
+
+    def _dataset(self, name: str, level: Leveled) -> Finding:
+        targets = self._look.targets.get(name)
+        places = self._places_of(name)
+        why = list(self._general) + ([] if targets and places else ["no_such_place"])
+        planted, found = self._look.planted()
+        steps: list[dict[str, Any]] = [{"step": 1, "route": "full_scan", "places": len(self._look.places),
+                                        "sought": planted, "found": found}]  # fmt: skip
+        if targets:
+            left, full = int((targets.gone.rows > 0).sum()), int(targets.full.sum())
+            missing = len(targets.emptied.keys) - int((targets.emptied.rows > 0).sum())
+            steps.append({"step": 2, "locators": self._before["of"], "gone": len(targets.gone.keys), "left": left,
+                          "emptied": len(targets.emptied.keys), "not_emptied": full, "missing": missing})  # fmt: skip
+            why += [reason for reason, count in (("left", left), ("not_emptied", full), ("vanished", missing)) if count]
+        for place in places:
+            reasons, more = self._of_place(place)
+            why, steps = why + reasons, steps + more
+        said: dict[str, Any] = {"why": sorted(set(why)), "steps": steps, "cases": self._cases(name)}
+        if why:
+            return Finding(name, _verdict(why), None, said)
+        reached, evidence = level()
+        return Finding(name, "verified", reached, {**said, "steps": [*steps, {"step": 5, **evidence}]})
+
+    def _place(self, place: str) -> Finding | None:
+        """Of a place where nothing was planned; None where nothing is to be said of it."""
+        why, steps = self._of_place(place)
+        said = {"why": sorted(set(why)), "steps": steps}
+        return Finding(f"{self._system}.{place}", _verdict(why), None, said) if why else None
+
+    def _of_place(self, place: str) -> tuple[list[str], list[dict[str, Any]]]:
+        wheres = ("planned", "elsewhere", "held", "bystander")
+        counts = {where: self._count(self._hits, place, where) for where in wheres}
+        grown = any(count > self._hits_before[key] for key, count in self._hits.items()
+                    if key[0] == "bystander" and key[2] == place)  # fmt: skip
+        third = {"step": 3, "place": place, "residual": counts["planned"] + counts["elsewhere"],
+                 "still_held": counts["held"], "bystanders": counts["bystander"],
+                 "bystanders_before": self._count(self._hits_before, place, "bystander")}  # fmt: skip
+        a0, b0, c0, digest = self._before["places"].get(place, Tally().told())
+        a1, b1, c1, now = self._look.places.get(place, Tally()).told()
+        fourth = {"step": 4, "place": place, "A0": a0, "B0": b0, "A1": a1, "B1": b1, "C0": c0, "C1": c1,
+                  "digest_before": digest, "digest": now}  # fmt: skip
+        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", a1 != a0 - b0 or c1 != c0),
+                 ("digest", digest != now))  # fmt: skip
+        return [reason for reason, wrong in tests if wrong], [third, fourth]
+
+    @staticmethod
+    def _count(hits: Hits, place: str, where: str) -> int:
+        return sum(count for key, count in hits.items() if key[0] == where and key[2] == place)
+
+    def _cases(self, name: str) -> dict[str, dict[str, int]]:
+        """What was sought and is left, case by case."""
+        targets = self._look.targets.get(name)
+        if targets is None:
+            return {}
+        return {
+            each.case_no: {"gone": targets.gone.sought(case), "left": targets.gone.found(case),
+                           "emptied": targets.emptied.sought(case), "not_emptied": targets.still_full(case)}
+            for case, each in enumerate(self._look.cases) if name in each.gone or name in each.emptied
+        }  # fmt: skip
+
+
+def _verdict(why: Sequence[str]) -> Verdict:
+    return "residual" if RESIDUAL & set(why) else "indeterminate"

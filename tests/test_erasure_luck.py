@@ -1,0 +1,246 @@
+"""Bad luck on the way of an erasure, and what comes after it: each has a clear outcome, and no neighbour is touched."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+
+from tests.differ import difference, held
+from tests.erasing import Erasure
+from tests.story import Office
+
+pytestmark = pytest.mark.usefixtures("own_office")
+
+
+@contextmanager
+def company(office: Office) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(office.sample / "company.db")) as base, base:
+        yield base
+
+
+def text_of(path: Path) -> str:
+    with closing(pypdfium2.PdfDocument(path)) as paper:
+        return "\n".join(page.get_textpage().get_text_bounded() for page in paper).replace("\r", "")
+
+
+def letter_of(erasure: Erasure) -> str:
+    out = erasure.folder / f"out{len(list(erasure.folder.glob('out*')))}"
+    erasure.office.ok("package", erasure.case, "--out", str(out))
+    return text_of(out / "decision.pdf")
+
+
+# -- before anything is erased -------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_a_wrong_code_and_the_decider_change_nothing(own_office: Office, tmp_path: Path) -> None:
+    before = held(own_office.sample)
+    erasure = Erasure(own_office, "shigeru", tmp_path)
+    erasure.proposed()
+    erasure.decided()
+    for code in ("", "AAAAAA"):
+        status, _, said = own_office.run("approve", erasure.case, "--code", code, officer="shonin-1")
+        assert (status, "--code" in said) == (2, True)
+    code = erasure.code()
+    own_office.ok("approve", erasure.case, "--code", code.lower(), officer="shonin-1")
+    for live in ((), ("--live", "DSR-2026-000099")):
+        status, _, said = own_office.run("fulfil", erasure.case, *live)
+        assert (status, "dry run" in said) == (1, True)
+    assert difference(before, held(own_office.sample)) == difference(before, before)
+
+
+def test_a_stopped_system_and_a_stopped_house_start_nothing_and_go_on(own_office: Office, tmp_path: Path) -> None:
+    before, erasure = held(own_office.sample), Erasure(own_office, "shigeru", tmp_path).approved()
+    own_office.ok("stop", officer="gijutsu-1")
+    status, _, said = erasure.run()
+    assert (status, "stopped" in said) == (1, True)
+    assert held(own_office.sample) == before
+    own_office.ok("stop", "--lift", officer="gijutsu-1")
+    assert erasure.carried_out().state == "dispatching"
+
+
+def test_a_contract_that_lives_again_sends_the_plan_back(own_office: Office, tmp_path: Path) -> None:
+    """Shigeru's contract was ended by mistake; after the approval somebody mends it (EN-13: a changed measure)."""
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    with company(own_office) as base:
+        base.execute("UPDATE contracts SET ended_on = NULL WHERE customer_no = 'C0001250'")
+    before = held(own_office.sample)
+    status, _, said = erasure.run()
+    assert (status, "no longer" in said) == (1, True)
+    assert erasure.state == "awaiting_decision"
+    assert "service_contracts.contracts" in erasure.show()["stale"]["changed"]
+    assert held(own_office.sample) == before
+
+
+def test_a_vanished_row_sends_the_plan_back(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    with company(own_office) as base:
+        base.execute("DELETE FROM installations WHERE contract_no = 'K0001250'")
+    before = held(own_office.sample)
+    assert erasure.run()[0] == 1
+    assert (erasure.state, erasure.show()["stale"]["vanished"]) == ("awaiting_decision", ["premises_lines.installations"])
+    assert held(own_office.sample) == before
+
+
+def test_a_row_that_came_since_stays_and_is_decided_by_itself(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    with company(own_office) as base:
+        base.execute("INSERT INTO installations SELECT 'S9999999', contract_no, address, port, terminal, installed_on, "
+                     "removed_on FROM installations WHERE contract_no = 'K0001250'")  # fmt: skip
+    shown = erasure.carried_out().show()
+    assert shown["state"] == "dispatching"
+    assert "second_sweep" in [work["what"] for work in shown["work"]]
+    assert "S9999999" in held(own_office.sample)["premises_lines.installations"]
+
+
+def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    invoice = sorted(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])[0]
+    own_office.ok("hold", "add", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    before = held(own_office.sample)
+    assert erasure.run()[0] == 1
+    assert erasure.state == "awaiting_decision"
+    assert held(own_office.sample) == before
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.carried_out().state == "dispatching"
+    left = held(own_office.sample)["billing.invoices"]
+    theirs = set(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])
+    assert theirs & set(left) == {invoice}
+    assert erasure.dispatched() == "kept"
+    own_office.ok("hold", "release", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    assert own_office.run("watch", officer="gijutsu-1")[0] == 0
+    assert theirs & set(held(own_office.sample)["billing.invoices"]) == set()
+
+
+# -- while it is carried out ---------------------------------------------------------------------------------------
+
+
+def test_an_owner_who_says_done_and_did_nothing_is_not_believed(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    assert erasure.run()[0] == 0
+    [order] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
+    assert order["dataset"] == "customer_master.customers"
+    erasure.answer_orders()
+    status, _, _ = erasure.run()
+    shown = erasure.show()
+    assert (status, shown["state"]) == (1, "residual")
+    wrong = {f["dataset"]: f["verdict"] for f in shown["findings"] if f["verdict"] != "verified"}
+    assert wrong["customer_master.customers"] == "residual"
+    assert "C0001250" in held(own_office.sample)["customer_master.customers"]
+    status, _, _ = own_office.run("package", erasure.case, "--out", str(tmp_path / "none"))
+    assert status == 1, "no certificate and no letter of what was not done"
+    assert erasure.carried_out().state == "dispatching"  # a person says go on; the owner does it now
+    assert "C0001250" not in held(own_office.sample)["customer_master.customers"]
+
+
+def test_a_store_that_answers_yes_and_does_nothing_is_found_out(
+    own_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connector deletes nothing and reports success (T02, T04)."""
+    from connectors.stores.sql import SqlStore
+    from dsr.plan import Effects, Plan, Receipt
+
+    def lying(self: SqlStore, plans: list[Plan], effects: Effects) -> list[Receipt]:
+        return [Receipt(p.case_no, p.dataset.id, p.records, p.records) for p in plans]
+
+    before, erasure = held(own_office.sample), Erasure(own_office, "shigeru", tmp_path).approved()
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlStore, "write", lying)
+        assert erasure.run()[0] == 0
+        erasure.answer_orders()
+        assert erasure.run()[0] == 1
+    assert erasure.state == "residual"
+    assert difference(before, held(own_office.sample)) == difference(before, before)
+
+
+def test_a_copy_that_nobody_declared_stops_it_before_anything_goes(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    with company(own_office) as base:
+        base.execute("CREATE TABLE old_backup AS SELECT * FROM customers WHERE customer_no = 'C0001250'")
+    before = held(own_office.sample)
+    erasure.run()
+    shown = erasure.show()
+    assert shown["state"] == "awaiting_decision"
+    assert "old_backup" in json.dumps(shown["stale"])
+    assert held(own_office.sample) == before
+
+
+# -- afterwards ----------------------------------------------------------------------------------------------------
+
+
+def test_a_statutory_day_erases_exactly_what_was_frozen_and_tells_the_person(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved().carried_out()
+    assert "令和10年3月31日" in letter_of(erasure).replace("\n", "")
+    assert erasure.dispatched() == "kept"
+    before = held(own_office.sample)
+    mine = set(own_office.truth["people"]["shigeru"]["kept_on_erasure"]["billing.ledger"])
+    assert mine <= set(before["billing.ledger"])
+    own_office.now = "2028-03-31T23:59+09:00"
+    own_office.ok("watch", officer="gijutsu-1")
+    assert held(own_office.sample) == before
+    own_office.now = "2028-04-01T09:00+09:00"
+    own_office.ok("watch", officer="gijutsu-1")
+    assert erasure.state == "dispatching"
+    found = difference(before, held(own_office.sample))
+    assert (found.gone, found.changed, found.new) == ({"billing.ledger": mine}, {}, {})
+    assert "予定消去の完了通知書" in letter_of(erasure)
+    assert erasure.dispatched() in ("closed", "kept")
+
+
+def test_a_restored_backup_is_put_right_again_with_the_first_dates(own_office: Office, tmp_path: Path) -> None:
+    backup = tmp_path / "backup.db"
+    shutil.copy(own_office.sample / "company.db", backup)
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved().carried_out()
+    erased = held(own_office.sample)
+    assert own_office.ok("replay", officer="gijutsu-1")["resurrected"] == 0
+    shutil.copy(backup, own_office.sample / "company.db")
+    own_office.now = "2026-12-10T09:00+09:00"
+    status, told, _ = own_office.run("replay", officer="gijutsu-1")
+    assert status == 1
+    assert told["resurrected"] == sum(len(n) for n in own_office.truth["people"]["shigeru"]["erased"].values()) - 1
+    assert {entry["erased_at"][:10] for entry in told["came_back"]} == {"2026-11-22"}
+    [owner] = [entry for entry in told["came_back"] if entry["state"] != "done"]
+    assert (owner["dataset"], owner["state"]) == ("customer_master.customers", "ask_the_owner")
+    found = difference(erased, held(own_office.sample))
+    assert found.new == {"customer_master.customers": {"C0001250"}}
+    assert (found.gone, found.changed) == ({}, {})
+    assert erasure.show()["state"] == "dispatching"
+
+
+def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp_path: Path) -> None:
+    """Kaoru's line went to Susumu (EN-44, EN-47, EN-51)."""
+    erasure = Erasure(own_office, "kaoru", tmp_path).approved()
+    erasure.run()
+    calls, line = "call_history.calls", {"line_no": "092-000-1013"}
+    rows: list[dict[str, Any]] = [
+        {"dataset": calls, "identifiers": line, "at": "2025-11-30T23:59:59+09:00"},
+        {"dataset": calls, "identifiers": line, "at": "2026-02-01T00:00:00+09:00"},
+        {"dataset": calls, "identifiers": {"line_no": "092-000-1001"}, "at": "2025-11-30T23:59:59+09:00"},
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    status, told, _ = own_office.run("ingest-check", "--file", str(path), officer="gijutsu-1")
+    assert status == 1
+    assert [row["stopped"] for row in told] == [True, False, False]
+    assert told[0]["case"] == erasure.case
+    assert "1013" not in json.dumps(told)
+
+
+def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office: Office, tmp_path: Path) -> None:
+    first = Erasure(own_office, "shigeru", tmp_path).approved().carried_out()
+    assert first.dispatched() == "kept"
+    own_office.now = "2027-11-22T09:00+09:00"
+    again = Erasure(own_office, "shigeru", tmp_path / "again",
+                    received={"at": "2027-11-02T10:15:00+09:00", "channel": "post"}).approved().carried_out()  # fmt: skip
+    assert again.state == "dispatching"
+    letter = letter_of(again)
+    assert "令和8年11月22日 に消去済み" in letter.replace("\n", "")
