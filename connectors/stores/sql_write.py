@@ -117,11 +117,11 @@ def _name(plan: Plan) -> str:
 
 
 def _alike(plans: Sequence[Plan]) -> list[list[Plan]]:
-    """Plans that do the same to a row, together; erasing last, for a row that goes can be changed before."""
+    """Plans that do the same to a row, together."""
     groups: dict[tuple[str, ...], list[Plan]] = {}
     for plan in plans:
         groups.setdefault(tuple(plan.values.column_names) if plan.values is not None else (), []).append(plan)
-    return [groups[columns] for columns in sorted(groups, reverse=True)]
+    return list(groups.values())
 
 
 @contextmanager
