@@ -30,7 +30,7 @@ from typing import Any
 import dsr  # noqa: F401 - first: it says how pyarrow takes memory
 from sample_data import serve as tickets
 from sample_data.build import build
-from tests import bench_find, bench_pdf
+from tests import bench_find, bench_pdf, bench_write
 from tests.bench_stores import CALL_LINE, CALL_SINCE, COUNTS, PERSON_NO, add_calls, customer_request, fill_postgres
 
 NOW = "2026-11-22T09:00+09:00"
@@ -420,7 +420,7 @@ def _postgres_by_hand(url: str, out: Path) -> int:
 JOBS: Mapping[str, Callable[..., Found]] = {
     job.__name__: job
     for job in (lake_engine, lake_plain, case_alone, case_at_once, case_deployed, case_plain_sample,
-                case_plain_postgres, *bench_find.JOBS.values(), *bench_pdf.JOBS)
+                case_plain_postgres, *bench_find.JOBS.values(), *bench_pdf.JOBS, *bench_write.JOBS.values())
 }  # fmt: skip
 
 
@@ -447,6 +447,7 @@ class Size:
     find: int = 30_000_000
     find_cases: int = 100
     pdf: tuple[int, ...] = (1_000, 10_000, 100_000)
+    erase: int = 5_000
 
 
 SMALL = Size(50_000, 100_000, 60, 3, 1, 4, find=300_000, find_cases=5, pdf=(1_000,))
@@ -547,7 +548,7 @@ def line_of(found: Found) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("lake", "find", "pdf", "case-direct", "case-deployed"))
+    parser.add_argument("--only", choices=("lake", "find", "pdf", "write", "case-direct", "case-deployed"))
     parser.add_argument("--small", action="store_true", help="a smoke check of a minute; its figures mean nothing")
     parser.add_argument("--out", type=Path, help="folder for bench.json")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
@@ -569,6 +570,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             runs += [bench_find.bench_find(root, size.find), bench_find.bench_cases(root, size.find // 10, size.find_cases)]
         if given.only in (None, "pdf"):
             runs.append(bench_pdf.bench_pdf(job, size.pdf))
+        if given.only in (None, "write"):
+            runs.append(bench_write.bench_write(job, root / "write", size.erase))
         runs += [bench_case(root, size, name, parts) for name in ("sample", "postgres") if parts]
         for run in runs:
             for found in run:

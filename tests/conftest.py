@@ -15,6 +15,7 @@ mutation.install()
 from sample_data.build import build  # noqa: E402 - a mutant must be in its place before anything of ours is imported
 from sample_data.serve import Server, serve  # noqa: E402
 from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F401 - a fixture, one server for all
+from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
 
 

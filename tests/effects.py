@@ -12,7 +12,8 @@ from typing import Any
 
 @dataclass
 class FileEffects:
-    """``at``: called with the name of each point (``intend:PLACE`` …) before and after it is on the disk."""
+    """``at``: called with the name of each point around an event: ``before intent:PLACE``, ``within …`` (written, not
+    yet named: the transaction before its commit), ``after …``; so for ``result``."""
 
     path: Path
     at: Callable[[str], None] = field(default=lambda _point: None)
@@ -43,8 +44,12 @@ class FileEffects:
 
     def _write(self, phase: str, place: str, said: Mapping[str, Any]) -> None:
         self.at(f"before {phase}:{place}")
-        with self.path.open("a") as out:
-            out.write(json.dumps([phase, place, dict(said)]) + "\n")
+        before = self.path.read_text() if self.path.exists() else ""
+        beside = self.path.with_suffix(".new")
+        with beside.open("w") as out:
+            out.write(before + json.dumps([phase, place, dict(said)]) + "\n")
             out.flush()
             os.fsync(out.fileno())
+        self.at(f"within {phase}:{place}")
+        beside.replace(self.path)
         self.at(f"after {phase}:{place}")

@@ -25,7 +25,7 @@ from dsr.errors import BadInput, CheckFailed, ConnectorRefused
 from dsr.plan import Effects, Plan, Receipt
 
 PLACE = "table"
-SECONDS = 5
+SECONDS = 5.0
 """How long another's lock is waited for."""
 _LEADS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 _PG_REFERRING = """
@@ -55,7 +55,7 @@ _DIALECTS: Mapping[str, Dialect] = {
         "CREATE TEMP TABLE {} AS ", "{0} = {1} AND {0} = {1} COLLATE BINARY", "{0} IS {1} COLLATE BINARY",
     ),
     "postgresql": Dialect(
-        (f"SET LOCAL lock_timeout = '{SECONDS}s'",), "CREATE TEMP TABLE {} ON COMMIT DROP AS ", "{0} = {1}",
+        ("SET LOCAL lock_timeout = '{seconds}s'",), "CREATE TEMP TABLE {} ON COMMIT DROP AS ", "{0} = {1}",
         "CAST({0} AS text) IS NOT DISTINCT FROM CAST({1} AS text)",
     ),
 }  # fmt: skip
@@ -117,11 +117,11 @@ def _name(plan: Plan) -> str:
 
 
 def _alike(plans: Sequence[Plan]) -> list[list[Plan]]:
-    """Plans that do the same to a row, together; erasing last, for a row that goes can be changed before."""
+    """Plans that do the same to a row, together."""
     groups: dict[tuple[str, ...], list[Plan]] = {}
     for plan in plans:
         groups.setdefault(tuple(plan.values.column_names) if plan.values is not None else (), []).append(plan)
-    return [groups[columns] for columns in sorted(groups, reverse=True)]
+    return list(groups.values())
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
     """All or nothing: whatever is not committed when the connection closes is as if it had not been."""
     with engine.connect() as connection:
         for statement in _DIALECTS[engine.dialect.name].begin:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format(seconds=SECONDS))
         yield connection
         connection.commit()
 
@@ -163,10 +163,7 @@ class _Batch:
     def find(self) -> dict[str, int]:
         """Of each plan, how many of its records are there. Raises CheckFailed, or ConnectorRefused for a cascade."""
         self._fill_keys()
-        shown = [f"k.v{at}" for at in range(len(self.columns))]
-        shown += [f"t.{name} AS r{at}" for at, name in enumerate(self.ids)]
-        found = self._joined(", ".join(["k.plan", "k.record", *shown]))
-        self._run(self.dialect.temporary.format(self.rows) + found)
+        self._find_rows()
         counts = self._run(
             f"SELECT plan, count(*), max(n) FROM (SELECT plan, record, count(*) AS n FROM {self.rows} "
             "GROUP BY plan, record) AS each GROUP BY plan"
@@ -178,7 +175,10 @@ class _Batch:
         return {_name(plan): present.get(at, 0) for at, plan in enumerate(self.plans)}
 
     def _fill_keys(self) -> None:
-        """A temporary table of the live column types, so that '12' finds an integer 12 and 0 stays 0 (traps.md T13)."""
+        """A temporary table of the live column types, so that '12' finds an integer 12 and 0 stays 0 (traps.md T13).
+
+        Never analysed: PostgreSQL would keep the most common keys in pg_statistic.
+        """
         names = [f"{_quoted(c)} AS k{at}" for at, c in enumerate(self.dataset.key)]
         names += [f"{_quoted(c)} AS v{at}" for at, c in enumerate(self.columns)]
         shape = f"SELECT 0 AS plan, 0 AS record, {', '.join(names)} FROM {self.name} WHERE 1 = 0"
@@ -199,6 +199,12 @@ class _Batch:
         terms = [self.dialect.same if not null else "{0} IS NULL AND {1} IS NULL" for null in nulls]
         columns = [(f"t.{_quoted(c)}", f"k.k{at}") for at, c in enumerate(self.dataset.key)]
         return " AND ".join(term.format(*pair) for term, pair in zip(terms, columns, strict=True))
+
+    def _find_rows(self) -> None:
+        shown = ["k.plan", "k.record", *(f"k.v{at}" for at in range(len(self.columns)))]
+        shown += [f"t.{name} AS r{at}" for at, name in enumerate(self.ids)]
+        self._run(f"DROP TABLE IF EXISTS {self.rows}")
+        self._run(self.dialect.temporary.format(self.rows) + self._joined(", ".join(shown)))
 
     def _joined(self, shown: str, also: str = "") -> str:
         return " UNION ALL ".join(
@@ -222,6 +228,8 @@ class _Batch:
 
     def change(self) -> None:
         """Raises CheckFailed where the store's counts are not what was found: a trigger, a rule, two plans at odds."""
+        if self.number:
+            self._find_rows()  # the batch before may have changed where they stand
         found, before = self._count(f"SELECT DISTINCT {self._found()} FROM {self.rows}"), self._total()
         changed = (self._set() if self.columns else self._delete()).rowcount
         after = self._total()
