@@ -59,6 +59,8 @@ APRIL, MAY = "calls-2026-04.parquet", "calls-2026-05.parquet"
 DAY1, DAY2 = "access-05-01.log.gz", "access-05-02.log.gz"
 SYSTEMS = ("call_history", "web")
 ONE, TWO = CASES
+START = "import runpy, sys; from tests import mutation; mutation.install(); sys.argv.pop(0); runpy.run_module(sys.argv[0], None, '__main__', True)"
+"""A program of ours in a process of its own, with the mutant that is tried, if one is."""
 
 
 @pytest.fixture
@@ -529,7 +531,7 @@ def swap_of(first: Path) -> str:
 
 
 def test_killed_at_any_point_it_ends_alike_and_records_each_effect_once(tmp_path: Path, system: str) -> None:
-    command = [sys.executable, "-m", "tests.killing_files", str(tmp_path), system, "1" if ALL else "11"]
+    command = [sys.executable, "-c", START, "tests.killing_files", str(tmp_path), system, "1" if ALL else "11"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
@@ -544,7 +546,7 @@ TRACED = "openat,rename,renameat,renameat2,fsync,fdatasync,write,pwrite64,writev
 def _calls_made(folder: Path, system: str) -> list[tuple[str, str]]:
     """(call, the file it is about), as the kernel saw them."""
     trace = folder / "trace"
-    program = [sys.executable, "-m", "tests.files_written", str(folder), system]
+    program = [sys.executable, "-c", START, "tests.files_written", str(folder), system]
     command = ["strace", "-f", "-y", "-s", "400", "-e", f"trace={TRACED}", "-o", str(trace), *program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
     assert done.returncode == 0, done.stderr

@@ -54,6 +54,50 @@ class Touched:
         return np.sort(np.concatenate([np.array([], np.int64), *(rows for rows, _ in self.changed)]))
 
 
+@dataclass(frozen=True)
+class Work:
+    """Plans of one dataset, with what each is called in the journal. ``keys`` of all: ``k0``, ``k1`` …, the number of
+    the ``plan`` and ``at``, their place in it. ``erases``: by plan, whether its records go."""
+
+    plans: Sequence[Plan]
+    labels: Sequence[str]
+    keys: pa.Table = field(repr=False)
+    erases: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, plans: Sequence[Plan]) -> Work:
+        """Raises CheckFailed where a record is named twice."""
+        key = plans[0].dataset.key
+        tables = [
+            plan.keys.select(list(key)).rename_columns([f"k{at}" for at in range(len(key))])
+            .append_column("plan", pa.array(np.full(plan.records, number, np.int32)))
+            .append_column("at", pa.array(np.arange(plan.records, dtype=np.int64)))
+            for number, plan in enumerate(plans)
+        ]  # fmt: skip
+        keys = pa.concat_tables(tables, promote_options="permissive")
+        if keys.group_by([f"k{at}" for at in range(len(key))]).aggregate([]).num_rows != keys.num_rows:
+            words = "a record stands in two plans or twice in one; nothing was changed"
+            raise CheckFailed(f"{plans[0].dataset.id}: {words}")
+        return cls(plans, swap.labels(plans), keys, np.array([plan.values is None for plan in plans]))
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.plans[0].dataset
+
+    def counted(self, hits: pa.Table) -> dict[int, int]:
+        """Hits by the number of their plan."""
+        return {number: int(count) for number, count in enumerate(np.bincount(hits.column("plan").to_numpy())) if count}
+
+    def gone(self, hits: pa.Table) -> pa.Table:
+        """Those of the hits whose records go."""
+        return hits.filter(pa.array(self.erases[hits.column("plan").to_numpy()]))
+
+    def sought(self, hits: pa.Table) -> pa.Table:
+        """Their keys."""
+        at = hits.select(["plan", "at"])
+        return self.keys.join(at, ["plan", "at"], join_type="left semi", use_threads=False)
+
+
 class LakeWriter(LakeStore):
     """A lake on this machine's disks. Objects in a bucket have no swap against a pinned version: refused."""
 
@@ -73,9 +117,10 @@ class LakeWriter(LakeStore):
         done = {path: swap.settled(Path(path).resolve(), place, effects) for path, place in places.items()}
         before = [counts for counts in done.values() if counts is not None]
         files = [file for file in self._require_whole(dataset) if done.get(file.path) is None]
-        found = self._found(plans, files)
-        self._contradicts(dataset, plans, found, before)
-        rewrites = [self._rewrite(plans, file, places[file.path], rows) for file, rows in found]
+        work = Work.of(plans)
+        found = self._found(work, files)
+        self._contradicts(work, [hits for _, hits in found], before)
+        rewrites = [self._rewrite(work, file, places[file.path], hits) for file, hits in found]
         after = swap.carry_out([one for one in rewrites if one], effects, self.access.sleep)
         self._forget(dataset, [path for path in done if done[path] is not None] + [file.path for file, _ in found])
         return swap.receipts(plans, [*before, *after])
@@ -96,13 +141,12 @@ class LakeWriter(LakeStore):
             connection.execute("SET enable_external_access = false")
             yield connection
 
-    def _found(self, plans: Sequence[Plan], files: Sequence[LakeFile]) -> list[tuple[LakeFile, pa.Table]]:
+    def _found(self, work: Work, files: Sequence[LakeFile]) -> list[tuple[LakeFile, pa.Table]]:
         """Files that hold planned records: ``row`` in the file, ``plan`` and ``at``, its place there; by row."""
-        keys = _wanted(plans)
         with self._reading(*(file.path for file in files)) as connection:
-            self._seek(connection, keys)
-            looked = ((file, self._hits(connection, plans[0].dataset, file.path, file.schema)) for file in files)
-            return [(file, rows) for file, rows in looked if rows.num_rows]
+            self._seek(connection, work.keys)
+            looked = ((file, self._hits(connection, work.dataset, file.path, file.schema)) for file in files)
+            return [(file, hits) for file, hits in looked if hits.num_rows]
 
     @staticmethod
     def _seek(connection: Any, keys: pa.Table) -> None:
@@ -118,28 +162,27 @@ class LakeWriter(LakeStore):
         sql = f"SELECT f.file_row_number AS row, k.plan, k.at FROM {source} f JOIN {_WANTED} k ON {same} ORDER BY 1"  # noqa: S608
         return connection.sql(sql).to_arrow_table()
 
-    def _contradicts(
-        self, dataset: Dataset, plans: Sequence[Plan], found: Sequence[tuple[LakeFile, pa.Table]],
-        before: Sequence[swap.Counts],
-    ) -> None:  # fmt: skip
-        """More rows than records, and some of them are nobody's in this plan: nothing is changed."""
-        rows = Counter(number for _, hits in found for number in hits.column("plan").to_pylist())
-        for number, label in enumerate(swap.labels(plans)):
-            if rows[number] + sum(one.get(label, 0) for one in before) > plans[number].records:
-                words = "more rows than were planned; the key is not unique, or a file came back: nothing was changed"
-                raise CheckFailed(f"{dataset.id}: {words}")
+    def _contradicts(self, work: Work, found: Sequence[pa.Table], before: Sequence[swap.Counts]) -> None:
+        """More rows than records: some of them are nobody's in this plan, so nothing is changed."""
+        rows = Counter({label: sum(one.get(label, 0) for one in before) for label in work.labels})
+        for hits in found:
+            for number, count in work.counted(hits).items():
+                rows[work.labels[number]] += count
+        if any(rows[label] > plan.records for label, plan in zip(work.labels, work.plans, strict=True)):
+            words = "more rows than were planned; the key is not unique, or a file came back: nothing was changed"
+            raise CheckFailed(f"{work.dataset.id}: {words}")
 
     # -- rewriting ---------------------------------------------------------------------------------------------
 
-    def _rewrite(self, plans: Sequence[Plan], file: LakeFile, place: str, hits: pa.Table) -> swap.Rewrite | None:
+    def _rewrite(self, work: Work, file: LakeFile, place: str, hits: pa.Table) -> swap.Rewrite | None:
         """None where all that is to be set stands there already."""
         if any(_hides_words(kind) for kind in file.schema.types):
             detail = f"{file.name} has dictionaries within lists or structs, from which no word can be taken"
-            raise ConnectorRefused(plans[0].dataset.system, plans[0].dataset.name, detail)
-        touched, counts = self._touched(plans, file, hits)
+            raise ConnectorRefused(work.dataset.system, work.dataset.name, detail)
+        touched, counts = self._touched(work, file, hits)
         if not counts:
             return None
-        names, proof = swap.labels(plans), Proof()
+        proof = Proof()
 
         def make(old: Path, new: Path) -> Mapping[str, Any]:
             with self._reading(str(old)) as connection:
@@ -149,34 +192,32 @@ class LakeWriter(LakeStore):
         def check(old: Path, new: Path) -> None:
             with self._reading(str(old), str(new)) as connection:
                 proof.look(Hashed(connection, old, proof.secret).of_file(new), touched)
-                left = self._left(connection, plans, hits, file, new)
+                self._seek(connection, work.sought(work.gone(hits)))
+                left = self._hits(connection, work.dataset, str(new), file.schema).num_rows
             proof.judge(place, file.starts[-1] - len(touched.gone), left, _same_form(old, new))
 
         stat = Path(file.path).stat()
         if not self._shelf.unchanged([file]):
-            raise ConnectorUnavailable(plans[0].dataset.system, plans[0].dataset.name, f"{file.name} changed meanwhile")
+            raise ConnectorUnavailable(work.dataset.system, work.dataset.name, f"{file.name} changed meanwhile")
         return swap.Rewrite(
-            plans[0].dataset, Path(file.path).resolve(), place, (stat.st_size, stat.st_mtime_ns),
-            {names[number]: count for number, count in counts.items()},
-            {names[number]: plans[number].digest for number in counts}, make, check,
+            work.dataset, Path(file.path).resolve(), place, (stat.st_size, stat.st_mtime_ns),
+            {work.labels[number]: count for number, count in counts.items()},
+            {work.labels[number]: work.plans[number].digest for number in counts}, make, check,
         )  # fmt: skip
 
-    def _touched(self, plans: Sequence[Plan], file: LakeFile, hits: pa.Table) -> tuple[Touched, dict[int, int]]:
+    def _touched(self, work: Work, file: LakeFile, hits: pa.Table) -> tuple[Touched, dict[int, int]]:
         """And how many rows of each plan. A row in which all that is to be set stands already is not touched."""
-        gone, changed, counts = [np.array([], np.int64)], [], {}
-        for number, plan in enumerate(plans):
+        gone, changed = work.gone(hits), []
+        counts = work.counted(gone)
+        for number in np.flatnonzero(~work.erases).tolist():
             mine = hits.filter(pc.equal(hits.column("plan"), number))
-            rows: Rows = mine.column("row").to_numpy()
-            if plan.values is None:
-                gone.append(rows)
-            elif len(rows):
-                wanted = self._as_stored(plan, file).take(mine.column("at"))
+            if mine.num_rows:
+                wanted = self._as_stored(work.plans[number], file).take(mine.column("at"))
+                rows: Rows = mine.column("row").to_numpy()
                 differs = _differing(_present(file, rows, wanted.column_names), wanted)
-                rows, wanted = rows[differs], wanted.filter(pa.array(differs))
-                changed.append((rows, wanted))
-            if len(rows):
-                counts[number] = len(rows)
-        return Touched(np.sort(np.concatenate(gone)), changed), counts
+                changed.append((rows[differs], wanted.filter(pa.array(differs))))
+                counts |= {number: int(differs.sum())} if differs.any() else {}
+        return Touched(gone.column("row").to_numpy(), changed), counts
 
     def _as_stored(self, plan: Plan, file: LakeFile) -> pa.Table:
         """What is to be set, by the file's column names and in its types."""
@@ -192,13 +233,6 @@ class LakeWriter(LakeStore):
                 detail = f"column {field.name} cannot hold what is to be set"  # its own words would quote it
                 raise ConnectorRefused(plan.dataset.system, plan.dataset.name, detail)
         return pa.table(columns)
-
-    def _left(self, connection: Any, plans: Sequence[Plan], hits: pa.Table, file: LakeFile, new: Path) -> int:
-        """How many of the erased records a look by their keys finds in the new file."""
-        erased = pa.array([number for number, plan in enumerate(plans) if plan.values is None], pa.int32())
-        gone = hits.filter(pc.is_in(hits.column("plan"), erased))
-        self._seek(connection, _among(_wanted(plans), gone))
-        return int(self._hits(connection, plans[0].dataset, str(new), file.schema).num_rows)
 
 
 # -- the proof -----------------------------------------------------------------------------------------------------
@@ -271,25 +305,6 @@ class Hashed:
 
 
 # -- keys, columns, rows -------------------------------------------------------------------------------------------
-
-
-def _wanted(plans: Sequence[Plan]) -> pa.Table:
-    """The keys of all plans as ``k0``, ``k1`` …, with ``plan`` and ``at``, their place in it. Each record once."""
-    key = plans[0].dataset.key
-    tables = [
-        plan.keys.select(list(key)).rename_columns([f"k{at}" for at in range(len(key))])
-        .append_column("plan", pa.array(np.full(plan.records, number, np.int32)))
-        .append_column("at", pa.array(np.arange(plan.records, dtype=np.int64)))
-        for number, plan in enumerate(plans)
-    ]  # fmt: skip
-    wanted = pa.concat_tables(tables, promote_options="permissive")
-    if wanted.group_by([f"k{at}" for at in range(len(key))]).aggregate([]).num_rows != wanted.num_rows:
-        raise CheckFailed(f"{plans[0].dataset.id}: a record stands in two plans, or twice in one; nothing was changed")
-    return wanted
-
-
-def _among(wanted: pa.Table, hits: pa.Table) -> pa.Table:
-    return wanted.join(hits.select(["plan", "at"]), ["plan", "at"], join_type="left semi", use_threads=False)
 
 
 def _column(dataset: Dataset, schema: pa.Schema, name: str) -> str:

@@ -247,7 +247,7 @@ def _wishes(plans: Sequence[Plan]) -> dict[str, dict[int, Wish]]:
     wishes: dict[str, dict[int, Wish]] = defaultdict(dict)
     for at, plan in enumerate(plans):
         dataset, marked = plan.dataset, LINE in plan.keys.column_names
-        if plan.values is None and not marked:
+        if plan.values is None and (not marked or plan.keys.column(LINE).null_count):
             detail = "a line is only removed when it is still the line that was fetched: give its mark with its number"
             raise ConnectorRefused(dataset.system, dataset.name, detail)
         marks = plan.keys.column(LINE).to_pylist() if marked else [None] * plan.records

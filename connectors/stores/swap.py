@@ -16,7 +16,7 @@ import re
 import secrets
 import shutil
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -56,8 +56,12 @@ class Rewrite:
 
 def labels(plans: Sequence[Plan]) -> list[str]:
     """What each plan is called in the journal: its case, numbered from the second plan of one case on."""
-    cases = [plan.case_no for plan in plans]
-    return [case + (f"#{cases[:at].count(case) + 1}" if case in cases[:at] else "") for at, case in enumerate(cases)]
+    met: Counter[str] = Counter()
+    names = []
+    for plan in plans:
+        met[plan.case_no] += 1
+        names.append(plan.case_no + (f"#{met[plan.case_no]}" if met[plan.case_no] > 1 else ""))
+    return names
 
 
 def receipts(plans: Sequence[Plan], done: Iterable[Counts]) -> list[Receipt]:
