@@ -124,6 +124,16 @@ class Correction(Shape):
     right: Annotated[Text, Field(repr=False)]
     evidence: Text = ""
     dataset: Text | None = None
+    record: Text | None = None
+    """Where the person saw it: ``<system>.<dataset>/<record no>``; every copy is looked for all the same."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_as_text(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        numbers = {k: str(v) for k, v in value.items() if k in ("wrong", "right") and isinstance(v, int)}
+        return {**value, **numbers}
 
 
 class Request(Shape):

@@ -18,7 +18,8 @@ from dsr.rules.lifecycle import State
 
 MEASURE = {
     "erase": "消去します", "deidentify": "本人が分からないように置き換えます", "use_stop": "利用を停止します",
-    "keep": "保存します", "refuse": "消去しません",
+    "keep": "保存します", "refuse": "変更しません", "correct": "訂正します",
+    "annotate": "追記又は再発行します（元のまま残します）",
 }
 
 
@@ -74,5 +75,5 @@ def _why(part: Mapping[str, Any]) -> str:
 
 
 def _by(item: Mapping[str, Any], part: Mapping[str, Any]) -> str:
-    ordered = item["by"] == "work_order" and part["measure"] in ("erase", "deidentify")
+    ordered = item["by"] == "work_order" and part["measure"] in ("erase", "deidentify", "correct", "annotate")
     return "［所管部署への指示書による］" if ordered else ""

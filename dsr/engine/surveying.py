@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dsr.case import Act
 from dsr.engine import closing_papers, collecting, plans
-from dsr.engine.fetched import fetched
+from dsr.engine.fetched import fetched, found_datasets
 from dsr.engine.office import Hold
 from dsr.inventory import System
 from dsr.plan import Finding, Sought
@@ -44,6 +44,9 @@ def sought(hold: Hold, system: System) -> Sought:
         fresh = f"fresh/{plans.first_run(hold)}/{one.dataset.id}.arrow"
         new = [collecting.read_table(hold, fresh).select(key)] if hold.vault.exists(fresh) else []
         kept[one.dataset.id] = pa.concat_tables([left, *new], promote_options="permissive")
+    for dataset in found_datasets(hold):  # what is hers and in no plan lawfully holds her numbers too
+        if dataset.id not in kept and _neighbours(hold, system, dataset.system):
+            kept[dataset.id] = collecting.matched_keys(hold, dataset).select(list(dataset.key))
     forms = _forms(hold)
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()

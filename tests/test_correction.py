@@ -1,0 +1,104 @@
+"""Corrections: every copy found and changed or ordered, vouchers only annotated, neighbours as they were, letter old → new."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.differ import difference, held
+from tests.erasing import Erasure
+from tests.story import Office
+from tests.test_erasure_luck import letter_of
+
+UNTRUE = {"datasets": {}, "investigated": {"how": "住民票により確認", "result": "untrue"}}
+
+
+def stories(office: Office, person: str) -> Any:
+    return office.truth["people"][person]["wrong"]
+
+
+def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_office: Office, tmp_path: Path) -> None:
+    erasure = Erasure(own_office, "anzu", tmp_path, "correction")
+    items = erasure.proposed()
+    wrong = {name: set(numbers) for name, numbers in stories(own_office, "anzu").items()}
+    told = {name for name, item in items.items() if item["parts"]}
+    assert told == set(wrong) != set()
+    status, _, said = own_office.run("decide", erasure.case, "--as-proposed")
+    assert (status, "investigated" in said) == (2, True)
+    erasure.decided(UNTRUE)
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    before = held(own_office.sample)
+    assert erasure.run()[0] == 0
+    [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
+    assert partner["to"] == "azuma"
+    erasure.carried_out()
+    assert erasure.state == "dispatching", erasure.show()["findings"]
+    found = difference(before, held(own_office.sample))
+    assert (found.changed, found.gone, found.new) == (wrong, {}, {})
+    letter = letter_of(erasure).replace("\n", "")
+    assert "訂正等通知書" in letter
+    assert "福岡県みなと市北町6-1-3" in letter
+    assert "福岡県ひがし市泉町2-2-12" in letter
+
+
+def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:
+    """Jin (EN-58): the invoice and its history are byte-equal before and after; its owner adds a note."""
+    erasure = Erasure(own_office, "jin", tmp_path, "correction")
+    before = held(own_office.sample)
+    items = erasure.proposed()
+    told = {name: item["parts"][0] for name, item in items.items() if item["parts"]}
+    assert {name: part["records"] for name, part in told.items()} == {n: len(r) for n, r in stories(own_office, "jin").items()}
+    assert {part["measure"] for part in told.values()} == {"annotate"}
+    erasure.decided(UNTRUE)
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.run()[0] == 0
+    assert {tuple(o["acts"]) for o in erasure.show()["orders"] if o["kind"] == "owner"} == {("annotate",)}
+    erasure.carried_out()
+    assert difference(before, held(own_office.sample)) == difference(before, before)
+    assert erasure.state == "dispatching", erasure.show()["findings"]
+
+
+@pytest.mark.parametrize(("result", "outcome"), [("true", "correction_declined"), ("opinion", "correction_declined")])
+def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looked_into(
+    own_office: Office, tmp_path: Path, result: str, outcome: str
+) -> None:
+    erasure = Erasure(own_office, "anzu", tmp_path, "correction")
+    erasure.proposed()
+    before = held(own_office.sample)
+    erasure.decided({"datasets": {}, "investigated": {"how": "住民票により確認", "result": result}})
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert {item["outcome"] for item in erasure.show()["items"].values() if item["parts"]} == {outcome}
+    erasure.carried_out()
+    assert held(own_office.sample) == before
+    letter = letter_of(erasure).replace("\n", "")
+    assert "訂正等をしない旨の通知書" in letter
+    assert "住民票により確認" in letter
+
+
+def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_office: Office, tmp_path: Path) -> None:
+    """Hanako objects to offers: the next extract does not hold her, and still holds Kenta (EN-37)."""
+
+    def extract() -> set[str]:
+        with closing(sqlite3.connect(own_office.sample / "company.db")) as base:
+            return {row[0] for row in base.execute("SELECT customer_no FROM consents WHERE opted_in = 1 AND stopped = 0")}
+
+    assert {"C0001234", "C0001235"} <= extract()
+    before = held(own_office.sample)
+    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
+    erasure.proposed()
+    erasure.decided()
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    erasure.carried_out()
+    assert erasure.state == "dispatching", erasure.show()["findings"]
+    assert "C0001234" not in extract()
+    assert "C0001235" in extract()
+    found = difference(before, held(own_office.sample))
+    assert (set(found.changed), found.gone, found.new) == ({"marketing_consents.consents"}, {}, {})
