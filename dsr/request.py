@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
@@ -324,6 +324,8 @@ class DatasetAnswer(Shape):
     found: Count
     done: Count
     kept: tuple[KeptRecords, ...] = ()
+    issued: Annotated[dict[str, Words], Field(repr=False)] = Field(default_factory=dict)
+    """Of vouchers: record no. → number of the note, or of the voucher issued anew (EBOOK)."""
     note: Annotated[Text, Field(repr=False)] = ""
 
     @model_validator(mode="after")

@@ -75,10 +75,20 @@ class Erasure:
         waiting = [order for order in self.show()["orders"] if order["answered_on"] is None]
         for order in waiting:
             name, done = order["dataset"] or order["to"], counts.get(order["to"], order["records"])
-            said = {"done_on": self.office.now[:10], "done_by": "所管課", "datasets": {name: {"found": done, "done": done}}}
+            told: dict[str, Any] = {"found": done, "done": done}
+            if "annotate" in order["acts"]:
+                told["issued"] = {number: f"{number}-2" for number in self.ordered(order["to"], name)}
+            said = {"done_on": self.office.now[:10], "done_by": "所管課", "datasets": {name: told}}
             status, _, errors = self.answer(order["to"], said)
             assert status == 0, errors
         return len(waiting)
+
+    def ordered(self, to: str, dataset: str) -> list[str]:
+        """Record nos of an open order, as its owner reads them in the key file."""
+        out = self.folder / f"keys{len(list(self.folder.glob('keys*')))}"
+        self.office.ok("order", self.case, to, "--out", str(out))
+        [keys] = out.glob(f"*{dataset}*.csv")
+        return [line.strip().strip('"') for line in keys.read_text("utf-8-sig").splitlines()[1:]]
 
     def carried_out(self) -> Erasure:
         """On and on, answering orders and looking into the box again, until it is neither asked nor searched any more."""

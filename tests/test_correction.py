@@ -37,7 +37,7 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
     assert partner["to"] == "azuma"
     erasure.carried_out()
-    assert erasure.state == "dispatching", erasure.show()["findings"]
+    assert erasure.state == "dispatching", str(erasure.show()["findings"])
     found = difference(before, held(own_office.sample))
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
@@ -61,7 +61,7 @@ def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_pat
     assert {tuple(o["acts"]) for o in erasure.show()["orders"] if o["kind"] == "owner"} == {("annotate",)}
     erasure.carried_out()
     assert difference(before, held(own_office.sample)) == difference(before, before)
-    assert erasure.state == "dispatching", erasure.show()["findings"]
+    assert erasure.state == "dispatching", str(erasure.show()["findings"])
 
 
 @pytest.mark.parametrize(("result", "outcome"), [("true", "correction_declined"), ("opinion", "correction_declined")])
@@ -97,7 +97,7 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     erasure.carried_out()
-    assert erasure.state == "dispatching", erasure.show()["findings"]
+    assert erasure.state == "dispatching", str(erasure.show()["findings"])
     assert "C0001234" not in extract()
     assert "C0001235" in extract()
     found = difference(before, held(own_office.sample))

@@ -213,7 +213,8 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
         fields = listed([papers.label(one.dataset.fields[name]) for name in one.parts[0]["fields"]])
         if one.dataset.voucher:
             numbers = record_nos(one.keys, one.dataset.key).to_pylist()
-            vouchers += [Voucher(named, number, "annotated", "", frame.issued_on) for number in numbers]
+            issued = hold.read_json(f"issued/{one.dataset.id}.json")
+            vouchers += [Voucher(named, no, "annotated", issued.get(no, ""), frame.issued_on) for no in numbers]
         else:
             changes.append(Change(named, fields, correction.wrong, new))
             copies.append(Copy(named, frame.issued_on))

@@ -122,6 +122,11 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             told = said.datasets.get(order["dataset"] or to)
             if told is None:
                 continue
+            if "annotate" in order["acts"] and len(told.issued) != told.done:
+                problem = "does not name a note or new voucher for each record done"
+                fix = '{"<record no>": "<number of the note or new voucher>"}'
+                raise BadInput(f"datasets.{order['dataset']}.issued", problem, fix)
+            hold.write_json(f"issued/{order['dataset']}.json", told.issued)
             known[number] = {**order, "answered_on": office.today.isoformat(), "done_on": said.done_on.isoformat(),
                              "found": told.found, "done": told.done,
                              "kept": [kept.model_dump(mode="json") for kept in told.kept]}  # fmt: skip

@@ -159,6 +159,8 @@ class _Case:
             for batch in self.judged(self.hold.office.inventory.dataset(name)):
                 yield from lawful(batch)
         own = [self.hold.request.model_dump(mode="json"), self.hold.office.inventory.model_dump(mode="json")]
+        # Of a corrected voucher the letter names the record itself, and what stands beside it (EBOOK).
+        own += [dict(zip("ab", pair, strict=True)) for name in self.hold.vault.names("issued/") for pair in self.hold.read_json(name).items()]
         yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
 
 

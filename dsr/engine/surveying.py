@@ -48,12 +48,14 @@ def sought(hold: Hold, system: System) -> Sought:
         if dataset.id not in kept and _neighbours(hold, system, dataset.system):
             kept[dataset.id] = collecting.matched_keys(hold, dataset).select(list(dataset.key))
     forms = _forms(hold)
+    if hold.request.correction:  # the record stays hers: only the wrong value must be nowhere
+        forms = {"wrong": (hold.request.correction.wrong,)} if hold.request.correction.wrong else {}
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
     return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
 
 
-NEVER_LASTING = frozenset({"name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
+NEVER_LASTING = frozenset({"wrong", "name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
 """Kinds that others may bear too: a household's address, a mother's telephone, a shared browser."""
 
 
