@@ -14,12 +14,12 @@ from typing import Any
 from connectors.build import connect
 from connectors.stores.lake_index import SideIndex
 from dsr.case import Act
-from dsr.connector import Connector
+from dsr.connector import Connector, Scratch
 from dsr.days import TOKYO
 from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
 from dsr.errors import BadInput, DsrError, NotAllowed
-from dsr.inventory import Inventory, read_inventory
+from dsr.inventory import read_inventory
 from dsr.rules.lifecycle import ROLES, allowed
 from dsr.shapes import read_json
 from dsr.store import Store
@@ -130,7 +130,6 @@ def office(
     now: str | None = None,
     officer: Officer | None = None,
     tries: int = 3,
-    connecting: Callable[[Inventory, Callable[[str], Any]], Mapping[str, Connector]] | None = None,
 ) -> Office:
     """Everything wired. ``officer`` None signs in by DSR_OFFICER and DSR_SECRET or the login session."""
     settings = settings_of(home)
@@ -140,8 +139,8 @@ def office(
     index = side_index(home, Path(settings["keys"]))
     store = _store(home)
 
-    def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
-        return connecting(inventory, answers) if connecting else connect(inventory, answers=answers, index=index)
+    def build(answers: Callable[[str], Any], scratch: Scratch) -> Mapping[str, Connector]:
+        return connect(inventory, answers=answers, scratch=scratch, index=index)
 
     try:
         actor = officer or _signed_in(home, store)
