@@ -31,6 +31,8 @@ MEMORY = "160MB"
 657 MB, at 160 to 530 in half a second more (tests/test_memory.py)."""
 GATHERED = 8 * LIMIT
 """Rows of a shared scan that wait to be handed out ask by ask: few large tables, bounded memory."""
+FEW = 10_000
+"""Values by which rows of objects are sifted before DuckDB sees them."""
 _KEYS, _ASKS, _NO, _ROWS, _ROW = "dsr_keys", "dsr_asks", "dsr_no", "dsr_rows", "file_row_number"
 Only = tuple[str, pa.Array]
 
@@ -95,10 +97,11 @@ class LakeStore(Guarded):
         return [Piece(file) for file in self._shelf.files(self._dataset(name, statement))]
 
     def _feed(self, statement: Statement, pieces: Sequence[Piece], only: Only | None) -> Feed:
-        """Its filter is pyarrow's, which knows no cast: only for a column of the very type of the values."""
+        """Its filter is pyarrow's, which knows no cast: only for a column of the very type of the values, and for few,
+        as each batch makes a table of them."""
         schema = pieces[0].file.schema
         wanted = None
-        if only and statement.plain:
+        if only and statement.plain and len(only[1]) <= FEW:
             column = next((field for field in schema if field.name.lower() == only[0].lower()), None)
             wanted = pc.field(column.name).isin(only[1]) if column and column.type == only[1].type else None
         return Feed(self._shelf, pieces, [name for name in schema.names if statement.speaks_of(name)], wanted)
@@ -216,6 +219,8 @@ class LakeStore(Guarded):
         first = wanted.column(0).combine_chunks()
         only = None if first.null_count else (dataset.key[0], first)
         with self._open(statement, {dataset.name.lower(): pieces}, only) as connection:
+            if not self._shelf.here:  # of a stream it knows no size, and would hold the lake to look for the keys in it
+                connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
             live = self._columns(connection, statement)
             require_fields(dataset, live.names)
             wanted = wanted.cast(pa.schema([(name, live.field(name).type) for name in dataset.key]))
