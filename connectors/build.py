@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import NoReturn
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from connectors.stores.lake_write import LakeWriter
 from connectors.stores.logs_write import LogWriter
 from connectors.stores.manual import ManualStore
 from connectors.stores.sql import SqlStore
-from dsr.connector import Ask, Connector, Located
+from dsr.connector import Ask, Connector, Located, Scratch
 from dsr.errors import ConnectorUnavailable
 from dsr.inventory import Dataset, Inventory
 from dsr.request import SearchAnswer
@@ -63,13 +63,12 @@ def connect(
     answers: Callable[[str], SearchAnswer | None] = _nobody_answered,
     environment: Mapping[str, str] = os.environ,
     sleep: Callable[[float], None] = time.sleep,
-    scratch: Path | None = None,
+    scratch: Scratch = nullcontext,
     index: SideIndex | None = None,
 ) -> dict[str, Connector]:
     """A connector per system of nature own or joint. Nothing is opened before it is asked, so nothing fails here.
 
-    ``answers`` gives the recorded answer to a manual system's search order, or None while it waits. ``scratch`` is a
-    folder in which a store may spill what does not fit in memory; it must be inside the vault. ``index`` is the
+    ``answers`` gives the recorded answer to a manual system's search order, or None while it waits. ``index`` is the
     home's side index of its lakes.
     """
     stores: dict[str, Callable[[Access], Connector]] = {p.name: _loaded(p) for p in entry_points(group=GROUP)}

@@ -6,8 +6,10 @@ A connector answers about one system. It returns keys with evidence, never a jud
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -17,6 +19,9 @@ from dsr.errors import ConnectorMisread
 from dsr.identity import Identifier
 from dsr.inventory import Dataset
 from dsr.plan import Effects, Plan, Receipt
+
+Scratch = Callable[[], AbstractContextManager[Path | None]]
+"""Lends a folder inside the vault in which a store may spill what does not fit in memory; None: nothing is spilt."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from connectors.survey import surveyor
-
 from connectors.build import connect
 from connectors.stores.lake_index import SideIndex
+from connectors.survey import surveyor
 from dsr.case import Act
-from dsr.connector import Connector
+from dsr.connector import Connector, Scratch
 from dsr.days import TOKYO
 from dsr.engine.desk import OFFICE_LOG
 from dsr.engine.office import ENGINE, Office, Officer, secret_hash, sign_in
@@ -133,7 +132,6 @@ def office(
     now: str | None = None,
     officer: Officer | None = None,
     tries: int = 3,
-    connecting: Callable[[Inventory, Callable[[str], Any]], Mapping[str, Connector]] | None = None,
 ) -> Office:
     """Everything wired. ``officer`` None signs in by DSR_OFFICER and DSR_SECRET or the login session."""
     settings = settings_of(home)
@@ -143,8 +141,8 @@ def office(
     index = side_index(home, Path(settings["keys"]))
     store = _store(home)
 
-    def build(answers: Callable[[str], Any]) -> Mapping[str, Connector]:
-        return connecting(inventory, answers) if connecting else connect(inventory, answers=answers, index=index)
+    def build(answers: Callable[[str], Any], scratch: Scratch) -> Mapping[str, Connector]:
+        return connect(inventory, answers=answers, scratch=scratch, index=index)
 
     try:
         actor = officer or _signed_in(home, store)

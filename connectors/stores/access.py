@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsr.connector import Scratch
 from dsr.errors import BadInput, ConnectorUnavailable
 from dsr.inventory import Dataset, Inventory, System, value_of
 from dsr.request import SearchAnswer
@@ -21,17 +23,14 @@ ASKED = frozenset({"own", "joint"})
 
 @dataclass(frozen=True)
 class Access:
-    """``scratch`` is a folder inside the vault where a store may spill; without one, nothing is ever spilt.
-
-    ``index`` is the home's side index of its lakes, if it has one.
-    """
+    """``index`` is the home's side index of its lakes, if it has one."""
 
     system: System
     inventory: Inventory = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     sleep: Callable[[float], None] = field(repr=False)
     answers: Callable[[str], SearchAnswer | None] = field(repr=False)
-    scratch: Path | None = field(default=None, repr=False)
+    scratch: Scratch = field(default=nullcontext, repr=False)
     index: SideIndex | None = None
 
     def address(self) -> str:

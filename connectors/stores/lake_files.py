@@ -224,16 +224,20 @@ class Feed:
         return reader.__arrow_c_stream__(requested_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        kind = ds.ParquetFileFormat()
         try:
-            parts = [
-                kind.make_fragment(piece.file.path, self._shelf.filesystem, row_groups=piece.groups)
-                for piece in self._pieces
-            ]
-            scanner = ds.FileSystemDataset(parts, self._schema, kind, self._shelf.filesystem).scanner(
-                columns=self._shown.names, filter=self._only, batch_size=LIMIT, batch_readahead=2, fragment_readahead=2
-            )
-            yield from scanner.to_batches()
+            for piece in self._pieces:
+                yield from self._rows(piece)
         except Exception as error:
             self.failure = error
             raise
+
+    def _rows(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+        """A row group after the other, each as it is decoded: a dataset's scanner decodes several whole ones ahead."""
+        part = ds.ParquetFileFormat().make_fragment(piece.file.path, self._shelf.filesystem, row_groups=piece.groups)
+        part = part if self._only is None else part.subset(self._only, self._schema)
+        with self._shelf.filesystem.open_input_file(piece.file.path) as file:
+            reader = pq.ParquetFile(file, metadata=part.metadata, pre_buffer=True)
+            for group in part.row_groups:
+                for batch in reader.iter_batches(LIMIT, [group.id], self._shown.names):
+                    shown = batch.select(self._shown.names).cast(self._shown)
+                    yield shown if self._only is None else shown.filter(self._only)

@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from connectors.stores import swap
-from connectors.stores.lake import LakeStore, listed, quoted
+from connectors.stores.lake import LakeStore, listed, quoted, settings_of
 from connectors.stores.lake_files import LakeFile
 from connectors.stores.rows import LIMIT
 from dsr.errors import BadInput, CheckFailed, ConnectorRefused, ConnectorUnavailable
@@ -98,6 +98,10 @@ class Work:
         return self.keys.join(at, ["plan", "at"], join_type="left semi", use_threads=False)
 
 
+def _in_order(spill: Path | None) -> dict[str, Any]:
+    return {**settings_of(spill), "threads": 1, "preserve_insertion_order": True}
+
+
 class LakeWriter(LakeStore):
     """A lake on this machine's disks. Objects in a bucket have no swap against a pinned version: refused."""
 
@@ -134,8 +138,7 @@ class LakeWriter(LakeStore):
 
     @contextmanager
     def _reading(self, *paths: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        settings = {**self._settings(), "threads": 1, "preserve_insertion_order": True}
-        with duckdb.connect(":memory:", config=settings) as connection:
+        with self.access.scratch() as folder, duckdb.connect(":memory:", config=_in_order(folder)) as connection:
             connection.execute("SET enable_progress_bar = false")
             connection.execute(f"SET allowed_paths = {listed(paths)}")
             connection.execute("SET enable_external_access = false")

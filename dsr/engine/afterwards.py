@@ -7,6 +7,7 @@ a person. Original dates stay; what came back is counted as a resurrection.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -127,7 +128,7 @@ def replay(office: Office) -> dict[str, Any]:
     office.may("fulfil")
     number = 1 + sum(step.startswith("replay:") and phase == "intent" for step, phase in office.store.ledger(OFFICE))
     office.store.log_alone(OFFICE, Act(f"replay:{number}", "intent"), office.now, office.actor.name)
-    connectors = office.connect(lambda _system: None)
+    connectors = office.connect(lambda _system: None, nullcontext)
     told = [_again(office, number, at, intent, connectors) for at, intent in enumerate(office.journal.intents())]
     back = [entry for entry in told if entry["resurrected"] or entry["state"] != "done"]
     public = {"intents": len(told), "resurrected": sum(entry["resurrected"] for entry in told), "came_back": back}

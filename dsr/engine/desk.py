@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,7 @@ def letter_gaps(office: Office) -> list[str]:
 
 def inventory_problems(office: Office) -> Iterator[dict[str, str | None]]:
     """Live schemas against the declaration, per system; ``reason`` is ``drift``, or why it could not be compared."""
-    for name, connector in office.connect(lambda _system: None).items():
+    for name, connector in office.connect(lambda _system: None, nullcontext).items():
         try:
             drifts = connector.check()
         except (ConnectorError, BadInput) as error:

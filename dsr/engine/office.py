@@ -21,7 +21,7 @@ from typing import Any
 
 from dsr import store
 from dsr.case import Act, Case
-from dsr.connector import Connector
+from dsr.connector import Connector, Scratch
 from dsr.days import TOKYO
 from dsr.errors import CheckFailed, DsrError, NotAllowed
 from dsr.inventory import Inventory, System
@@ -35,8 +35,8 @@ from dsr.rules.lifecycle import State
 from dsr.store import Lease, Store
 from dsr.vault import CaseVault, Keys, Vault
 
-Connect = Callable[[Callable[[str], Any]], Mapping[str, Connector]]
-"""Given how to find a manual system's answer, the connectors by system; built by flows."""
+Connect = Callable[[Callable[[str], Any], Scratch], Mapping[str, Connector]]
+"""Given how to find a manual system's answer and where a store may spill, the connectors by system; built by flows."""
 
 
 def _nobody_looks(system: System) -> Surveyor:
@@ -218,7 +218,7 @@ class Hold:
             name = f"answers/{system}.json"
             return SearchAnswer.model_validate(self.read_json(name)) if self.vault.exists(name) else None
 
-        return self.office.connect(answer)
+        return self.office.connect(answer, self.vault.scratch)
 
 
 def digest_of(value: object) -> str:

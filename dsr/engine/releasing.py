@@ -160,7 +160,8 @@ class _Case:
                 yield from lawful(batch)
         own = [self.hold.request.model_dump(mode="json"), self.hold.office.inventory.model_dump(mode="json")]
         # Of a corrected voucher the letter names the record itself, and what stands beside it (EBOOK).
-        own += [dict(zip("ab", pair, strict=True)) for name in self.hold.vault.names("issued/") for pair in self.hold.read_json(name).items()]
+        issued = (self.hold.read_json(name) for name in self.hold.vault.names("issued/"))
+        own += [{"of": no, "new": new} for numbers in issued for no, new in numbers.items()]
         yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
 
 
