@@ -222,6 +222,7 @@ def _init(arguments: Arguments) -> None:
         Path(arguments.officers) if arguments.officers else None,
         Path(arguments.keys) if arguments.keys else None,
         arguments.production,
+        Path(arguments.journal) if arguments.journal else None,
     )
     _print(arguments, {"home": str(home)}, f"{home}  OK")
 
@@ -666,6 +667,7 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--inventory", required=True)
     init.add_argument("--officers")
     init.add_argument("--keys", help="keep the keys in another folder")
+    init.add_argument("--journal", help="keep the replay journal of erasures elsewhere, outside what is restored")
     init.add_argument("--production", action="store_true", help="refuse --now in this home for ever")
     command("upgrade", _upgrade, "bring the home's store to this release; safe to run twice")
     officer = command(

@@ -1,4 +1,4 @@
-"""A disclosure from letter to package on the sample company, through the deployments: ``make demo``, ``make serve``."""
+"""A disclosure and an erasure, from letter to package, on the sample company: ``make demo``, ``make serve``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError
 from flows.cli import main as dsr
 from flows.deployments import START_SECONDS, free_port, served_at, wait_for
 
-PERSON = "hanako"
+PERSON, ERASED = "hanako", "mai"
 PORT = 4200
 
 
@@ -116,11 +116,11 @@ def _prepare(demo: Demo) -> None:
     demo.run("init", "--inventory", str(demo.company / "inventory.toml"), "--officers", f"{demo.company}/officers.json")
 
 
-def _intake(demo: Demo) -> str:
+def _intake(demo: Demo, person: str = PERSON, right: str = "") -> str:
     requests = demo.company / "requests"
-    case = str(demo.run("open", f"{requests}/{PERSON}.json", officer="uketsuke-1")["case"])
-    demo.run("prove", case, "--file", f"{requests}/{PERSON}.proof.json", officer="uketsuke-1")
-    box = f"{demo.company}/answers/{PERSON}.archives_backups.json"
+    case = str(demo.run("open", f"{requests}/{person}{right}.json", officer="uketsuke-1")["case"])
+    demo.run("prove", case, "--file", f"{requests}/{person}.proof.json", officer="uketsuke-1")
+    box = f"{demo.company}/answers/{person}.archives_backups.json"
     demo.run("answer", case, "archives_backups", "--file", box, officer="uketsuke-1")
     return case
 
@@ -137,6 +137,23 @@ def _answer(demo: Demo, case: str) -> None:
     demo.remote("fulfil", case, officer="uketsuke-1")
     demo.run("package", case, "--out", f"{demo.root}/package", officer="uketsuke-1")
     demo.run("trail", "verify", officer="kansa-1")
+
+
+def _erase(demo: Demo) -> None:
+    """Mai leaves the member site and keeps her electricity (EC-34)."""
+    case = _intake(demo, ERASED, ".erasure")
+    demo.remote("collect", case, officer="uketsuke-1")
+    demo.run("decide", case, "--as-proposed", officer="uketsuke-1")
+    demo.run("preview", case, "--out", f"{demo.root}/plan", officer="shonin-1")
+    code = json.loads((demo.root / "plan" / "plan.json").read_text())["code"]
+    demo.run("approve", case, "--code", code, officer="shonin-1")
+    demo.remote("fulfil", case, "--live", case, officer="uketsuke-1")
+    demo.run("package", case, "--out", f"{demo.root}/erased", officer="uketsuke-1")
+    shown = demo.run("show", case, officer="uketsuke-1")
+    found = {entry["dataset"]: f"{entry['verdict']} {entry['level']}" for entry in shown["findings"]}
+    print(f"\n{case}  {shown['state']}  {shown['outcome']}  {found}")
+    for name in ("decision.pdf", "certificate.pdf"):
+        print(f"  {demo.root / 'erased' / name}")
 
 
 def _report(demo: Demo, case: str) -> None:
@@ -164,6 +181,7 @@ def play(demo: Demo, keep: bool) -> None:
         if fresh:
             _answer(demo, case)
             _report(demo, case)
+            _erase(demo)
         if keep:
             print(f"\n  {str(served_at(demo.home)).removesuffix('/api')}   Ctrl-C ends it", flush=True)
             serving.wait()

@@ -32,7 +32,8 @@ INDEX, INDEX_KEY = "index.db", "index.key"
 SESSION = "session.json"
 
 
-def init(home: Path, inventory: Path, officers: Path | None, keys: Path | None, production: bool) -> None:
+def init(home: Path, inventory: Path, officers: Path | None, keys: Path | None, production: bool,
+         journal: Path | None = None) -> None:  # fmt: skip
     """Make a home. Nothing is left behind when something is wrong; an existing home is never overwritten."""
     if (home / SETTINGS).exists():
         raise BadInput("--home", "there is a home already", "choose another folder")
@@ -48,7 +49,8 @@ def init(home: Path, inventory: Path, officers: Path | None, keys: Path | None, 
         for name, role, secret in people:
             store.add_officer(name, role, secret_hash(secret))
     (home / "prefect").mkdir(exist_ok=True, mode=0o700)
-    settings = {"inventory": str(inventory.resolve()), "keys": str(key_folder.resolve()), "production": production}
+    settings = {"inventory": str(inventory.resolve()), "keys": str(key_folder.resolve()), "production": production,
+                "journal": str((journal or home / "journal").resolve())}  # fmt: skip
     part = home / f"{SETTINGS}.part"
     part.write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n")
     part.chmod(0o600)
