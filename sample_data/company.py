@@ -150,7 +150,12 @@ def _bills(
             "account_no": None if by_card else "79" + digits(person)[-5:],
             "card_no": f"49990000{digits(person)[-7:]}7" if by_card else None,
         }
-        entry = {**base, "entry_no": "L" + invoice_no[1:], "invoice_no": invoice_no, "entered_on": day.isoformat()}
+        entry = {
+            **base,
+            "entry_no": "L" + invoice_no[1:],
+            "contract_no": invoice["contract_no"],
+            "entered_on": day.isoformat(),
+        }
         numbers: dict[str, object] = {"billing.invoices": invoice_no, "billing.ledger": entry["entry_no"]}
         truth.own(person.key, "billing.invoices", invoice_no, masks, fate=fates.bill(person, day, owed_since))
         if day not in unpaid:

@@ -39,7 +39,7 @@ _table(
     "billing_no invoice_no paid_at amount_yen method account_no card_no",
     "payment_no paid_at amount_yen",
 )
-_table("ledger", "entry_no", "billing_no invoice_no entered_on amount_yen", "amount_yen")
+_table("ledger", "entry_no", "billing_no contract_no entered_on amount_yen", "amount_yen")
 _table("inquiries", "inquiry_no", "customer_no received_at channel topic caller_name caller_phone note answer")
 _table("members", "member_id", "customer_no mail nickname registered_at last_login_at")
 _table("links", "cookie_id member_id", "first_seen linked_at")

@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
-from tests.differ import difference, held
+from sample_data.build import build
+from sample_data.serve import serve
+from tests.connector_fixtures import Postgres
+from tests.differ import TABLES, difference, held
 from tests.erasing import BOXES, Erasure
 from tests.story import Office
+from tests.test_erasure_luck import text_of
 
 PEOPLE = ("fumi", "nozomi", "isamu", "shigeru", "mai", "kaoru", "hanako")
 """Each a different fate: live, ended, owing, long ago, member only, a number given again, a live customer of many."""
@@ -58,3 +64,37 @@ def _kept_as_truth_says(office: Office, person: str, shown: Any) -> None:
     told = {name: sorted({part["until"] for part in item["parts"] if part["until"]}) for name, item in shown["items"].items()}
     assert {name: found for name, found in told.items() if found} == days
     assert all(f["verdict"] == "verified" and f["level"] in ("L1", "L2") for f in shown["findings"])
+
+
+def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: Postgres
+) -> None:
+    """The company's tables on PostgreSQL: a DELETE leaves the bytes to VACUUM and WAL, and that is what is printed."""
+    url, company = postgres.database(), tmp_path / "company"
+    build(company, people=20, calls=300, seed=1, database_url=url)
+    engine = create_engine(url, poolclass=NullPool)
+
+    def rows() -> dict[str, set[tuple[Any, ...]]]:
+        with engine.connect() as connection:
+            return {table: {tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table}"))}
+                    for table in TABLES}  # fmt: skip
+
+    with serve(company):
+        office = Office.set_up(tmp_path / "home", company, monkeypatch)
+        before = rows()
+        erasure = Erasure(office, "mai", tmp_path).approved().carried_out()
+        shown = erasure.show()
+        assert shown["state"] == "dispatching", str(shown["findings"])
+    after = rows()
+    mine = {table: before[table] - after[table] for table in TABLES if before[table] - after[table]}
+    gone = office.truth["people"]["mai"]["erased"]
+    assert {table: len(lost) for table, lost in mine.items()} == {
+        table: len(gone[dataset]) for table, (dataset, _) in TABLES.items() if gone.get(dataset)
+    }
+    assert all("M0001251" in row or "mai@mail.example" in row for lost in mine.values() for row in lost)
+    assert all(after[table] <= before[table] for table in TABLES)
+    levels = {f["dataset"]: f["level"] for f in shown["findings"]}
+    assert (levels["member_accounts.members"], levels["web_logs.access"]) == ("L1", "L2")
+    out = tmp_path / "package"
+    office.ok("package", erasure.case, "--out", str(out))
+    assert "VACUUM FULL" in text_of(out / "certificate.pdf") or "DBA" in text_of(out / "certificate.pdf")

@@ -184,7 +184,7 @@ def life(began: str, ended: str | None, *bills: str, unpaid: int = 0) -> dict[st
             {"invoice_no": f"I{at}", "contract_no": "K1", "issued_on": day, "due_on": day} for at, day in enumerate(bills)
         ],
         PAYMENTS: [{"payment_no": at, "invoice_no": f"I{at}", "paid_at": epoch(day)} for at, day in enumerate(paid)],
-        LEDGER: [{"entry_no": f"L{at}", "invoice_no": f"I{at}", "entered_on": day} for at, day in enumerate(bills)],
+        LEDGER: [{"entry_no": f"L{at}", "contract_no": "K1", "entered_on": day} for at, day in enumerate(bills)],
         CALLS: [
             {"call_id": at, "line_no": "1", "started_at": datetime(2026, month, 1)} for at, month in enumerate((3, 5))
         ],
