@@ -314,7 +314,7 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
     "a refusal on an unknown ground": (
         "decide", "awaiting_decision", item("refused", "APPI-99", "x"), "APPI-99", "→"),
     "a refusal on a ground of another right": (
-        "decide", "awaiting_decision", item("refused", "APPI-34-1-OPINION", "x"), "datasets.billing.invoices.ground", "§5"),
+        "decide", "awaiting_decision", item("refused", "APPI-34-1-OPINION", "x"), "datasets.billing.invoices.ground", "grounds.toml"),
     "a refusal without reason": (
         "decide", "awaiting_decision", item("refused", "APPI-33-2-2"), "datasets.billing.invoices.reason", "say why"),
     "held, and said not to be": (
@@ -353,7 +353,7 @@ def test_a_later_paper_with_one_thing_wrong_moves_nothing(name: str, desk: Desk)
         (["note", 3, 3, "APPI-33-2-1-THIRD"], ("span 3..3", "offsets count")),
         (["memo", 0, 1, "APPI-33-2-1-THIRD"], ("is not inside the note",)),
         (["note", 0, 1, "APPI-99"], ("APPI-99",)),
-        (["note", 0, 1, "APPI-34-1-OPINION"], ("cannot be used against disclosure", "§5")),
+        (["note", 0, 1, "APPI-34-1-OPINION"], ("cannot be used against disclosure", "grounds.toml")),
         (["note", "one", 2, "APPI-33-2-1-THIRD"], ("strike.0.1", "integer")),
         (["note", 0, 1], ("strike.0.3", "give this field")),
     ],

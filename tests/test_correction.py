@@ -78,7 +78,7 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     erasure.carried_out()
     assert held(own_office.sample) == before
     letter = letter_of(erasure).replace("\n", "")
-    assert "訂正等をしない旨の通知書" in letter
+    assert "訂正等を行わない旨の通知書" in letter
     assert "住民票により確認" in letter
 
 

@@ -149,7 +149,8 @@ def _refused(outward: Outward) -> Section:
 
 def _why_not(stop: Stop, outcome: str) -> Text:
     if outcome in NONE:
-        return stop.words or by_law("stop_absence")
+        # An earlier erasure may be named; of what must not be known (outwardly none held) nothing ever is (DC-5).
+        return (stop.words if stop.outcome in NONE else "") or by_law("stop_absence")
     if outcome in ("not_our_authority", "redirected"):
         return by_law("not_ours", desk=stop.desk) if stop.desk else by_law("not_ours_unnamed")
     if not stop.ground:
