@@ -43,17 +43,20 @@ class Trial:
     def fresh(self) -> Iterator[None]:
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self._kept, self.root)
-        ready, told = os.pipe()
+        (ready, told), (ended, alive) = os.pipe(), os.pipe()
         if (server := os.fork()) == 0:
             tickets.EVERY = 1_000_000_000  # nobody is told to wait
-            with tickets.serve(self.company) as running:
-                os.write(told, b"!")
-                running.serve_forever()
+            os.close(alive)
+            tickets.serve(self.company)
+            os.write(told, b"!")
+            os.read(ended, 1)  # nothing is ever written: it returns when this program has ended, however it did
+            os._exit(0)
         os.read(ready, 1)
         try:
             yield
         finally:
-            os.close(ready), os.close(told)
+            for end in (ready, told, ended, alive):
+                os.close(end)
             os.kill(server, signal.SIGKILL)
             os.waitpid(server, 0)
 
@@ -128,10 +131,12 @@ def main() -> None:
         expected = trial.model()
         shutil.copytree(trial.company, trial.root.with_suffix(".whole"))
     at = chosen(ran.points, told["within"], told["every"])
+    began = time.monotonic()
     for point in at:
         with trial.fresh():
             if found := MODES[told["mode"]](trial, point, expected):
                 wrong[f"{point} {ran.points[point - 1]}"] = found
+        print(f"{time.monotonic() - began:.1f} {ran.points[point - 1]}", file=sys.stderr, flush=True)
     print(json.dumps({"points": ran.points, "tried": [ran.points[n - 1] for n in at], "wrong": wrong,
                       "sound": expected["problems of the trail"] == [], "journal": expected["journal"]},
                      ensure_ascii=False, indent=1))  # fmt: skip
