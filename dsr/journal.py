@@ -8,10 +8,12 @@ vault of the case may be gone long before.
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import pyarrow as pa
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from dsr.errors import Sealed
+from dsr.errors import Conflict, Sealed
 
 Said = Mapping[str, Any]
 
@@ -48,19 +50,33 @@ class Journal:
 
     def append(self, intent: Intent) -> None:
         """Returns once the line is on the disk. The same intent twice is one (a resumed run)."""
-        if any((i.dataset, i.digest) == (intent.dataset, intent.digest) for i in self.of_case(intent.case_no)):
-            return
-        nonce = secrets.token_bytes(12)
-        head = {"case": intent.case_no, "dataset": intent.dataset, "digest": intent.digest, "at": intent.at}
-        body = {"keys": _table(intent.keys), "values": _table(intent.values) if intent.values is not None else None}
-        sealed = AESGCM(self._key(intent.case_no, make=True)).encrypt(nonce, json.dumps(body).encode(), _bound(head))
-        line = json.dumps({**head, "sealed": base64.b64encode(nonce + sealed).decode()}) + "\n"
-        self._write(self._file(intent.case_no), line.encode())
+        with self._alone(intent.case_no):
+            if any((i.dataset, i.digest) == (intent.dataset, intent.digest) for i in self.of_case(intent.case_no)):
+                return
+            nonce = secrets.token_bytes(12)
+            head = {"case": intent.case_no, "dataset": intent.dataset, "digest": intent.digest, "at": intent.at}
+            body = {"keys": _table(intent.keys), "values": _table(intent.values) if intent.values is not None else None}
+            sealed = AESGCM(self._key(intent.case_no, make=True)).encrypt(nonce, json.dumps(body).encode(), _bound(head))
+            line = json.dumps({**head, "sealed": base64.b64encode(nonce + sealed).decode()}) + "\n"
+            self._write(self._file(intent.case_no), line.encode())
+
+    @contextmanager
+    def _alone(self, case_no: str) -> Iterator[None]:
+        """One that slept past its lease in the middle of this must not repeat, nor cut off, what its successor wrote."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(self._file(case_no), os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise Conflict(f"{case_no}: another process is writing its journal; wait until it ends") from None
+        finally:
+            os.close(handle)
 
     def of_case(self, case_no: str) -> list[Intent]:
         """Raises Sealed for a line that does not open. A torn last line is one whose effect never began."""
         path = self._file(case_no)
-        if not path.exists():
+        if not path.exists() or not path.stat().st_size:
             return []
         key = self._key(case_no)
         return [_opened(key, json.loads(line)) for line in path.read_bytes().split(b"\n")[:-1] if line]
@@ -90,7 +106,11 @@ class Journal:
     def _key(self, case_no: str, make: bool = False) -> bytes:
         path = self._key_file(case_no)
         if make and not path.exists():
-            self._write(path, secrets.token_bytes(32))
+            part = path.with_suffix(".part")
+            part.unlink(missing_ok=True)  # of a kill: nothing was sealed under it
+            self._write(part, secrets.token_bytes(32))
+            part.replace(path)
+            _sync(path.parent)
         try:
             key = path.read_bytes()
         except OSError:

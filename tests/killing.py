@@ -23,11 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from connectors.stores import sql_write
 from dsr import store as stores
+from dsr.case import Act
 from dsr.engine.office import Office
+from dsr.journal import Intent, Journal
 from dsr.log import Event, Tree, verify_log
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys, Vault
@@ -82,6 +86,10 @@ class Points:
     def __init__(self, trace: Path, at: int, sign: int) -> None:
         self._trace, self._at, self._sign, self._passed = trace.open("a"), at, sign, 0
 
+    @property
+    def next_is_last(self) -> bool:
+        return self._passed + 1 == self._at and self._sign == signal.SIGKILL
+
     def __call__(self, name: str) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # the beat that keeps the lease
@@ -93,19 +101,29 @@ class Points:
 
 
 def arm(point: Callable[[str], None], lease: float | None) -> None:
-    """Puts a point around each transaction of the store and each object of the vault, in this process."""
-    write, writer = Store._write, CaseVault.writer
+    """Puts a point around each transaction of the store and each object of the vault, in this process; and around what
+    a writer does to a company's stores, and what is said of it in the replay journal."""
+    write, writer, record = Store._write, CaseVault.writer, Store.record
+    acting = [""]
     if lease:
         stores.LEASE_SECONDS = lease
         Office._beat = lambda *_: None  # type: ignore[method-assign]  # it sleeps with its process
 
+    def recording(self: Store, held: Any, act: Act, *told: Any) -> Any:
+        acting[0] = f" of {act.step_key} {act.phase}"
+        try:
+            return record(self, held, act, *told)
+        finally:
+            acting[0] = ""
+
     @contextmanager
     def writing(self: Store) -> Iterator[Any]:
-        point("before the transaction")
+        said = acting[0]
+        point(f"before the transaction{said}")
         with write(self) as connection:
             yield connection
-            point("before the commit")
-        point("after the commit")
+            point(f"before the commit{said}")
+        point(f"after the commit{said}")
 
     @contextmanager
     def sealing(self: CaseVault, name: str) -> Iterator[Any]:
@@ -115,7 +133,59 @@ def arm(point: Callable[[str], None], lease: float | None) -> None:
             point(f"within {name}")
         point(f"after {name}")
 
-    Store._write, CaseVault.writer = writing, sealing  # type: ignore[method-assign,assignment]
+    Store._write, Store.record, CaseVault.writer = writing, recording, sealing  # type: ignore[method-assign,assignment]
+    _arm_writers(point)
+    _arm_journal(point)
+
+
+def _arm_writers(point: Callable[[str], None]) -> None:
+    """The instant at which a store is another: the commit of its database, the rename of a file, a request."""
+    transaction, replace, request = sql_write._transaction, os.replace, httpx.Client.request
+
+    @contextmanager
+    def changing(engine: Any) -> Iterator[Any]:
+        with transaction(engine) as connection:
+            yield connection
+            point("before the effect sql")
+        point("after the effect sql")
+
+    def replacing(old: Any, new: Any, **how: Any) -> None:
+        swaps = Path(new).suffix in (".parquet", ".gz", ".log")
+        if swaps:
+            point(f"before the effect {Path(new).suffix} {Path(new).name}")
+        replace(old, new, **how)
+        if swaps:
+            point(f"after the effect {Path(new).suffix} {Path(new).name}")
+
+    def asking(self: httpx.Client, method: str, *given: Any, **named: Any) -> httpx.Response:
+        if method == "GET":
+            return request(self, method, *given, **named)
+        point("before the effect http")
+        answer = request(self, method, *given, **named)
+        point("after the effect http")
+        return answer
+
+    sql_write._transaction, os.replace = changing, replacing  # type: ignore[assignment]
+    httpx.Client.request = asking  # type: ignore[method-assign]
+
+
+def _arm_journal(point: Callable[[str], None]) -> None:
+    """Around an append, and when half of a line, or of a key, is written."""
+    append, write = Journal.append, Journal._write
+
+    def appending(self: Journal, intent: Intent) -> None:
+        point(f"before the journal {intent.dataset}")
+        append(self, intent)
+        point(f"after the journal {intent.dataset}")
+
+    def writing(self: Journal, path: Path, data: bytes) -> None:
+        kind = "key" if len(data) == 32 else "line"
+        if point.next_is_last:  # type: ignore[attr-defined]
+            write(self, path, data[: len(data) // 2])
+        point(f"within the journal's {kind}")
+        write(self, path, data)
+
+    Journal.append, Journal._write = appending, writing  # type: ignore[method-assign]
 
 
 def start(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, lease: float | None = None) -> int:

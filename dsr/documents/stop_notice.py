@@ -49,6 +49,7 @@ class Stop:
     ``outcome`` and ``ground`` are ids of law.md §6 and §5 (``APPI-35-5-NOHARM+W-O``), ``rule`` of §9; ``on`` the day of
     the measure, ``last_day`` and ``erase_on`` of what is kept, ``fields`` the labels of those that stay, where not all.
     ``purposes``: number and text as published. ``words``: the officer's own, or of another measure what it is.
+    ``why``: id of the reason for which nothing was searched (law.md §6).
     """
 
     label: Text
@@ -63,6 +64,7 @@ class Stop:
     erase_on: date | None = None
     fields: tuple[Text, ...] = ()
     desk: Text = ""
+    why: str = ""
 
 
 Outward = Sequence[tuple[Stop, str]]
@@ -91,7 +93,7 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
 
 
 def _whole(stop: Stop, outcome: str, right: str) -> None:
-    if not law.outcome(outcome).final and outcome not in OTHER:
+    if not law.closes(outcome, stop.why or None) and outcome not in OTHER:
         raise BadInput("stop.outcome", f"{outcome} is still open", "a letter of decision waits until it is decided")
     for name in NEEDS.get(outcome, ()):
         if not getattr(stop, name):

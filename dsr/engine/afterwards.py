@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+
+import pyarrow as pa
 
 from dsr.case import EVERYTHING, Act, Case
 from dsr.connector import Writes
@@ -19,7 +22,7 @@ from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, ConnectorError
 from dsr.inventory import Dataset
 from dsr.journal import Intent
-from dsr.plan import Plan
+from dsr.plan import LINE, Plan, line_marks
 from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.store import OFFICE
@@ -129,7 +132,9 @@ def replay(office: Office) -> dict[str, Any]:
     number = 1 + sum(step.startswith("replay:") and phase == "intent" for step, phase in office.store.ledger(OFFICE))
     office.store.log_alone(OFFICE, Act(f"replay:{number}", "intent"), office.now, office.actor.name)
     connectors = office.connect(lambda _system: None, nullcontext)
-    told = [_again(office, number, at, intent, connectors) for at, intent in enumerate(office.journal.intents())]
+    # Numbers of lines hold for a file as the erasure before had left it.
+    first_to_last = sorted(office.journal.intents(), key=lambda intent: datetime.fromisoformat(intent.at))
+    told = [_again(office, number, at, intent, connectors) for at, intent in enumerate(first_to_last)]
     back = [entry for entry in told if entry["resurrected"] or entry["state"] != "done"]
     public = {"intents": len(told), "resurrected": sum(entry["resurrected"] for entry in told), "came_back": back}
     office.store.log_alone(OFFICE, Act(f"replay:{number}", "result", public), office.now, office.actor.name)
@@ -146,13 +151,27 @@ def _again(office: Office, number: int, at: int, intent: Intent, connectors: Map
     connector, system = connectors.get(dataset.system), office.inventory.system_of(dataset)
     if system.writes != "direct" or not isinstance(connector, Writes):
         return entry if system.store == "manual" else {**entry, **_there(connector, dataset, intent)}
-    plan = Plan(intent.case_no, dataset, intent.keys, f"{intent.digest}:replay{number}", intent.values)
     try:
+        intent = _in_place(connector, dataset, intent)
+        plan = Plan(intent.case_no, dataset, intent.keys, f"{intent.digest}:replay{number}", intent.values)
         receipts = connector.write([plan], LogEffects(office, f"replay:{number}:{at}", system.name))
     except ConnectorError as error:
         return {**entry, "state": error.reason}
     came = sum(receipt.changed for receipt in receipts) if intent.values is None else 0
     return {**entry, "resurrected": came}
+
+
+def _in_place(connector: Any, dataset: Dataset, intent: Intent) -> Intent:
+    """Of a log's lines those that stand where they stood: in a file that nobody restored, others moved up there."""
+    if LINE not in intent.keys.column_names:
+        return intent
+    key, found = dataset.key[0], set[tuple[str, str]]()
+    for batch in connector.fetch(dataset, intent.keys.select([key])):
+        found |= set(zip(batch.column(key).to_pylist(), line_marks(dataset, batch).to_pylist(), strict=True))
+    wanted = zip(intent.keys.column(key).to_pylist(), intent.keys.column(LINE).to_pylist(), strict=True)
+    stands = pa.array([line in found for line in wanted], pa.bool_())
+    values = None if intent.values is None else intent.values.filter(stands)
+    return replace(intent, keys=intent.keys.filter(stands), values=values)
 
 
 def _there(connector: Any, dataset: Dataset, intent: Intent) -> dict[str, Any]:

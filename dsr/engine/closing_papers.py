@@ -145,8 +145,8 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
             said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
             if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
                 said = papers.erased(day)
-            outcome = "out_of_scope" if unasked and law.closes(item["outcome"], item["reason"]) else item["outcome"]
-            yield Stop(label, outcome, ground=item["ground"] or "", words=said, desk=desk)
+            yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk,
+                       why=item["reason"])  # fmt: skip
         for part in item["parts"]:
             yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
 
