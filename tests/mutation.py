@@ -12,8 +12,10 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -32,7 +34,7 @@ GUARDED: dict[str, Tests] = {
     "dsr.rules.erasures": ("tests/test_erasures.py",),
     "dsr.rules.correcting": ("tests/test_correcting.py",),
     "dsr.rules.retention": ("tests/test_retention.py",),
-    **{f"dsr.rules.{name}": PLANNING for name in ("planning", "cover", "living", "sorting", "striking")},
+    **{f"dsr.rules.{name}": PLANNING for name in ("cover", "living", "sorting", "striking", "planning")},
     "dsr.engine.effects": ("tests/test_effects.py",),
     "dsr.documents.certificate": ("tests/test_stop_papers.py", "-k", "certif or commitment or erasure_certificate"),
     **{f"connectors.survey.{name}": SURVEY for name in (
@@ -52,6 +54,8 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }  # fmt: skip
 LEAVES = ast.Raise | ast.Return | ast.Continue
 WORKERS = 2
+UNJUDGED = 70
+"""Exit status of a fork in which pytest itself failed: told as a survivor, for nobody noticed."""
 LONGEST = 120
 """Seconds; a mutant that keeps its tests busy for longer is noticed."""
 
@@ -176,11 +180,17 @@ WARM = ("numpy", "pandas", "pyarrow.compute", "pyarrow.parquet", "pyarrow.datase
         "psycopg", "httpx", "phonenumbers", "jaconv", "reportlab.pdfgen.canvas", "pikepdf", "sqlglot", "pytest",
         "cryptography.hazmat.primitives.ciphers.aead", "zstandard")  # fmt: skip
 """Others' modules, imported once: every mutant is a fork of a process that has read them, and nothing of ours."""
-PLAINLY = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-o", "tmp_path_retention_policy=none",
-           "-o", "timeout=0")  # fmt: skip - pytest-timeout would take the alarm for itself
+PLAINLY = tuple("-x -q -p no:cacheprovider --hypothesis-seed=0 -o tmp_path_retention_policy=none -o timeout=0".split())
+"""pytest-timeout would take the alarm for itself."""
 
 
-def _begin(mutant: Mutant, tests: Tests) -> int:
+def warm() -> None:
+    for name in WARM:
+        with suppress(ImportError):
+            importlib.import_module(name)
+
+
+def _begin(mutant: Mutant, tests: Tests, folder: str) -> int:
     """The process id of a fork in which the tests run against the mutant, in a process group of its own."""
     if child := os.fork():
         return child
@@ -190,25 +200,28 @@ def _begin(mutant: Mutant, tests: Tests) -> int:
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
     os.environ[CHOSEN] = f"{mutant.module}:{mutant.number}"
-    status = 70
+    status = UNJUDGED
     with suppress(BaseException):
         import pytest
 
-        status = int(pytest.main([*PLAINLY, *tests]))
+        status = int(pytest.main([*PLAINLY, f"--basetemp={folder}", *tests]))
     os._exit(status)
 
 
 def ended(todo: Sequence[tuple[Mutant, Tests]], workers: int = WORKERS) -> Iterator[tuple[Mutant, int]]:
     """Each mutant and how its tests ended: 0 passed, so it survives; below 0, the signal that ended them."""
-    waiting, running = list(reversed(todo)), dict[int, Mutant]()
+    waiting, running = list(reversed(todo)), dict[int, tuple[Mutant, str]]()
     while waiting or running:
         while waiting and len(running) < workers:
             mutant, tests = waiting.pop()
-            running[_begin(mutant, tests)] = mutant
+            folder = tempfile.mkdtemp(prefix="mutant-")
+            running[_begin(mutant, tests, folder)] = mutant, folder
         child, status = os.wait()
         with suppress(ProcessLookupError):
             os.killpg(child, signal.SIGKILL)  # servers that the tests left
-        yield running.pop(child), os.waitstatus_to_exitcode(status)
+        mutant, folder = running.pop(child)
+        shutil.rmtree(folder, ignore_errors=True)
+        yield mutant, os.waitstatus_to_exitcode(status)
 
 
 def _told(module: str, every: int) -> tuple[int, int]:
@@ -219,22 +232,20 @@ def _told(module: str, every: int) -> tuple[int, int]:
         print(f"{module}: its tests end with {plain} though nothing was changed; pytest {' '.join(tests)}", flush=True)
         return 0, 1
     found = list(ended([(mutant, tests) for mutant in list(mutants(module))[::every]]))
-    alive = sorted((mutant.line, mutant) for mutant, status in found if status == 0)
+    alive = sorted((mutant for mutant, status in found if status in (0, UNJUDGED)), key=lambda mutant: mutant.line)
     late = sum(status == -signal.SIGALRM for _, status in found)
     noticed = len(found) - len(alive)
     print(f"{module}: {noticed} of {len(found)} noticed, {late} by time, {time.monotonic() - begun:.0f} s", flush=True)
     lines = source_of(module).splitlines()
-    for line, mutant in alive:
-        print(f"  {mutant.number} survived: line {line}: {mutant.what}: {lines[line - 1].strip()}", flush=True)
+    for one in alive:
+        print(f"  {one.number} survived: line {one.line}: {one.what}: {lines[one.line - 1].strip()}", flush=True)
     return noticed, len(found)
 
 
 def main(arguments: Sequence[str]) -> int:
     every = int(arguments[arguments.index("--every") + 1]) if "--every" in arguments else 1
     named = [word for word in arguments if word in GUARDED] or list(GUARDED)
-    for name in WARM:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    warm()
     noticed, total = (sum(column) for column in zip(*(_told(module, every) for module in named), strict=True))
     print(f"{noticed} of {total} mutants noticed")
     return 0 if noticed == total else 1
