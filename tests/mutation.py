@@ -28,6 +28,8 @@ CHOSEN = "DSR_MUTANT"
 Tests = tuple[str, ...]
 PLANNING = ("tests/test_planning.py", "-k", "not million and not the_cast_is")
 SURVEY = ("tests/test_survey.py", "-k", "not postgresql and not ticket and not bucket and not planted_record_can_vouch")
+FILES = ("tests/test_write_files.py", "-k")
+QUICK = "not system_calls and not whole_of_the_sample and not killed_at and not to_write_during"
 GUARDED: dict[str, Tests] = {
     "dsr.journal": ("tests/test_journal.py",),
     "dsr.suppression": ("tests/test_suppression.py",),
@@ -36,14 +38,14 @@ GUARDED: dict[str, Tests] = {
     "dsr.rules.retention": ("tests/test_retention.py",),
     **{f"dsr.rules.{name}": PLANNING for name in ("cover", "living", "sorting", "striking", "planning")},
     "dsr.engine.effects": ("tests/test_effects.py",),
-    "dsr.documents.certificate": ("tests/test_stop_papers.py", "-k", "certif or commitment or erasure_certificate"),
+    "dsr.documents.certificate": ("tests/test_stop_papers.py", "-k", "certif or commitment or deepest"),
     **{f"connectors.survey.{name}": SURVEY for name in (
         "words", "sql", "look", "files", "contents", "verdict", "marks", "surveyor", "reach")},
     "connectors.survey.http": ("tests/test_survey.py", "-k", "ticket or planted_record_can_vouch"),
     "connectors.survey.bucket": ("tests/test_survey.py", "-k", "bucket"),
-    "connectors.stores.swap": ("tests/test_write_files.py",),
-    "connectors.stores.lake_write": ("tests/test_write_files.py",),
-    "connectors.stores.logs_write": ("tests/test_write_files.py",),
+    "connectors.stores.swap": (*FILES, f"{QUICK} and (call_history or mode_owner)"),
+    "connectors.stores.lake_write": (*FILES, f"{QUICK} and not web"),
+    "connectors.stores.logs_write": (*FILES, f"{QUICK} and not call_history"),
     "connectors.stores.sql_write": ("tests/test_write_rows.py", "-k", "not postgresql and not killed"),
     "connectors.stores.http_write": ("tests/test_write_tickets.py", "-k", "not killed"),
 }  # fmt: skip
@@ -180,7 +182,7 @@ WARM = ("numpy", "pandas", "pyarrow.compute", "pyarrow.parquet", "pyarrow.datase
         "psycopg", "httpx", "phonenumbers", "jaconv", "reportlab.pdfgen.canvas", "pikepdf", "sqlglot", "pytest",
         "cryptography.hazmat.primitives.ciphers.aead", "zstandard")  # fmt: skip
 """Others' modules, imported once: every mutant is a fork of a process that has read them, and nothing of ours."""
-PLAINLY = tuple("-x -q -p no:cacheprovider --hypothesis-seed=0 -o tmp_path_retention_policy=none -o timeout=0".split())
+PLAINLY = ("-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0", "-o", "timeout=0")
 """pytest-timeout would take the alarm for itself."""
 
 

@@ -103,7 +103,7 @@ def test_it_returns_once_lines_keys_and_their_names_are_on_the_disk(
     real = os.fsync
     monkeypatch.setattr("os.fsync", fsync)
     assert journal.cases() == []  # of folders that are not there yet
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = len([*Path("/proc/self/fd").iterdir()])
     journal.append(intent())
     line = tmp_path / "journal" / f"{CASE}.jsonl"
     assert {path.parent for path, size in synced if size} == {line.parent, tmp_path / "keys"}
@@ -112,4 +112,4 @@ def test_it_returns_once_lines_keys_and_their_names_are_on_the_disk(
     synced.clear()
     journal.forget(CASE)
     assert [path for path, _ in synced] == [tmp_path / "keys", line.parent], "the key dies first"
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len([*Path("/proc/self/fd").iterdir()]) == opened
