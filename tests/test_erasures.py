@@ -49,6 +49,19 @@ def test_what_is_only_still_needed_may_be_let_go_and_its_neighbour_stays_as_it_w
     assert {n: it for n, it in items.items() if n != "a.needed"} == {n: it for n, it in PROPOSAL.items() if n != "a.needed"}
 
 
+def test_either_word_alone_lets_go_the_measure_or_the_outcome() -> None:
+    for said in ({"outcome": "erased"}, {"outcome": "deidentified", "measure": "erase"}):
+        decision = Decision.model_validate({"datasets": {"a.needed": {**said, "reason": "ご希望"}}})
+        assert erasures.decided("erasure", PROPOSAL, decision)["a.needed"]["outcome"] == "erased", said
+
+
+@pytest.mark.parametrize("kept", [part("keep", "TAX59-7Y", None), part("keep", None, "2034-05-31")], ids=["no day", "no rule"])
+def test_what_a_law_keeps_is_not_let_go_though_nobody_can_say_until_when(kept: dict[str, Any]) -> None:
+    decision = Decision.model_validate({"datasets": {"a.kept": {"outcome": "erased", "reason": "x"}}})
+    with pytest.raises(BadInput, match="keeps records"):
+        erasures.decided("erasure", {"a.kept": {**item(kept), "outcome": "kept_until"}}, decision)
+
+
 def test_an_emptied_record_stays_emptied_when_erasure_is_meant() -> None:
     assert decided("a.emptied", measure="erase", reason="x")["a.emptied"]["parts"][0]["measure"] == "deidentify"
 
@@ -90,7 +103,8 @@ def test_the_worst_part_names_the_dataset_and_the_worst_dataset_the_case() -> No
     assert erasures.outcome_of([part("erase"), KEPT, part("refuse")]) == "kept_until"
     assert erasures.outcome_of([part("erase"), part("deidentify")]) == "deidentified"
     assert erasures.outcome_of_case(PROPOSAL) == "kept_until"
-    assert erasures.outcome_of_case({"a.none": PROPOSAL["a.none"]}) == "not_held"
+    nothing = {"a.none": PROPOSAL["a.none"], "a.empty": item(outcome="erased")}
+    assert erasures.outcome_of_case(nothing) == "not_held"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -59,10 +60,14 @@ def test_a_changed_or_moved_line_is_seen(journal: Journal, tmp_path: Path) -> No
     journal.append(intent())
     file = tmp_path / "journal" / f"{CASE}.jsonl"
     line = json.loads(file.read_text())
-    for change in ({"dataset": "billing.payments"}, {"at": "2020-01-01"}, {"case": OTHER}):
-        file.write_text(json.dumps({**line, **change}) + "\n")
-        with pytest.raises(Sealed):
+    changes = ({"dataset": "billing.payments"}, {"at": "2020-01-01"}, {"case": OTHER}, {"sealed": "x"}, {"sealed": 1})
+    touched = [json.dumps({**line, **change}) for change in changes]
+    for text in (*touched, json.dumps({"case": CASE}), "[]", "{", "", f"\n{json.dumps(line)}"):
+        file.write_text(text + "\n")
+        with pytest.raises(Sealed, match=f"journal of {CASE}: a line was changed"):
             journal.of_case(CASE)
+    file.write_text(json.dumps(line) + "\n")
+    assert [i.dataset for i in journal.of_case(CASE)] == ["billing.invoices"]
 
 
 def test_forgotten_means_no_key_and_no_line_and_the_neighbours_stays(journal: Journal, tmp_path: Path) -> None:
@@ -80,3 +85,31 @@ def test_without_its_key_it_does_not_open(journal: Journal, tmp_path: Path) -> N
     (tmp_path / "keys" / f"{CASE}.key").unlink()
     with pytest.raises(Sealed, match="key is missing"):
         journal.of_case(CASE)
+    journal.append(intent(OTHER))
+    assert journal.cases() == [OTHER]  # what cannot be opened cannot be replayed
+    assert [i.case_no for i in journal.intents()] == [OTHER]
+
+
+def test_it_returns_once_lines_keys_and_their_names_are_on_the_disk(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[Path, int]] = []
+
+    def fsync(handle: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((path, path.stat().st_size if path.is_file() else 0))
+        real(handle)
+
+    real = os.fsync
+    monkeypatch.setattr("os.fsync", fsync)
+    assert journal.cases() == []  # of folders that are not there yet
+    opened = len([*Path("/proc/self/fd").iterdir()])
+    journal.append(intent())
+    line = tmp_path / "journal" / f"{CASE}.jsonl"
+    assert {path.parent for path, size in synced if size} == {line.parent, tmp_path / "keys"}
+    assert (line, line.stat().st_size) in synced, "whole, and not before it was written"
+    assert {line.parent, tmp_path / "keys"} < {path for path, _ in synced}
+    synced.clear()
+    journal.forget(CASE)
+    assert [path for path, _ in synced] == [tmp_path / "keys", line.parent], "the key dies first"
+    assert len([*Path("/proc/self/fd").iterdir()]) == opened

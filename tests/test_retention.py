@@ -38,6 +38,7 @@ VECTORS = (  # what it is for, rule, company, day, last kept day, rule that keep
     ("ended on a leap day", "MOB4-3Y", PLAIN, "2024-02-29", "2027-02-28", "MOB4-3Y"),
     ("three years on a leap day follows", "MOB4-3Y", PLAIN, "2021-02-28", "2024-02-29", "MOB4-3Y"),
     ("the last provision is the first day", "REC-1Y", PLAIN, "2026-04-15", "2027-04-14", "REC-1Y"),
+    ("on the last day of a month: still the day before", "REC-1Y", PLAIN, "2026-04-30", "2027-04-29", "REC-1Y"),
     ("of a batch", "REC-3YB", PLAIN, "2026-04-15", "2029-04-14", "REC-3YB"),
     ("of a batch, on a leap day", "REC-3YB", PLAIN, "2024-02-29", "2027-02-28", "REC-3YB"),
     ("the day of making is not counted", "REC-3Y", PLAIN, "2026-04-15", "2029-04-15", "REC-3Y"),

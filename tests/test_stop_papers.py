@@ -322,6 +322,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "another plan": ({}, {"run": "00" * 32}, "not the one that was approved"),
     "found elsewhere": ({}, {"elsewhere": (Finding("system.memo", "residual", "L1"),)}, r"system\.memo is residual"),
     "L3 too early": ({"finding": Finding(FOUND, "verified", "L3")}, {}, "claims L3"),
+    "L3 without a day": ({"finding": Finding(FOUND, "verified", "L3"), "backups_by": None}, {}, "claims L3"),
     "PostgreSQL at L1": ({"finding": Finding(FOUND, "verified", "L1"), "store": "postgresql"}, {}, "DBA's duty"),
     "left out": ({}, {"planned": frozenset({FOUND, "system.other"})}, r"system\.other was planned and is not"),
     "not asked for": ({}, {"planned": frozenset()}, "dataset_0 was planned and is not covered, or the other"),
@@ -361,6 +362,13 @@ def test_backups_are_certified_only_where_every_system_said_a_day() -> None:
     out = io.BytesIO()
     draw_certificate(silent, out)
     assert silent.backups_by is None and "バックアップについては証明しない" in flat("".join(pages(out.getvalue())))
+
+
+def test_the_deepest_level_is_certified_from_the_day_on_which_the_backups_are_overwritten() -> None:
+    deep: dict[str, Any] = {"finding": Finding(FOUND, "verified", "L3")}
+    assert certificate(covered(0, **deep, backups_by=DAY)).backups_by == DAY
+    with pytest.raises(CheckFailed, match="claims L3"):
+        certificate(covered(0, **deep, backups_by=DAY + timedelta(1)))
 
 
 def test_the_commitment_follows_every_dataset_and_not_their_order() -> None:

@@ -6,9 +6,12 @@ A voucher or book is never changed in silence (EBOOK): its record gets a dated n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from dsr.errors import BadInput
 from dsr.inventory import Dataset, Inventory
 from dsr.names.addresses import compare, read_address
 from dsr.names.birthdays import birthday
@@ -37,7 +40,10 @@ def same_value(kind: str, one: str, other: str) -> bool:
 def plan(
     inventory: Inventory, correction: Correction, true_value: str, rows: Mapping[str, pa.Table]
 ) -> dict[str, Planned]:
-    """``rows``: dataset id → the person's rows, all declared fields. Datasets without a wrong copy are left out."""
+    """``rows``: dataset id → the person's rows, all declared fields. Datasets without a wrong copy are left out.
+
+    Of the fields only those with a wrong copy are set. Raises BadInput where a column cannot hold the true value.
+    """
     made = {}
     for dataset_id, table in rows.items():
         dataset = inventory.dataset(dataset_id)
@@ -54,23 +60,34 @@ def fields_of(dataset: Dataset, correction: Correction) -> list[str]:
 
 
 def _of(dataset: Dataset, correction: Correction, true_value: str, rows: pa.Table) -> Planned | None:
-    names = fields_of(dataset, correction)
-    columns = {name: rows.column(name).to_pylist() for name in names}
-    wrong = {name: [_same(correction, value) for value in values] for name, values in columns.items()}
-    hit = [any(wrong[name][at] for name in names) for at in range(rows.num_rows)]
-    if not any(hit):
+    marked = {name: _wrong(correction, rows.column(name)) for name in fields_of(dataset, correction)}
+    wrong = {name: pa.array(marks, pa.bool_()) for name, marks in marked.items() if any(marks)}
+    if not wrong:
         return None
-    found = rows.filter(pa.array(hit, pa.bool_()))
-    measure = "annotate" if dataset.voucher else "correct"
-    part = Part(measure, found.num_rows, "EBOOK" if dataset.voucher else None, None, None, (), tuple(names))
+    hit = reduce(pc.or_, wrong.values())
+    found = rows.filter(hit)
     keys = found.select(list(dataset.key)).append_column(PART, pa.array([0] * found.num_rows, pa.int32()))
-    put = {
-        name: [true_value if wrong[name][at] else columns[name][at] for at in range(rows.num_rows) if hit[at]]
-        for name in names
+    if dataset.voucher:
+        part = Part("annotate", found.num_rows, "EBOOK", fields=tuple(wrong))
+        return Planned(dataset.id, "alternative_measure", (part,), keys)
+    values = {
+        name: _mended(rows.column(name), mask, true_value, f"{dataset.id}.{name}") for name, mask in wrong.items()
     }
-    values = None if dataset.voucher else pa.table({n: pa.array(v, rows.schema.field(n).type) for n, v in put.items()})
-    outcome = "alternative_measure" if dataset.voucher else "corrected"
-    return Planned(dataset.id, outcome, (part,), keys, values)
+    part = Part("correct", found.num_rows, fields=tuple(wrong))
+    return Planned(dataset.id, "corrected", (part,), keys, pa.table(values).filter(hit))
+
+
+def _mended(column: pa.ChunkedArray, wrong: pa.Array, true_value: str, place: str) -> pa.ChunkedArray:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    try:
+        return pc.if_else(wrong, pa.scalar(true_value).cast(kind), column.cast(kind))
+    except pa.ArrowException:  # its words quote the value
+        fix = "give the value as the store writes it, in investigated.value"
+    raise BadInput("correction.right", f"{place} holds {kind} and cannot hold it", fix)
+
+
+def _wrong(correction: Correction, column: pa.ChunkedArray) -> list[bool]:
+    return [_same(correction, value) for value in column.to_pylist()]
 
 
 def _same(correction: Correction, value: object) -> bool:
