@@ -627,6 +627,13 @@ fields = {at = "時", detail = "内容"}
     assert {finding.dataset: finding.verdict for finding in survey.after(wanted, before)} == dict.fromkeys(GONE, "verified")
 
 
+def test_a_dataset_that_is_not_here_is_told_and_never_dropped(lite: Company) -> None:
+    look = lite.looking(sought({**GONE, "far.away": {"no": ["1"]}})).first()
+    lite.run(*DELETE)
+    assert look.verdicts() == {**dict.fromkeys(GONE, "verified"), "far.away": "indeterminate"}
+    assert look.after()["far.away"].said["why"] == ["no_such_place"]
+
+
 def test_a_dataset_without_a_table_of_its_own_is_never_verified(lite: Company) -> None:
     document = CRM.replace("SELECT * FROM invoices WHERE", "SELECT i.* FROM invoices i JOIN customers c ON true WHERE")
     wanted = sought({"crm.invoices": GONE["crm.invoices"]})
