@@ -76,9 +76,9 @@ class Sought:
     """What a survey looks for in one system, for one case: frozen before anything was changed.
 
     ``gone``: keys of records that must not be found, by dataset id; ``emptied``: keys, then the old values of the
-    columns that must no longer hold them (NULL: nothing is sought in that cell), by dataset id; ``kept``: keys of the person's records that lawfully stay.
-    ``forms``: every written form of every identifier, by kind (names.md §8). ``lasting``: the kinds that are never
-    another's (a customer number), so that a hit outside ``kept`` is a residue.
+    columns that must no longer hold them (NULL: nothing is sought in that cell), by dataset id; ``kept``: keys of the
+    person's records that lawfully stay. ``forms``: every written form of every identifier, by kind (names.md §8).
+    ``lasting``: the kinds that are never another's (a customer number), so that a hit outside ``kept`` is a residue.
     """
 
     case_no: str

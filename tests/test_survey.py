@@ -627,6 +627,21 @@ fields = {at = "時", detail = "内容"}
     assert {finding.dataset: finding.verdict for finding in survey.after(wanted, before)} == dict.fromkeys(GONE, "verified")
 
 
+def test_a_table_that_went_with_everybody_in_it_is_not_verified(company: Company) -> None:
+    look = company.looking().first()
+    company.run(DELETE[0], "DROP TABLE invoices")
+    found = [finding for finding in look.survey.after(look.wanted, look.before) if finding.dataset == "crm.invoices"]
+    assert {finding.verdict for finding in found} == {"indeterminate"} and "no_such_place" in found[0].said["why"]
+
+
+def test_a_database_whose_pages_are_damaged_is_indeterminate_and_says_how(lite: Company) -> None:
+    look = lite.looking().first()
+    raw = bytearray((lite.folder / "crm.db").read_bytes())
+    raw[4096:] = bytes(b"\xff" * (len(raw) - 4096))
+    (lite.folder / "crm.db").write_bytes(raw)
+    assert look.after()["crm.invoices"].said == {"why": ["unread"], "words": "cannot be read whole (DatabaseError)"}
+
+
 def test_a_dataset_that_is_not_here_is_told_and_never_dropped(lite: Company) -> None:
     look = lite.looking(sought({**GONE, "far.away": {"no": ["1"]}})).first()
     lite.run(*DELETE)
