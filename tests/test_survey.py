@@ -377,6 +377,24 @@ def test_without_declared_plants_cells_that_stay_are_remembered_and_found_again(
     assert "plant_missing" in found["crm.invoices"].said["why"]
 
 
+def test_a_search_that_finds_nothing_any_more_does_not_vouch_for_a_store(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = company.looking().first()
+    company.run(*DELETE)
+    monkeypatch.setattr("connectors.survey.words.Grams.within", lambda grams, data: iter(()))
+    assert {finding.said["why"][0] for finding in look.after().values()} == {"plant_missing"}
+
+
+def test_a_record_that_goes_for_one_person_and_is_emptied_for_another_goes(company: Company) -> None:
+    part = {name: cells[:1] for name, cells in EMPTIED["crm.invoices"].items()}
+    look = company.looking(sought(GONE), sought({}, {"crm.invoices": part}, case="DSR-2026-000002")).first()
+    company.run(*DELETE)
+    found = look.after()
+    assert found["crm.customers"].verdict == "verified"
+    assert found["crm.invoices"].said["why"] == ["vanished"], "what the second case was promised stays a question"
+
+
 def test_a_store_that_holds_nothing_but_what_goes_has_no_plant_and_is_never_verified(company: Company) -> None:
     company.run("DELETE FROM customers WHERE customer_no <> 'C0001234'", "DELETE FROM invoices WHERE customer_no <> 'C0001234'")
     look = company.looking().first()
@@ -701,6 +719,9 @@ def call_rows(first: int) -> pa.Table:
     return pa.table({
         "call_id": pa.array(numbers, pa.int64()), "line_no": lines, "other_no": [OTHERS[n % 2] for n in numbers],
         "at": pa.array([1_780_000_000_000_000 + n for n in numbers], pa.timestamp("us")),
+        "raw": pa.array([b"%016d" % n for n in numbers], pa.binary(16)), "parts": [{"n": [str(n)]} for n in numbers],
+        "flag": [n % 2 == 0 for n in numbers],
+        "on": pa.array(numbers, pa.date32()), "ratio": [n / 7 for n in numbers], "none": pa.nulls(10),
     })
 
 
@@ -746,7 +767,7 @@ def test_other_codecs_types_and_files_of_the_same_rows_are_the_same(lake: Lake) 
     for path in lake.files:
         path.unlink()
     rows = rows.set_column(1, "line_no", rows["line_no"].cast(pa.large_string())).set_column(3, "at", rows["at"].cast(pa.timestamp("ns")))
-    pq.write_table(rows.select(["at", "other_no", "line_no", "call_id"]), lake.files[0], compression="zstd", row_group_size=3)
+    pq.write_table(rows.select(rows.column_names[::-1]), lake.files[0], compression="zstd", row_group_size=3)
     assert look.verdicts() == {"lake.calls": "verified"}
 
 
@@ -768,7 +789,7 @@ def changed(rows: pa.Table, column: str, value: Any) -> pa.Table:
 @pytest.mark.parametrize("harm", [
     lambda rows: changed(rows, "other_no", "092-000-1009"), lambda rows: rows.slice(1),
     lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]), lambda rows: changed(rows, "line_no", None),
-    lambda rows: rows.drop_columns(["at"]), lambda rows: rows.append_column("memo", pa.nulls(rows.num_rows, pa.string())),
+    lambda rows: rows.drop_columns(["at"]), lambda rows: changed(rows, "raw", b"x" * 16), lambda rows: rows.append_column("memo", pa.nulls(rows.num_rows, pa.string())),
 ])
 def test_neighbours_calls_must_be_the_same(lake: Lake, harm: Callable[[pa.Table], pa.Table]) -> None:
     look = lake.looking.first()
@@ -776,6 +797,17 @@ def test_neighbours_calls_must_be_the_same(lake: Lake, harm: Callable[[pa.Table]
     assert look.verdicts() == {"lake.calls": "verified"}
     pq.write_table(harm(pq.read_table(lake.files[0])), lake.files[0])
     assert look.verdicts() == {"lake.calls": "indeterminate"}
+
+
+@pytest.mark.parametrize("column", [
+    pa.array([["x", "C0001234"]]), pa.array([{"a": {"b": "C0001234"}}]), pa.array([b"...C0001234....."], pa.binary(16)),
+    pa.array(["C0001234"], pa.string_view()), pa.array(["C0001234"]).dictionary_encode(), pa.array([b"C0001234"], pa.large_binary()),
+])  # fmt: skip
+def test_every_kind_of_column_is_searched(lake: Lake, column: pa.Array) -> None:
+    look = lake.looking.first()
+    lake.erase()
+    pq.write_table(pa.table({"x": column}), lake.folder / "beside.parquet")
+    assert look.verdicts() == {"lake.calls": "verified", "lake.beside.parquet": "residual"}
 
 
 @pytest.mark.parametrize("name", ["calls-2026-05.parquet.bak", ".dsr-7f3a.tmp", "old/2026.parquet", "calls.orig"])

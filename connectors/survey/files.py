@@ -151,7 +151,7 @@ class Files:
     # -- afterwards --------------------------------------------------------------------------------------------
 
     def memory(self) -> dict[str, Any]:
-        return {"linked": len(self._linked), "leftovers": len(self._leftovers)}
+        return {"linked": len(self._linked)}
 
     def also(self, sought: Sequence[Sought]) -> Sequence[str]:
         return ()
