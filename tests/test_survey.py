@@ -321,6 +321,15 @@ def test_emptied_fields_no_longer_hold_the_person_and_the_rest_of_the_record_sta
     assert (found.verdict, found.said["why"]) == (verdict, why)
 
 
+def test_an_emptied_record_that_nobody_keeps_must_hold_nothing_of_the_person(company: Company) -> None:
+    look = company.looking(sought({}, EMPTIED, {"crm.customers": GONE["crm.customers"]}, lasting=frozenset())).first()
+    assert look.before["unplanned"] == {}
+    company.run("UPDATE invoices SET payer = NULL WHERE customer_no = 'C0001234'")
+    assert look.after()["crm.invoices"].said["why"] == ["hit"]
+    company.run("UPDATE invoices SET customer_no = '' WHERE customer_no = 'C0001234'")
+    assert look.after()["crm.invoices"].said["why"] == ["digest"]
+
+
 def test_a_number_that_somebody_else_has_now_is_a_bystander_and_stays(company: Company) -> None:
     company.put("customers", [("C0007777", "進 齋藤", "０９２－０００－１００１", None)])
     look = company.looking().first()
@@ -873,6 +882,17 @@ def test_footers_are_searched_for_what_no_row_holds(lake: Lake) -> None:
     assert stale != raw and len(stale) == len(raw)
     lake.files[0].write_bytes(stale)
     assert look.verdicts() == {"lake.calls": "residual"}
+
+
+def test_a_footer_that_says_what_the_rows_hold_is_no_news(lake: Lake) -> None:
+    rows = pq.read_table(lake.files[0])
+    pq.write_table(rows.filter(pc.equal(rows["line_no"], "092-000-1001")), lake.files[0])
+    lake.gone = {1, 5, 9, 11, 13, 17}
+    wanted = sought({"lake.calls": {"call_id": pa.array(sorted(lake.gone), pa.int64())}}, lasting=frozenset({"phone"}))
+    look = Looking(inventory_of(lake.folder.parent, LAKE), wanted).first()
+    assert look.before["unplanned"] == {}
+    lake.erase()
+    assert look.verdicts() == {"lake.calls": "verified"}
 
 
 def test_a_name_that_holds_the_number_is_found_and_never_told(lake: Lake) -> None:
