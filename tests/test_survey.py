@@ -178,6 +178,7 @@ def test_a_complete_deletion_is_verified_with_the_level_that_the_store_allows(co
     look = company.looking().first()
     neighbours = {table: {row for row in company.rows(table) if "C0001234" not in row} for table in ("customers", "invoices")}
     company.run(*DELETE)
+    assert ["planned", CASE, "invoices", "customer_no", 2] in look.before["hits"]
     found = look.after()
     assert {name: finding.verdict for name, finding in found.items()} == dict.fromkeys(GONE, "verified")
     assert {finding.level for finding in found.values()} == {"L2" if company.sqlite else "L1"}
@@ -402,6 +403,16 @@ def test_a_record_that_goes_for_one_person_and_is_emptied_for_another_goes(compa
     found = look.after()
     assert found["crm.customers"].verdict == "verified"
     assert found["crm.invoices"].said["why"] == ["vanished"], "what the second case was promised stays a question"
+
+
+def test_where_nothing_stays_beside_what_goes_another_table_vouches(company: Company) -> None:
+    company.run("DELETE FROM customers WHERE customer_no <> 'C0001234'", "DELETE FROM invoices WHERE customer_no <> 'C0001234'")
+    company.put("change_log", [("2026-11-02", "C0001235 moved")])
+    look = company.looking().first()
+    company.run(*DELETE)
+    assert look.verdicts() == dict.fromkeys(GONE, "verified")
+    company.run("UPDATE change_log SET at = '', detail = ''")
+    assert look.after()["crm.invoices"].said["why"] == ["plant_missing"]
 
 
 def test_a_store_that_holds_nothing_but_what_goes_has_no_plant_and_is_never_verified(company: Company) -> None:
@@ -652,6 +663,14 @@ fields = {at = "時", detail = "内容"}
     assert before["unplanned"] == {}
     lite.run(*DELETE)
     assert {finding.dataset: finding.verdict for finding in survey.after(wanted, before)} == dict.fromkeys(GONE, "verified")
+    lite.put("customers", CUSTOMERS[:1])
+    lite.put("invoices", INVOICES[:2])
+    wanted = [sought({**GONE, "claims.entries": {"at": ["2026-11-03"]}}, forms={"customer_no": ["C0001234"]},
+                     kept={"claims.entries": {"at": ["2026-11-02"]}})]
+    before = survey.before(wanted)
+    lite.run(*DELETE)
+    told = {finding.dataset: finding for finding in survey.after(wanted, before)}
+    assert (told["crm.change_log"].verdict, told["crm.change_log"].said["why"]) == ("residual", ["left"])
 
 
 def test_a_table_that_went_with_everybody_in_it_is_not_verified(company: Company) -> None:
@@ -893,6 +912,18 @@ def test_a_footer_that_says_what_the_rows_hold_is_no_news(lake: Lake) -> None:
     assert look.before["unplanned"] == {}
     lake.erase()
     assert look.verdicts() == {"lake.calls": "verified"}
+
+
+def test_what_the_rows_of_one_file_hold_excuses_no_other_files_footer(lake: Lake) -> None:
+    kept = {"lake.calls": {"call_id": pa.array([1, 5, 9], pa.int64())}}
+    gone = {"lake.calls": {"call_id": pa.array([11, 13, 17], pa.int64())}}
+    look = Looking(inventory_of(lake.folder.parent, LAKE), sought(gone, kept=kept)).first()
+    lake.gone = {11, 13, 17}
+    lake.erase()
+    assert look.verdicts() == {"lake.calls": "verified"}
+    rows = pq.read_table(lake.files[1])
+    pq.write_table(rows.replace_schema_metadata({"asked for by": "092-000-1001"}), lake.files[1])
+    assert look.verdicts() == {"lake.calls": "residual"}
 
 
 def test_a_name_that_holds_the_number_is_found_and_never_told(lake: Lake) -> None:
