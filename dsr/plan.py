@@ -93,9 +93,9 @@ class Sought:
     """What a survey looks for in one system, for one case: frozen before anything was changed.
 
     ``gone``: keys of records that must not be found, by dataset id; ``emptied``: keys, then the old values of the
-    columns that must no longer hold them, by dataset id; ``kept``: keys of the person's records that lawfully stay.
-    ``forms``: every written form of every identifier, by kind (names.md §8). ``lasting``: the kinds that are never
-    another's (a customer number), so that a hit outside ``kept`` is a residue.
+    columns that must no longer hold them (NULL: nothing is sought in that cell), by dataset id; ``kept``: keys of the
+    person's records that lawfully stay. ``forms``: every written form of every identifier, by kind (names.md §8).
+    ``lasting``: the kinds that are never another's (a customer number), so that a hit outside ``kept`` is a residue.
     """
 
     case_no: str
@@ -126,7 +126,8 @@ class Surveyor(Protocol):
     def before(self, sought: Sequence[Sought]) -> Mapping[str, Any]:
         """What every later look is held against: counts, keyed digests of the rows that no case touches, hits by place.
 
-        Small enough to seal in each case's vault; JSON. Raises CheckFailed where it cannot find what it knows is there.
+        Small enough to seal in each case's vault; JSON. ``unplanned``: place → hits that no plan explains; stop there.
+        Raises CheckFailed where it cannot find what it knows is there.
         """
 
     def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:

@@ -178,6 +178,7 @@ def test_a_complete_deletion_is_verified_with_the_level_that_the_store_allows(co
     look = company.looking().first()
     neighbours = {table: {row for row in company.rows(table) if "C0001234" not in row} for table in ("customers", "invoices")}
     company.run(*DELETE)
+    assert ["planned", CASE, "invoices", "customer_no", 2] in look.before["hits"]
     found = look.after()
     assert {name: finding.verdict for name, finding in found.items()} == dict.fromkeys(GONE, "verified")
     assert {finding.level for finding in found.values()} == {"L2" if company.sqlite else "L1"}
@@ -321,6 +322,15 @@ def test_emptied_fields_no_longer_hold_the_person_and_the_rest_of_the_record_sta
     assert (found.verdict, found.said["why"]) == (verdict, why)
 
 
+def test_an_emptied_record_that_nobody_keeps_must_hold_nothing_of_the_person(company: Company) -> None:
+    look = company.looking(sought({}, EMPTIED, {"crm.customers": GONE["crm.customers"]}, lasting=frozenset())).first()
+    assert look.before["unplanned"] == {}
+    company.run("UPDATE invoices SET payer = NULL WHERE customer_no = 'C0001234'")
+    assert look.after()["crm.invoices"].said["why"] == ["hit"]
+    company.run("UPDATE invoices SET customer_no = '' WHERE customer_no = 'C0001234'")
+    assert look.after()["crm.invoices"].said["why"] == ["digest"]
+
+
 def test_a_number_that_somebody_else_has_now_is_a_bystander_and_stays(company: Company) -> None:
     company.put("customers", [("C0007777", "進 齋藤", "０９２－０００－１００１", None)])
     look = company.looking().first()
@@ -375,6 +385,34 @@ def test_without_declared_plants_cells_that_stay_are_remembered_and_found_again(
     found = look.after()
     assert {finding.verdict for finding in found.values()} == {"indeterminate"}
     assert "plant_missing" in found["crm.invoices"].said["why"]
+
+
+def test_a_search_that_finds_nothing_any_more_does_not_vouch_for_a_store(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = company.looking().first()
+    company.run(*DELETE)
+    monkeypatch.setattr("connectors.survey.words.Grams.within", lambda grams, data: iter(()))
+    assert {finding.said["why"][0] for finding in look.after().values()} == {"plant_missing"}
+
+
+def test_a_record_that_goes_for_one_person_and_is_emptied_for_another_goes(company: Company) -> None:
+    part = {name: cells[:1] for name, cells in EMPTIED["crm.invoices"].items()}
+    look = company.looking(sought(GONE), sought({}, {"crm.invoices": part}, case="DSR-2026-000002")).first()
+    company.run(*DELETE)
+    found = look.after()
+    assert found["crm.customers"].verdict == "verified"
+    assert found["crm.invoices"].said["why"] == ["vanished"], "what the second case was promised stays a question"
+
+
+def test_where_nothing_stays_beside_what_goes_another_table_vouches(company: Company) -> None:
+    company.run("DELETE FROM customers WHERE customer_no <> 'C0001234'", "DELETE FROM invoices WHERE customer_no <> 'C0001234'")
+    company.put("change_log", [("2026-11-02", "C0001235 moved")])
+    look = company.looking().first()
+    company.run(*DELETE)
+    assert look.verdicts() == dict.fromkeys(GONE, "verified")
+    company.run("UPDATE change_log SET at = '', detail = ''")
+    assert look.after()["crm.invoices"].said["why"] == ["plant_missing"]
 
 
 def test_a_store_that_holds_nothing_but_what_goes_has_no_plant_and_is_never_verified(company: Company) -> None:
@@ -625,6 +663,36 @@ fields = {at = "時", detail = "内容"}
     assert before["unplanned"] == {}
     lite.run(*DELETE)
     assert {finding.dataset: finding.verdict for finding in survey.after(wanted, before)} == dict.fromkeys(GONE, "verified")
+    lite.put("customers", CUSTOMERS[:1])
+    lite.put("invoices", INVOICES[:2])
+    wanted = [sought({**GONE, "claims.entries": {"at": ["2026-11-03"]}}, forms={"customer_no": ["C0001234"]},
+                     kept={"claims.entries": {"at": ["2026-11-02"]}})]
+    before = survey.before(wanted)
+    lite.run(*DELETE)
+    told = {finding.dataset: finding for finding in survey.after(wanted, before)}
+    assert (told["crm.change_log"].verdict, told["crm.change_log"].said["why"]) == ("residual", ["left"])
+
+
+def test_a_table_that_went_with_everybody_in_it_is_not_verified(company: Company) -> None:
+    look = company.looking().first()
+    company.run(DELETE[0], "DROP TABLE invoices")
+    found = [finding for finding in look.survey.after(look.wanted, look.before) if finding.dataset == "crm.invoices"]
+    assert {finding.verdict for finding in found} == {"indeterminate"} and "no_such_place" in found[0].said["why"]
+
+
+def test_a_database_whose_pages_are_damaged_is_indeterminate_and_says_how(lite: Company) -> None:
+    look = lite.looking().first()
+    raw = bytearray((lite.folder / "crm.db").read_bytes())
+    raw[4096:] = bytes(b"\xff" * (len(raw) - 4096))
+    (lite.folder / "crm.db").write_bytes(raw)
+    assert look.after()["crm.invoices"].said == {"why": ["unread"], "words": "cannot be read whole (DatabaseError)"}
+
+
+def test_a_dataset_that_is_not_here_is_told_and_never_dropped(lite: Company) -> None:
+    look = lite.looking(sought({**GONE, "far.away": {"no": ["1"]}})).first()
+    lite.run(*DELETE)
+    assert look.verdicts() == {**dict.fromkeys(GONE, "verified"), "far.away": "indeterminate"}
+    assert look.after()["far.away"].said["why"] == ["no_such_place"]
 
 
 def test_a_dataset_without_a_table_of_its_own_is_never_verified(lite: Company) -> None:
@@ -679,6 +747,9 @@ def call_rows(first: int) -> pa.Table:
     return pa.table({
         "call_id": pa.array(numbers, pa.int64()), "line_no": lines, "other_no": [OTHERS[n % 2] for n in numbers],
         "at": pa.array([1_780_000_000_000_000 + n for n in numbers], pa.timestamp("us")),
+        "raw": pa.array([b"%016d" % n for n in numbers], pa.binary(16)), "parts": [{"n": [str(n)]} for n in numbers],
+        "flag": [n % 2 == 0 for n in numbers],
+        "on": pa.array(numbers, pa.date32()), "ratio": [n / 7 for n in numbers], "none": pa.nulls(10),
     })
 
 
@@ -724,7 +795,7 @@ def test_other_codecs_types_and_files_of_the_same_rows_are_the_same(lake: Lake) 
     for path in lake.files:
         path.unlink()
     rows = rows.set_column(1, "line_no", rows["line_no"].cast(pa.large_string())).set_column(3, "at", rows["at"].cast(pa.timestamp("ns")))
-    pq.write_table(rows.select(["at", "other_no", "line_no", "call_id"]), lake.files[0], compression="zstd", row_group_size=3)
+    pq.write_table(rows.select(rows.column_names[::-1]), lake.files[0], compression="zstd", row_group_size=3)
     assert look.verdicts() == {"lake.calls": "verified"}
 
 
@@ -746,7 +817,7 @@ def changed(rows: pa.Table, column: str, value: Any) -> pa.Table:
 @pytest.mark.parametrize("harm", [
     lambda rows: changed(rows, "other_no", "092-000-1009"), lambda rows: rows.slice(1),
     lambda rows: pa.concat_tables([rows, rows.slice(0, 1)]), lambda rows: changed(rows, "line_no", None),
-    lambda rows: rows.drop_columns(["at"]), lambda rows: rows.append_column("memo", pa.nulls(rows.num_rows, pa.string())),
+    lambda rows: rows.drop_columns(["at"]), lambda rows: changed(rows, "raw", b"x" * 16), lambda rows: rows.append_column("memo", pa.nulls(rows.num_rows, pa.string())),
 ])
 def test_neighbours_calls_must_be_the_same(lake: Lake, harm: Callable[[pa.Table], pa.Table]) -> None:
     look = lake.looking.first()
@@ -754,6 +825,17 @@ def test_neighbours_calls_must_be_the_same(lake: Lake, harm: Callable[[pa.Table]
     assert look.verdicts() == {"lake.calls": "verified"}
     pq.write_table(harm(pq.read_table(lake.files[0])), lake.files[0])
     assert look.verdicts() == {"lake.calls": "indeterminate"}
+
+
+@pytest.mark.parametrize("column", [
+    pa.array([["x", "C0001234"]]), pa.array([{"a": {"b": "C0001234"}}]), pa.array([b"...C0001234....."], pa.binary(16)),
+    pa.array(["C0001234"], pa.string_view()), pa.array(["C0001234"]).dictionary_encode(), pa.array([b"C0001234"], pa.large_binary()),
+])  # fmt: skip
+def test_every_kind_of_column_is_searched(lake: Lake, column: pa.Array) -> None:
+    look = lake.looking.first()
+    lake.erase()
+    pq.write_table(pa.table({"x": column}), lake.folder / "beside.parquet")
+    assert look.verdicts() == {"lake.calls": "verified", "lake.beside.parquet": "residual"}
 
 
 @pytest.mark.parametrize("name", ["calls-2026-05.parquet.bak", ".dsr-7f3a.tmp", "old/2026.parquet", "calls.orig"])
@@ -818,6 +900,29 @@ def test_footers_are_searched_for_what_no_row_holds(lake: Lake) -> None:
     stale = raw[:footer] + raw[footer:].replace(b"080-0100-0001", b"092-000-1001 ")  # a minimum that outlived its row
     assert stale != raw and len(stale) == len(raw)
     lake.files[0].write_bytes(stale)
+    assert look.verdicts() == {"lake.calls": "residual"}
+
+
+def test_a_footer_that_says_what_the_rows_hold_is_no_news(lake: Lake) -> None:
+    rows = pq.read_table(lake.files[0])
+    pq.write_table(rows.filter(pc.equal(rows["line_no"], "092-000-1001")), lake.files[0])
+    lake.gone = {1, 5, 9, 11, 13, 17}
+    wanted = sought({"lake.calls": {"call_id": pa.array(sorted(lake.gone), pa.int64())}}, lasting=frozenset({"phone"}))
+    look = Looking(inventory_of(lake.folder.parent, LAKE), wanted).first()
+    assert look.before["unplanned"] == {}
+    lake.erase()
+    assert look.verdicts() == {"lake.calls": "verified"}
+
+
+def test_what_the_rows_of_one_file_hold_excuses_no_other_files_footer(lake: Lake) -> None:
+    kept = {"lake.calls": {"call_id": pa.array([1, 5, 9], pa.int64())}}
+    gone = {"lake.calls": {"call_id": pa.array([11, 13, 17], pa.int64())}}
+    look = Looking(inventory_of(lake.folder.parent, LAKE), sought(gone, kept=kept)).first()
+    lake.gone = {11, 13, 17}
+    lake.erase()
+    assert look.verdicts() == {"lake.calls": "verified"}
+    rows = pq.read_table(lake.files[1])
+    pq.write_table(rows.replace_schema_metadata({"asked for by": "092-000-1001"}), lake.files[1])
     assert look.verdicts() == {"lake.calls": "residual"}
 
 

@@ -10,7 +10,7 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,15 +112,11 @@ def _bounds(group: Any) -> Iterator[Any]:
 # -- lines -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Lines of a file in its order, without their line feeds."""
+def lines(member: Member) -> Iterator[pa.Array]:
+    """Some at a time, in their order and without their line feeds.
 
-    raw: pa.Array = field(repr=False)
-
-
-def lines(member: Member) -> Iterator[Lines]:
-    """Raises one of BROKEN where the file breaks off or is packed in a way that is not known here."""
+    Raises one of BROKEN where the file breaks off, or is packed in a way that is not known here.
+    """
     head = member.begins(6)
     if head.startswith(_CLOSED) or (not head and member.name.endswith(".gz")):
         raise Undecoded
@@ -134,11 +130,11 @@ def lines(member: Member) -> Iterator[Lines]:
             whole, feed, rest = (tail + _as_utf8(piece)).rpartition(b"\n")
             tail = rest
             if feed:
-                yield Lines(pa.array(whole.split(b"\n"), pa.binary()))
+                yield pa.array(whole.split(b"\n"), pa.binary())
             elif len(tail) > _LONGEST:
                 raise Undecoded
         if tail:
-            yield Lines(pa.array([tail], pa.binary()))
+            yield pa.array([tail], pa.binary())
 
 
 def _as_utf8(piece: str | bytes) -> bytes:
@@ -185,14 +181,14 @@ class Numbering:
         told = pc.index_in(pa.array(self.marks.cells(raw)[:, 0]), pa.array(known, pa.uint64()))
         return np.asarray(told.fill_null(-1), np.int64)
 
-    def copies(self, lines: Lines) -> dict[str, pa.Array]:
+    def copies(self, raw: pa.Array) -> dict[str, pa.Array]:
         """Keys of the lines of an undeclared file that are copies of such lines."""
         if self.first:
             self.known = {name: np.array([self.seen.get(key, 0) for key in keys], np.uint64)
                           for name, keys in self.gone.items()}  # fmt: skip
         keys = {}
         for name in self.known:
-            places = self.recognised(name, lines.raw)
+            places = self.recognised(name, raw)
             if (places >= 0).any():
                 told = [self.gone[name][place] if place >= 0 else None for place in places.tolist()]
                 keys[name] = pa.array(told, pa.string())
@@ -215,8 +211,7 @@ class Numbered:
         self._wanted = any(told.get(record) for told in numbering.named.values())
         self._passed = 0
 
-    def parts(self, lines: Lines, pattern: re.Pattern[str], encoding: str) -> Iterator[Part]:
-        raw = lines.raw
+    def parts(self, raw: pa.Array, pattern: re.Pattern[str], encoding: str) -> Iterator[Part]:
         numbers, places = self._numbers(raw)
         if not self._wanted and not (places >= 0).any():
             yield Part(self._dataset.name, pa.table({"line": raw}), (self._dataset,))

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from connectors.survey import bucket, contents
-from connectors.survey.contents import Lines, Member
+from connectors.survey.contents import Member
 from connectors.survey.look import Look, Part, Unread
 from connectors.survey.marks import Marks
 from connectors.survey.reach import Reach
@@ -142,16 +142,16 @@ class Files:
         if member.begins() == contents.PARQUET:
             yield from contents.parquet(member, place, (), datasets)
         else:
-            for lines in contents.lines(member):
-                yield self._loose(lines, place)
+            for raw in contents.lines(member):
+                yield self._loose(raw, place)
 
-    def _loose(self, lines: Lines, place: str) -> Part:
-        return Part(place, pa.table({"line": lines.raw}))
+    def _loose(self, raw: pa.Array, place: str) -> Part:
+        return Part(place, pa.table({"line": raw}))
 
     # -- afterwards --------------------------------------------------------------------------------------------
 
     def memory(self) -> dict[str, Any]:
-        return {"linked": len(self._linked), "leftovers": len(self._leftovers)}
+        return {"linked": len(self._linked)}
 
     def also(self, sought: Sequence[Sought]) -> Sequence[str]:
         return ()
@@ -192,11 +192,11 @@ class LogFiles(Files):
         encoding = dataset.encoding or self._reach.system.encoding
         pattern = re.compile(dataset.line or self._reach.system.line or "(?!)")
         reading = self._numbering.of(member, dataset)
-        for lines in contents.lines(member):
-            yield from reading.parts(lines, pattern, encoding)
+        for raw in contents.lines(member):
+            yield from reading.parts(raw, pattern, encoding)
 
-    def _loose(self, lines: Lines, place: str) -> Part:
+    def _loose(self, raw: pa.Array, place: str) -> Part:
         """A line that should be gone is known in any file."""
-        keys = self._numbering.copies(lines)
+        keys = self._numbering.copies(raw)
         copies = tuple(self._reach.datasets()[name] for name in keys)
-        return Part(place, pa.table({"line": lines.raw}), (), copies, keys)
+        return Part(place, pa.table({"line": raw}), (), copies, keys)

@@ -408,6 +408,8 @@ def _distinct(column: pa.Array) -> pa.DictionaryArray | None:
         return column if _is_text(kind) else _distinct(column.dictionary_decode())
     if pa.types.is_nested(kind) or pa.types.is_date(kind):
         column = pa.array([value if value is None else str(value) for value in column.to_pylist()], pa.string())
-    elif not _is_text(kind):
+    elif pa.types.is_temporal(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):
         return None
+    elif not _is_text(kind):
+        column = column.cast(pa.binary() if pa.types.is_fixed_size_binary(kind) else pa.string())
     return column.dictionary_encode()

@@ -113,10 +113,11 @@ def total(blocks: Blocks) -> int:
 def one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     """A column as one array."""
     if not isinstance(column, pa.ChunkedArray):
-        return column
+        return column.storage if isinstance(column, pa.ExtensionArray) else column
     if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.unify_dictionaries().chunks) if column.num_chunks else pa.array([], column.type)
+        return one(column.chunk(0))
+    chunks = column.unify_dictionaries().chunks
+    return one(pa.concat_arrays(chunks) if chunks else pa.array([], column.type))
 
 
 def _blocks(count: int, first: Any, tag: int) -> Blocks:

@@ -46,7 +46,7 @@ class Reach:
 
     def _housemates(self) -> Iterator[System]:
         for system in self.inventory.system.values():
-            if system is self.system or (system.store == self.system.store and self._lives_here(system)):
+            if system.name == self.system.name or (system.store == self.system.store and self._lives_here(system)):
                 yield system
 
     def _lives_here(self, system: System) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from connectors.survey.look import Look, Part, Unread
 from connectors.survey.marks import Marks
 from connectors.survey.reach import Reach
-from connectors.survey.verdict import Judgement, indeterminate
+from connectors.survey.verdict import Judgement, asked, indeterminate
 from dsr.errors import CheckFailed, ConnectorMisread
 from dsr.inventory import Dataset
 from dsr.plan import Finding, Level, Sought
@@ -48,13 +48,18 @@ class Survey:
         return self._reach.plainly(lambda: self._before(sought))
 
     def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
-        own = [dataset.id for dataset in self._reach.system.dataset.values()]
+        names = self._names(sought)
         if before.get("of") != self._of(sought):
-            return indeterminate(sought, own, "other_plan")
+            return indeterminate(names, "other_plan")
         try:
-            return self._reach.plainly(lambda: self._after(sought, own, before))
+            return self._reach.plainly(lambda: self._after(sought, names, before))
         except ConnectorMisread as error:
-            return indeterminate(sought, own, "unread", error.detail)
+            return indeterminate(names, "unread", error.detail)
+
+    def _names(self, sought: Sequence[Sought]) -> list[str]:
+        """Of this system; those of others at its address are told by their own survey, one that is nobody's by this."""
+        own = {dataset.id for dataset in self._reach.system.dataset.values()}
+        return [name for name in asked(sought) if name in own or name not in self._datasets]
 
     def _look(self, sought: Sequence[Sought], before: Mapping[str, Any] | None) -> Look:
         look = Look(self._datasets, self._marks, sought, self._reach.system.canary, self._reach.meant(), before,
@@ -83,12 +88,12 @@ class Survey:
             raise CheckFailed(f"{self._reach.system.name}: the survey found {found} of {wanted} planted values; plant "
                               "the system's canary anew")  # fmt: skip
 
-    def _after(self, sought: Sequence[Sought], own: Sequence[str], before: Mapping[str, Any]) -> list[Finding]:
+    def _after(self, sought: Sequence[Sought], names: Sequence[str], before: Mapping[str, Any]) -> list[Finding]:
         look = self._look(sought, before)
         wanted, found = look.planted()
         tests = (("no_plant", not wanted), ("plant_missing", found < wanted), ("unread", bool(look.unread)))
         judgement = Judgement(self._reach.system.name, look, before, [reason for reason, wrong in tests if wrong])
-        return judgement.findings(own, lambda: self._store.level(look, before["store"]))
+        return judgement.findings(names, lambda: self._store.level(look, before["store"]))
 
     def _of(self, sought: Sequence[Sought]) -> str:
         """Keyed, of which records of which cases are sought."""
@@ -114,4 +119,4 @@ class Unlooked:
         return {"why": self._why}
 
     def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
-        return indeterminate(sought, [dataset.id for dataset in self._reach.system.dataset.values()], self._why)
+        return indeterminate(asked(sought), self._why)

@@ -20,16 +20,14 @@ RESIDUAL = frozenset({"left", "not_emptied", "hit"})
 Leveled = Callable[[], tuple[Level, dict[str, Any]]]
 
 
-def indeterminate(sought: Sequence[Sought], own: Sequence[str], why: str, words: str = "") -> list[Finding]:
-    """One finding per dataset in which something is sought, none of them good."""
+def asked(sought: Sequence[Sought]) -> list[str]:
+    """Datasets in which something is sought."""
+    return list(dict.fromkeys(name for each in sought for name in (*each.gone, *each.emptied)))
+
+
+def indeterminate(names: Sequence[str], why: str, words: str = "") -> list[Finding]:
     said = {"why": [why], **({"words": words} if words else {})}
-    return [Finding(name, "indeterminate", None, said) for name in _names(sought, own)]
-
-
-def _names(sought: Sequence[Sought], own: Sequence[str]) -> list[str]:
-    """Of this system; a dataset that is nobody's here is told too, never dropped."""
-    asked = dict.fromkeys(name for each in sought for name in (*each.gone, *each.emptied))
-    return [name for name in asked if name in own] or list(asked)
+    return [Finding(name, "indeterminate", None, said) for name in names]
 
 
 class Judgement:
@@ -41,8 +39,8 @@ class Judgement:
                in look.hits.items()]  # fmt: skip
         self._hits: Hits = Counter(dict(now))
 
-    def findings(self, own: Sequence[str], level: Leveled) -> list[Finding]:
-        names = _names(self._look.cases, own)
+    def findings(self, names: Sequence[str], level: Leveled) -> list[Finding]:
+        """One per named dataset, and one for every other place of which something bad is to be said."""
         told = [self._dataset(name, level) for name in names]
         spoken = {place for name in names for place in self._places_of(name)}
         others = sorted({*self._look.places, *self._before["places"], *(key[2] for key in self._hits)} - spoken)
@@ -91,7 +89,7 @@ class Judgement:
         a1, b1, c1, now = self._look.places.get(place, Tally()).told()
         fourth = {"step": 4, "place": place, "A0": a0, "B0": b0, "A1": a1, "B1": b1, "C0": c0, "C1": c1,
                   "digest_before": digest, "digest": now}  # fmt: skip
-        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", a1 != a0 - b0 or c1 != c0),
+        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", c1 != c0),
                  ("digest", digest != now))  # fmt: skip
         return [reason for reason, wrong in tests if wrong], [third, fourth]
 
