@@ -138,7 +138,7 @@ class LogWriter(LogStore):
         return swap.Rewrite(
             plans[0].dataset, path.resolve(), place, looked,
             {names[number]: count for number, count in changes.counts.items()},
-            {names[number]: plans[number].digest for number in changes.counts}, make, check,
+            swap.digest_of(plans), make, check,
         )  # fmt: skip
 
     @staticmethod

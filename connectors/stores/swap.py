@@ -41,15 +41,16 @@ Counts = Mapping[str, int]
 @dataclass(frozen=True)
 class Rewrite:
     """Of one file. ``looked``: its size and time (ns) when the records were found in it. ``records``: how many of each
-    plan it holds. ``make`` writes the new file and says what it kept; ``check`` raises CheckFailed unless every row
-    that nobody planned is there as it was, in its order, and every planned one is gone or as it shall be."""
+    plan it holds; ``plans``: one digest of them all. ``make`` writes the new file and says what it kept; ``check``
+    raises CheckFailed unless every row that nobody planned is there as it was, in its order, and every planned one is
+    gone or as it shall be."""
 
     dataset: Dataset
     path: Path
     place: str
     looked: tuple[int, int]
     records: Counts
-    plans: Mapping[str, str]
+    plans: str
     make: Callable[[Path, Path], Mapping[str, Any]] = field(repr=False)
     check: Callable[[Path, Path], None] = field(repr=False)
 
@@ -62,6 +63,12 @@ def labels(plans: Sequence[Plan]) -> list[str]:
         met[plan.case_no] += 1
         names.append(plan.case_no + (f"#{met[plan.case_no]}" if met[plan.case_no] > 1 else ""))
     return names
+
+
+def digest_of(plans: Sequence[Plan]) -> str:
+    """One for all: the approved plans' own stand in each case's log."""
+    told = zip(labels(plans), plans, strict=True)
+    return hashlib.sha256("\n".join(f"{name} {plan.digest}" for name, plan in told).encode()).hexdigest()
 
 
 def receipts(plans: Sequence[Plan], done: Iterable[Counts]) -> list[Receipt]:
@@ -227,7 +234,7 @@ class Draft:
 
     def intend(self) -> None:
         one = self.rewrite
-        self._effects.intend(one.place, {**self._said, "records": dict(one.records), "plans": dict(one.plans)})
+        self._effects.intend(one.place, {**self._said, "records": dict(one.records), "plans": one.plans})
 
     def write(self) -> Mapping[str, Any]:
         """The new file, on the disk and proved; what is said of it. Journals nothing: runs beside others."""
