@@ -59,9 +59,9 @@ def rewrite_engine(lake: str, copy: str, lines: Sequence[str]) -> Found:
     from dsr.inventory import read_inventory
     from dsr.plan import Plan
     from tests.bench import spending
-    from tests.effects import FileEffects
+    from tests.files_written import LineByLine
 
-    class Journal(FileEffects):
+    class Journal(LineByLine):
         """Knows what it wrote: reading it all again for each question would be most of what is measured."""
 
         told: ClassVar[list[tuple[str, str, Any]]] = []

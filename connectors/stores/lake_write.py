@@ -32,7 +32,7 @@ from connectors.stores import swap
 from connectors.stores.lake import LakeStore, listed, quoted
 from connectors.stores.lake_files import LakeFile
 from connectors.stores.rows import LIMIT
-from dsr.errors import BadInput, CheckFailed, ConnectorRefused, ConnectorUnavailable
+from dsr.errors import BadInput, CheckFailed, ConnectorRefused
 from dsr.inventory import Dataset
 from dsr.plan import Effects, Plan, Receipt
 
@@ -201,11 +201,8 @@ class LakeWriter(LakeStore):
                 left = self._hits(cursor, work.dataset, str(new), file.schema).num_rows
             proof.judge(place, file.starts[-1] - len(touched.gone), left, _same_form(old, new))
 
-        stat = Path(file.path).stat()
-        if not self._shelf.unchanged([file]):
-            raise ConnectorUnavailable(work.dataset.system, work.dataset.name, f"{file.name} changed meanwhile")
         return swap.Rewrite(
-            work.dataset, Path(file.path).resolve(), place, (stat.st_size, stat.st_mtime_ns),
+            work.dataset, Path(file.path).resolve(), place, file.identity,
             {work.labels[number]: count for number, count in counts.items()},
             work.digest, make, check,
         )  # fmt: skip
