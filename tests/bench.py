@@ -30,7 +30,7 @@ from typing import Any
 import dsr  # noqa: F401 - first: it says how pyarrow takes memory
 from sample_data import serve as tickets
 from sample_data.build import build
-from tests import bench_find, bench_pdf, bench_write
+from tests import bench_find, bench_pdf, bench_rewrite, bench_write
 from tests.bench_stores import CALL_LINE, CALL_SINCE, COUNTS, PERSON_NO, add_calls, customer_request, fill_postgres
 
 NOW = "2026-11-22T09:00+09:00"
@@ -420,7 +420,8 @@ def _postgres_by_hand(url: str, out: Path) -> int:
 JOBS: Mapping[str, Callable[..., Found]] = {
     job.__name__: job
     for job in (lake_engine, lake_plain, case_alone, case_at_once, case_deployed, case_plain_sample,
-                case_plain_postgres, *bench_find.JOBS.values(), *bench_pdf.JOBS, *bench_write.JOBS.values())
+                case_plain_postgres, *bench_find.JOBS.values(), *bench_pdf.JOBS, *bench_rewrite.JOBS.values(),
+                *bench_write.JOBS.values())
 }  # fmt: skip
 
 
@@ -548,7 +549,7 @@ def line_of(found: Found) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("lake", "find", "pdf", "write", "case-direct", "case-deployed"))
+    parser.add_argument("--only", choices=("lake", "find", "rewrite", "pdf", "write", "case-direct", "case-deployed"))
     parser.add_argument("--small", action="store_true", help="a smoke check of a minute; its figures mean nothing")
     parser.add_argument("--out", type=Path, help="folder for bench.json")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
@@ -568,6 +569,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         runs = [bench_lake(root, size)] if given.only in (None, "lake") else []
         if given.only in (None, "find"):
             runs += [bench_find.bench_find(root, size.find), bench_find.bench_cases(root, size.find // 10, size.find_cases)]
+        if given.only in (None, "rewrite"):
+            runs.append(bench_rewrite.bench_rewrite(root, size.find))
         if given.only in (None, "pdf"):
             runs.append(bench_pdf.bench_pdf(job, size.pdf))
         if given.only in (None, "write"):
@@ -582,7 +585,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     heavy = [found["what"] for found in results if found["what"] == LAKE and found["peak_mb"] >= LIMIT_MB]
     if heavy:
         print(f"bench: {heavy[0]}: more than {LIMIT_MB} MB", file=sys.stderr)
-    slow = [] if given.small else bench_find.too_slow(results)
+    slow = [] if given.small else bench_find.too_slow(results) + bench_rewrite.too_slow(results)
     for words in slow:
         print(f"bench: {words}", file=sys.stderr)
     return 1 if heavy or slow else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -169,9 +170,19 @@ def carried_out(folder: Path, system: str, effects: FileEffects) -> list[Any]:
     return store.write(plans, effects)
 
 
+class LineByLine(FileEffects):
+    """A line is one write and one fsync, so that a tracer sees what is said when."""
+
+    def _write(self, phase: str, place: str, said: Mapping[str, Any]) -> None:
+        with self.path.open("a") as out:
+            out.write(json.dumps([phase, place, dict(said)]) + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+
 def main(argv: Sequence[str]) -> None:
     folder = Path(argv[0])
-    receipts = carried_out(folder, argv[1], FileEffects(folder / "effects"))
+    receipts = carried_out(folder, argv[1], LineByLine(folder / "effects"))
     print(json.dumps([[one.case_no, one.planned, one.changed, one.absent] for one in receipts]))
 
 

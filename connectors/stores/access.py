@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -74,3 +75,9 @@ class Access:
         if not files:
             raise ConnectorUnavailable(self.system.name, dataset.name, "no file matches the declared glob")
         return files
+
+
+def identity(stat: os.stat_result) -> str:
+    """Of a file on this machine's disks: its number and the time of its last change of any sort, which nobody can set
+    as they can ``mtime``."""
+    return f"{stat.st_ino} {stat.st_ctime_ns}"

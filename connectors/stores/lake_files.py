@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from connectors.stores.access import Access
+from connectors.stores.access import Access, identity
 from connectors.stores.rows import LIMIT
 from dsr.errors import BadInput, ConnectorMisread, ConnectorRefused, ConnectorUnavailable
 from dsr.inventory import Dataset
@@ -126,11 +126,9 @@ class Shelf:
             return identity, tail[-length:] if whole else file.read_at(length, size - length)
 
     def _identity(self, path: str, file: Any) -> str:
-        """Of a file here its number and the time of its last change of any sort, which nobody can set as they can
-        ``mtime``; of an object its ETag, which S3 makes of the content (RFC 9110 §8.8.3), and its version."""
+        """Of an object its ETag, which S3 makes of the content (RFC 9110 §8.8.3), and its version."""
         if self.here:
-            stat = os.stat(path)  # noqa: PTH116 - as pyarrow names it
-            return f"{stat.st_ino} {stat.st_ctime_ns}"
+            return identity(os.stat(path))  # noqa: PTH116 - as pyarrow names it
         told = file.metadata()
         return f"{told['ETag'].decode()} {told.get('VersionId', b'').decode()}"
 

@@ -32,7 +32,7 @@ from connectors.stores import swap
 from connectors.stores.lake import LakeStore, listed, quoted, settings_of
 from connectors.stores.lake_files import LakeFile
 from connectors.stores.rows import LIMIT
-from dsr.errors import BadInput, CheckFailed, ConnectorRefused, ConnectorUnavailable
+from dsr.errors import BadInput, CheckFailed, ConnectorRefused
 from dsr.inventory import Dataset
 from dsr.plan import Effects, Plan, Receipt
 
@@ -63,6 +63,7 @@ class Work:
     labels: Sequence[str]
     keys: pa.Table = field(repr=False)
     erases: npt.NDArray[np.bool_]
+    digest: str
 
     @classmethod
     def of(cls, plans: Sequence[Plan]) -> Work:
@@ -78,7 +79,8 @@ class Work:
         if keys.group_by([f"k{at}" for at in range(len(key))]).aggregate([]).num_rows != keys.num_rows:
             words = "a record stands in two plans or twice in one; nothing was changed"
             raise CheckFailed(f"{plans[0].dataset.id}: {words}")
-        return cls(plans, swap.labels(plans), keys, np.array([plan.values is None for plan in plans]))
+        erases = np.array([plan.values is None for plan in plans])
+        return cls(plans, swap.labels(plans), keys, erases, swap.digest_of(plans))
 
     @property
     def dataset(self) -> Dataset:
@@ -122,10 +124,11 @@ class LakeWriter(LakeStore):
         before = [counts for counts in done.values() if counts is not None]
         files = [file for file in self._require_whole(dataset) if done.get(file.path) is None]
         work = Work.of(plans)
-        found = self._found(work, files)
-        self._contradicts(work, [hits for _, hits in found], before)
-        rewrites = [self._rewrite(work, file, places[file.path], hits) for file, hits in found]
-        after = swap.carry_out([one for one in rewrites if one], effects, self.access.sleep)
+        with self._reading(files) as base:
+            found = self._found(base, work, files)
+            self._contradicts(work, [hits for _, hits in found], before)
+            rewrites = [self._rewrite(base, work, file, places[file.path], hits) for file, hits in found]
+            after = swap.carry_out([one for one in rewrites if one], effects, self.access.sleep)
         self._forget(dataset, [path for path in done if done[path] is not None] + [file.path for file, _ in found])
         return swap.receipts(plans, [*before, *after])
 
@@ -137,24 +140,26 @@ class LakeWriter(LakeStore):
     # -- finding -----------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _reading(self, *paths: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self.access.scratch() as folder, duckdb.connect(":memory:", config=_in_order(folder)) as connection:
-            connection.execute("SET enable_progress_bar = false")
-            connection.execute(f"SET allowed_paths = {listed(paths)}")
-            connection.execute("SET enable_external_access = false")
-            yield connection
+    def _reading(self, files: Sequence[LakeFile]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Each use has a cursor of its own, and so each thread. Nothing is read but files in the folders of these."""
+        folders = {str(path.parent) + "/" for file in files for path in (Path(file.path), Path(file.path).resolve())}
+        with self.access.scratch() as spill, duckdb.connect(":memory:", config=_in_order(spill)) as base:
+            base.execute("SET enable_progress_bar = false")
+            base.execute(f"SET allowed_directories = {listed(sorted(folders))}")
+            base.execute("SET enable_external_access = false")
+            yield base
 
-    def _found(self, work: Work, files: Sequence[LakeFile]) -> list[tuple[LakeFile, pa.Table]]:
+    def _found(self, base: Any, work: Work, files: Sequence[LakeFile]) -> list[tuple[LakeFile, pa.Table]]:
         """Files that hold planned records: ``row`` in the file, ``plan`` and ``at``, its place there; by row."""
-        with self._reading(*(file.path for file in files)) as connection:
-            self._seek(connection, work.keys)
-            looked = ((file, self._hits(connection, work.dataset, file.path, file.schema)) for file in files)
+        with base.cursor() as cursor:
+            self._seek(cursor, work.keys)
+            looked = ((file, self._hits(cursor, work.dataset, file.path, file.schema)) for file in files)
             return [(file, hits) for file, hits in looked if hits.num_rows]
 
     @staticmethod
     def _seek(connection: Any, keys: pa.Table) -> None:
         connection.register("given", keys)
-        connection.execute(f"CREATE TABLE {_WANTED} AS SELECT * FROM given")  # noqa: S608
+        connection.execute(f"CREATE TEMP TABLE {_WANTED} AS SELECT * FROM given")  # noqa: S608
 
     def _hits(self, connection: Any, dataset: Dataset, path: str, schema: pa.Schema) -> pa.Table:
         same = " AND ".join(
@@ -177,7 +182,7 @@ class LakeWriter(LakeStore):
 
     # -- rewriting ---------------------------------------------------------------------------------------------
 
-    def _rewrite(self, work: Work, file: LakeFile, place: str, hits: pa.Table) -> swap.Rewrite | None:
+    def _rewrite(self, base: Any, work: Work, file: LakeFile, place: str, hits: pa.Table) -> swap.Rewrite | None:
         """None where all that is to be set stands there already."""
         if any(_hides_words(kind) for kind in file.schema.types):
             detail = f"{file.name} has dictionaries within lists or structs, from which no word can be taken"
@@ -188,24 +193,21 @@ class LakeWriter(LakeStore):
         proof = Proof()
 
         def make(old: Path, new: Path) -> Mapping[str, Any]:
-            with self._reading(str(old)) as connection:
-                write_anew(old, new, touched, Hashed(connection, old, proof.secret), proof)
+            with base.cursor() as cursor:
+                write_anew(old, new, touched, Hashed(cursor, old, proof.secret), proof)
             return {}
 
         def check(old: Path, new: Path) -> None:
-            with self._reading(str(old), str(new)) as connection:
-                proof.look(Hashed(connection, old, proof.secret).of_file(new), touched)
-                self._seek(connection, work.sought(work.gone(hits)))
-                left = self._hits(connection, work.dataset, str(new), file.schema).num_rows
+            with base.cursor() as cursor:
+                proof.look(Hashed(cursor, old, proof.secret).of_file(new), touched)
+                self._seek(cursor, work.sought(work.gone(hits)))
+                left = self._hits(cursor, work.dataset, str(new), file.schema).num_rows
             proof.judge(place, file.starts[-1] - len(touched.gone), left, _same_form(old, new))
 
-        stat = Path(file.path).stat()
-        if not self._shelf.unchanged([file]):
-            raise ConnectorUnavailable(work.dataset.system, work.dataset.name, f"{file.name} changed meanwhile")
         return swap.Rewrite(
-            work.dataset, Path(file.path).resolve(), place, (stat.st_size, stat.st_mtime_ns),
+            work.dataset, Path(file.path).resolve(), place, file.identity,
             {work.labels[number]: count for number, count in counts.items()},
-            {work.labels[number]: work.plans[number].digest for number in counts}, make, check,
+            work.digest, make, check,
         )  # fmt: skip
 
     def _touched(self, work: Work, file: LakeFile, hits: pa.Table) -> tuple[Touched, dict[int, int]]:

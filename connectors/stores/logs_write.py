@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 
 from connectors.stores import swap
+from connectors.stores.access import identity
 from connectors.stores.gz import Extra, Member, lines_of, parts_of
 from connectors.stores.logs import LogStore
 from dsr.errors import BadInput, CheckFailed, ConnectorRefused
@@ -77,9 +78,9 @@ class LogWriter(LogStore):
 
     def _changes(
         self, dataset: Dataset, path: Path, pattern: re.Pattern[str], wishes: Mapping[int, Wish]
-    ) -> tuple[tuple[int, int], Changes]:
+    ) -> tuple[str, Changes]:
         """With the version of the file, read to its end. Raises CheckFailed where a line is not the planned one."""
-        stat = path.stat()
+        looked = identity(path.stat())
         lines: dict[int, tuple[bytes, bytes | None]] = {}
         counts: Counter[int] = Counter()
         met = 0
@@ -92,7 +93,7 @@ class LogWriter(LogStore):
                 lines[number], counts[wish.plan] = (line, new), counts[wish.plan] + 1
         if met != len(wishes):
             raise _moved(dataset, path)
-        return (stat.st_size, stat.st_mtime_ns), Changes(lines, counts)
+        return looked, Changes(lines, counts)
 
     def _changed(
         self, dataset: Dataset, path: Path, number: int, line: bytes, pattern: re.Pattern[str], wish: Wish
@@ -119,7 +120,7 @@ class LogWriter(LogStore):
     # -- the rewrite -------------------------------------------------------------------------------------------
 
     def _rewrite(
-        self, plans: Sequence[Plan], path: Path, place: str, found: tuple[tuple[int, int], Changes]
+        self, plans: Sequence[Plan], path: Path, place: str, found: tuple[str, Changes]
     ) -> swap.Rewrite | None:
         """None where nothing is to be changed."""
         looked, changes = found
@@ -138,7 +139,7 @@ class LogWriter(LogStore):
         return swap.Rewrite(
             plans[0].dataset, path.resolve(), place, looked,
             {names[number]: count for number, count in changes.counts.items()},
-            {names[number]: plans[number].digest for number in changes.counts}, make, check,
+            swap.digest_of(plans), make, check,
         )  # fmt: skip
 
     @staticmethod

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from connectors.stores.access import identity
 from dsr.errors import CheckFailed, ConnectorRefused, ConnectorUnavailable
 from dsr.inventory import Dataset
 from dsr.plan import Effects, Plan, Receipt
@@ -40,16 +41,17 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Of one file. ``looked``: its size and time (ns) when the records were found in it. ``records``: how many of each
-    plan it holds. ``make`` writes the new file and says what it kept; ``check`` raises CheckFailed unless every row
-    that nobody planned is there as it was, in its order, and every planned one is gone or as it shall be."""
+    """Of one file. ``looked``: its identity when the records were found in it. ``records``: how many of each
+    plan it holds; ``plans``: one digest of them all. ``make`` writes the new file and says what it kept; ``check``
+    raises CheckFailed unless every row that nobody planned is there as it was, in its order, and every planned one is
+    gone or as it shall be."""
 
     dataset: Dataset
     path: Path
     place: str
-    looked: tuple[int, int]
+    looked: str
     records: Counts
-    plans: Mapping[str, str]
+    plans: str
     make: Callable[[Path, Path], Mapping[str, Any]] = field(repr=False)
     check: Callable[[Path, Path], None] = field(repr=False)
 
@@ -62,6 +64,12 @@ def labels(plans: Sequence[Plan]) -> list[str]:
         met[plan.case_no] += 1
         names.append(plan.case_no + (f"#{met[plan.case_no]}" if met[plan.case_no] > 1 else ""))
     return names
+
+
+def digest_of(plans: Sequence[Plan]) -> str:
+    """One for all: the approved plans' own stand in each case's log."""
+    told = zip(labels(plans), plans, strict=True)
+    return hashlib.sha256("\n".join(f"{name} {plan.digest}" for name, plan in told).encode()).hexdigest()
 
 
 def receipts(plans: Sequence[Plan], done: Iterable[Counts]) -> list[Receipt]:
@@ -191,7 +199,7 @@ class Draft:
         return ConnectorUnavailable(dataset.system, dataset.name, f"{self.rewrite.path.name} {words}")
 
     def _may_begin(self) -> None:
-        if (self._stat.st_size, self._stat.st_mtime_ns) != self.rewrite.looked or not self._there():
+        if identity(self._stat) != self.rewrite.looked or not self._there():
             raise self._unavailable("changed while it was rewritten")
         if self._stat.st_nlink > 1:
             dataset = self.rewrite.dataset
@@ -201,11 +209,9 @@ class Draft:
             pass
 
     def _there(self) -> bool:
-        """Whether the path still leads to the very file that is held, unwritten since."""
-        names = ("st_ino", "st_dev", "st_size", "st_mtime_ns")
+        """Whether the path still leads to the very file that is held, untouched since."""
         with suppress(FileNotFoundError):
-            now = self.rewrite.path.stat()
-            return all(getattr(now, name) == getattr(self._stat, name) for name in names)
+            return identity(self.rewrite.path.stat()) == identity(self._stat)
         return False
 
     @contextmanager
@@ -227,7 +233,7 @@ class Draft:
 
     def intend(self) -> None:
         one = self.rewrite
-        self._effects.intend(one.place, {**self._said, "records": dict(one.records), "plans": dict(one.plans)})
+        self._effects.intend(one.place, {**self._said, "records": dict(one.records), "plans": one.plans})
 
     def write(self) -> Mapping[str, Any]:
         """The new file, on the disk and proved; what is said of it. Journals nothing: runs beside others."""
