@@ -56,13 +56,14 @@ class Journal:
             nonce = secrets.token_bytes(12)
             head = {"case": intent.case_no, "dataset": intent.dataset, "digest": intent.digest, "at": intent.at}
             body = {"keys": _table(intent.keys), "values": _table(intent.values) if intent.values is not None else None}
-            sealed = AESGCM(self._key(intent.case_no, make=True)).encrypt(nonce, json.dumps(body).encode(), _bound(head))
+            key = self._key(intent.case_no, make=True)
+            sealed = AESGCM(key).encrypt(nonce, json.dumps(body).encode(), _bound(head))
             line = json.dumps({**head, "sealed": base64.b64encode(nonce + sealed).decode()}) + "\n"
             self._write(self._file(intent.case_no), line.encode())
 
     @contextmanager
     def _alone(self, case_no: str) -> Iterator[None]:
-        """One that slept past its lease in the middle of this must not repeat, nor cut off, what its successor wrote."""
+        """One that slept past its lease in the midst of it must not repeat, nor cut off, what its successor wrote."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self._file(case_no), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
