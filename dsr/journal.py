@@ -56,14 +56,14 @@ class Journal:
             nonce = secrets.token_bytes(12)
             head = {"case": intent.case_no, "dataset": intent.dataset, "digest": intent.digest, "at": intent.at}
             body = {"keys": _table(intent.keys), "values": _table(intent.values) if intent.values is not None else None}
-            cipher = AESGCM(self._key(intent.case_no, make=True))
-            sealed = cipher.encrypt(nonce, json.dumps(body).encode(), _bound(head))
+            key = self._key(intent.case_no, make=True)
+            sealed = AESGCM(key).encrypt(nonce, json.dumps(body).encode(), _bound(head))
             line = json.dumps({**head, "sealed": base64.b64encode(nonce + sealed).decode()}) + "\n"
             self._write(self._file(intent.case_no), line.encode())
 
     @contextmanager
     def _alone(self, case_no: str) -> Iterator[None]:
-        """One that slept past its lease in the middle of this must not repeat, nor cut off, its successor's lines."""
+        """One that slept past its lease in the midst of it must not repeat, nor cut off, what its successor wrote."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(self._file(case_no), os.O_WRONLY | os.O_CREAT, 0o600)
         try:
@@ -80,10 +80,12 @@ class Journal:
         if not path.exists() or not path.stat().st_size:
             return []
         key = self._key(case_no)
-        return [_opened(case_no, key, line) for line in path.read_bytes().split(b"\n")[:-1]]
+        return [_opened(key, json.loads(line)) for line in path.read_bytes().split(b"\n")[:-1] if line]
 
     def cases(self) -> list[str]:
         """Cases whose journal can still be replayed."""
+        if not self._folder.is_dir():
+            return []
         return sorted(p.stem for p in self._folder.glob("*.jsonl") if self._key_file(p.stem).exists())
 
     def intents(self) -> Iterator[Intent]:
@@ -162,15 +164,14 @@ def _read(written: str) -> pa.Table:
     return pa.ipc.open_stream(base64.b64decode(written)).read_all()
 
 
-def _opened(case_no: str, key: bytes, written: bytes) -> Intent:
+def _opened(key: bytes, line: Said) -> Intent:
+    head = {name: line[name] for name in ("case", "dataset", "digest", "at")}
+    raw = base64.b64decode(line["sealed"])
     try:
-        line = json.loads(written)
-        head = {name: line[name] for name in ("case", "dataset", "digest", "at")}
-        raw = base64.b64decode(line["sealed"])
         body = json.loads(AESGCM(key).decrypt(raw[:12], raw[12:], _bound(head)))
-    except (ValueError, KeyError, TypeError, InvalidTag):  # whose words may quote the line
+    except InvalidTag:
         body = None
     if body is None:
-        raise Sealed(f"journal of {case_no}: a line was changed or belongs elsewhere")
+        raise Sealed(f"journal of {head['case']}: a line was changed or belongs elsewhere")
     values = _read(body["values"]) if body["values"] else None
     return Intent(head["case"], head["dataset"], head["digest"], head["at"], _read(body["keys"]), values)
