@@ -131,15 +131,6 @@ def test_who_slept_past_the_lease_erases_nothing_twice(approved: Approved, perso
     assert tried(approved(person), "stop", SLEEPS[person])["wrong"] == {}
 
 
-def test_killed_while_it_is_surveyed_and_certified(approved: Approved) -> None:
-    erasure = approved("nana")
-    assert erasure.run()[0] == 0
-    assert erasure.owners_do() == 2
-    told = tried(erasure, "kill", "commit of (survey|carried_out).* result|^within package|^before the commit of gate")
-    assert told["wrong"] == {}
-    assert len(told["tried"]) >= 8
-
-
 # -- the trail of an erasure ---------------------------------------------------------------------------------------
 
 STEP = "erase:1:cookie_links.links"
