@@ -87,6 +87,9 @@ def _numbered_as_before(before: dict[str, Any], after: dict[str, Any]) -> dict[s
     found: dict[str, Any] = {}
     for name, lines in files.items():
         left = [line for number, line in after.items() if number.rpartition(":")[0] == name]
+        if len(left) == len(lines):  # none was taken out
+            found |= dict(zip((number for number, _ in lines), left, strict=True))
+            continue
         for number, line in lines:
             if left and left[0] == line:
                 found[number] = left.pop(0)

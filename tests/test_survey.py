@@ -1167,12 +1167,12 @@ def test_a_ticket_that_cannot_be_had_but_is_listed_is_still_there(faults: Server
     look = tickets_looking(tmp_path).first()
     answer = faults.answer
 
-    def lying(target: str, authorization: str) -> Any:
-        return (404, {}, {}) if target in ("/tickets/F0000001", "/tickets/F0000003") else answer(target, authorization)
+    def lying(target: str, *told: Any) -> Any:
+        return (404, {}, {}) if target in ("/tickets/F0000001", "/tickets/F0000003") else answer(target, *told)
 
     faults.answer = lying  # type: ignore[method-assign]
     assert look.after()["faults.tickets"].said["cases"][CASE]["left"] == 2
-    faults.answer = lambda target, authorization: (404, {}, {})  # type: ignore[method-assign]
+    faults.answer = lambda target, *told: (404, {}, {})  # type: ignore[method-assign]
     with pytest.raises(ConnectorMisread):
         look.survey.before(look.wanted)
     assert look.verdicts() == {"faults.tickets": "indeterminate"}

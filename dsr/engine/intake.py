@@ -181,7 +181,8 @@ def withdraw(office: Office, case_no: str) -> None:
     office.may("withdraw")
     with office.hold(case_no) as hold:
         begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.ledger())
-        lifecycle.move(hold.case.state, State.WITHDRAWN, effect_begun=begun)
+        if hold.case.state is not State.WITHDRAWN:
+            lifecycle.move(hold.case.state, State.WITHDRAWN, effect_begun=begun)
         facts = {"outcome": "withdrawn"}
         hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts=facts, done=EVERYTHING))
 
