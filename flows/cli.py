@@ -355,7 +355,7 @@ def _replay(arguments: Arguments) -> int:
                  for entry in found["came_back"]]  # fmt: skip
         _print(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
         unreached = any(entry["state"] not in ("done", "ask_the_owner", "undeclared") for entry in found["came_back"])
-    return 3 if unreached else 1 if found["came_back"] else 0
+    return 3 if unreached else 1 if found["came_back"] or found["swept"] else 0
 
 
 def _ingest_check(arguments: Arguments) -> int:

@@ -217,6 +217,23 @@ def test_a_restored_backup_is_put_right_again_with_the_first_dates(own_office: O
     assert erasure.show()["state"] == "dispatching"
 
 
+def test_a_late_row_that_landed_is_swept_and_the_neighbours_new_one_is_not(own_office: Office, tmp_path: Path) -> None:
+    """An old feed is played again after the answer (EN-01, EN-02)."""
+    erasure = Erasure(own_office, "nozomi", tmp_path).approved().carried_out()
+    assert erasure.dispatched() == "kept"
+    with company(own_office) as base:
+        for number, whose in (("A8888881", "C0001248"), ("A8888882", "C0001235")):
+            base.execute("INSERT INTO consents SELECT ?, ?, list, contact, opted_in, source, recorded_at, last_sent_on, "
+                         "stopped FROM consents LIMIT 1", (number, whose))  # fmt: skip
+    before = held(own_office.sample)
+    status, told, _ = own_office.run("replay", officer="gijutsu-1")
+    assert (status, told["swept"]) == (1, {erasure.case: {"marketing_consents.consents": 1}})
+    found = difference(before, held(own_office.sample))
+    assert (found.gone, found.new, found.changed) == ({"marketing_consents.consents": {"A8888881"}}, {}, {})
+    assert "incident" in [work["what"] for work in erasure.show()["work"]]
+    assert own_office.ok("replay", officer="gijutsu-1")["swept"] == {}
+
+
 def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp_path: Path) -> None:
     """Kaoru's line went to Susumu (EN-44, EN-47, EN-51)."""
     erasure = Erasure(own_office, "kaoru", tmp_path).approved()

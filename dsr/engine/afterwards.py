@@ -136,9 +136,19 @@ def replay(office: Office) -> dict[str, Any]:
     first_to_last = sorted(office.journal.intents(), key=lambda intent: datetime.fromisoformat(intent.at))
     told = [_again(office, number, at, intent, connectors) for at, intent in enumerate(first_to_last)]
     back = [entry for entry in told if entry["resurrected"] or entry["state"] != "done"]
-    public = {"intents": len(told), "resurrected": sum(entry["resurrected"] for entry in told), "came_back": back}
+    swept = _swept(office)
+    public = {"intents": len(told), "resurrected": sum(entry["resurrected"] for entry in told), "came_back": back,
+              "swept": swept}  # fmt: skip
     office.store.log_alone(OFFICE, Act(f"replay:{number}", "result", public), office.now, office.actor.name)
     return {"replay": number, **public}
+
+
+def _swept(office: Office) -> dict[str, dict[str, int]]:
+    """Late rows of every case whose journal lives and whose answer is out: what nobody stopped at the door."""
+    answered = [no for no in office.journal.cases() if office.store.holds(no)
+                and office.store.case(no).state in (State.CLOSED, State.KEPT)]  # fmt: skip
+    found = {case_no: sweep(office, case_no) for case_no in answered}
+    return {case_no: rows for case_no, rows in found.items() if rows}
 
 
 def _again(office: Office, number: int, at: int, intent: Intent, connectors: Mapping[str, Any]) -> dict[str, Any]:
