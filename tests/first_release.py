@@ -1,7 +1,8 @@
 """Makes ``first_release.json``: a store as release 0.1.0 left it. Run it in a checkout of that release, nowhere else.
 
 ``python -m tests.first_release OUT.json`` tells a few people's stories on the sample company and writes down the DDL
-that ``Store.create()`` of that release sends to either database, and every row; bytes as base64.
+that ``Store.create()`` of that release sends to either database, and every row; bytes as base64; and the longest of the
+documents that it sealed of what it knew of a subject.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
+from dsr.rules import discovery
 from sample_data.build import build
 from sample_data.serve import serve
 from tests.story import Office
@@ -47,6 +49,19 @@ def told(folder: Path) -> Path:
     return folder / "home/dsr.db"
 
 
+def sealed(patch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Every document of a discovery, as it is about to be sealed."""
+    found: list[dict[str, Any]] = []
+    to_json = discovery.to_json
+
+    def kept(known: discovery.Discovery) -> dict[str, Any]:
+        found.append(to_json(known))
+        return found[-1]
+
+    patch.setattr(discovery, "to_json", kept)
+    return found
+
+
 def written(value: object) -> Any:
     return {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
@@ -58,10 +73,13 @@ def main() -> None:
         made = [CreateTable(table) for table in tables]
         made += [CreateIndex(index) for table in tables for index in sorted(table.indexes, key=lambda i: str(i.name))]
         found[dialect.name] = [str(ddl.compile(dialect=dialect)).strip() for ddl in made]
-    with tempfile.TemporaryDirectory() as folder, create_engine(f"sqlite:///{told(Path(folder))}").connect() as kept:
-        for table in tables:
-            rows = kept.execute(select(table).order_by(*table.primary_key)).mappings()
-            found["rows"][table.name] = [{name: written(value) for name, value in row.items()} for row in rows]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        documents = sealed(patch)
+        with create_engine(f"sqlite:///{told(Path(folder))}").connect() as kept:
+            for table in tables:
+                rows = kept.execute(select(table).order_by(*table.primary_key)).mappings()
+                found["rows"][table.name] = [{name: written(value) for name, value in row.items()} for row in rows]
+        found["discovery"] = max(documents, key=lambda document: len(json.dumps(document)))
     Path(sys.argv[1]).write_text(json.dumps(found, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 

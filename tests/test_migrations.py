@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -24,9 +25,11 @@ from sqlmodel import SQLModel
 
 from dsr import migrations
 from dsr.case import Act
+from dsr.engine import collecting, fulfilling, releasing
 from dsr.errors import BadInput, DsrError
 from dsr.log import root, verify_log
 from dsr.migrations import NEWEST
+from dsr.rules import discovery, redaction
 from dsr.rules.lifecycle import State
 from dsr.store import Store
 from tests.connector_fixtures import Postgres
@@ -246,6 +249,83 @@ def test_a_home_of_the_first_release_goes_on_where_it_stood(office: Office, tmp_
     found = office.ok("trail", "verify")
     assert found["sound"]
     assert found["compared_with_checkpoint"]
+
+
+def test_what_the_first_release_knew_of_a_subject_is_read() -> None:
+    known = discovery.from_json(RELEASED["discovery"])
+    assert (len(known.identifiers), len(known.asked), known.wave) == (8, 24, 4)
+    assert (known.since, known.contacts, known.declared) == ({}, frozenset(), "")
+    assert discovery.from_json(discovery.to_json(known)) == known
+    matched = [json.loads(_read(row)["public"]) for row in RELEASED["rows"]["event"] if row["step_key"].startswith("match:")]
+    assert matched and not any({"kept", "misread"} & set(public) for public in matched)  # what is not in its log either
+
+
+def as_the_first_release(patch: pytest.MonkeyPatch) -> None:
+    """Discovery and log are written with the words that they had then, and nothing looks at a package."""
+    written, act = discovery.to_json, collecting.Act
+
+    def act_of_then(step: str, phase: Any = "result", public: Any = None, **more: Any) -> Act:
+        left = {k: v for k, v in (public or {}).items() if not (step.startswith("match:") and k in ("kept", "misread"))}
+        return act(step, phase, left, **more)
+
+    patch.setattr(discovery, "to_json", lambda known: {k: v for k, v in written(known).items() if k in RELEASED["discovery"]})
+    patch.setattr(collecting, "Act", act_of_then)
+    patch.setattr(collecting, "_kept_waves", lambda hold: {
+        name: waves for d in hold.office.inventory.datasets() for name in [d.id]
+        if (waves := [int(Path(n).stem) for n in hold.vault.names(f"keys/{name}/")])})  # fmt: skip
+    patch.setattr(releasing, "release", lambda hold, step, _folder, _digests, facts: hold.record(
+        Act(f"written:{step}", to=State.DISPATCHING, facts=facts)).state)  # fmt: skip
+
+
+def test_a_case_collected_by_the_first_release_is_reviewed_collected_again_and_fulfilled(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        as_the_first_release(patch)
+        case, decided = office.collected("kenta"), office.decided("akari", tmp_path)
+    assert office.ok("fulfil", decided)["state"] == "dispatching"
+    records = {d["dataset"]: d["records"] for d in office.ok("show", case)["datasets"]}
+    for again in (False, True):
+        if again:
+            office.ok("collect", case, "--again")
+            office.ok("collect", case)
+        assert {d["dataset"]: d["records"] for d in office.ok("show", case)["datasets"]} == records
+        assert office.ok("review", case)["notes"]
+        office.ok("review", case, "--file", str(office.review_of("kenta", tmp_path)))
+        office.ok("preview", case, "--out", str(tmp_path / f"preview-{again}"))
+    office.ok("decide", case, "--as-proposed")
+    office.ok("approve", case, officer="shonin-1")
+    assert office.ok("fulfil", case)["state"] == "dispatching"
+
+
+def test_what_was_ready_to_leave_before_there_was_a_gate_passes_it_or_goes_back(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clean, it leaves as it would have; with a leak it is not even sent that was taken out, until it is made anew."""
+    sent, check = tmp_path / "sent.json", tmp_path / "check.json"
+    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    check.write_text('{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}')
+    with monkeypatch.context() as patch:
+        as_the_first_release(patch)
+        patch.setattr(fulfilling, "_must_be_released", lambda _hold: None, raising=False)
+        clean = office.decided("akari", tmp_path)
+        office.ok("fulfil", clean)
+        patch.setattr(redaction, "holds", lambda _condition, rows: pa.array([False] * rows.num_rows))
+        leaking, _ = office.packaged("hanako", tmp_path)
+        office.ok("dispatch", leaking, "--file", str(check), officer="shonin-2")
+    assert [office.ok("show", case)["release"] for case in (clean, leaking)] == [None, None]
+    office.ok("package", clean, "--out", str(tmp_path / "out"))
+    assert office.ok("show", clean)["release"]["passed"]
+    status, _, said = office.run("dispatch", leaking, "--file", str(sent))
+    assert (status, "nothing may leave" in said, office.state(leaking)) == (1, True, "review")
+    office.ok("review", leaking, "--file", str(office.review_of("hanako", tmp_path)))
+    office.ok("decide", leaking, "--as-proposed")
+    office.ok("approve", leaking, officer="shonin-1")
+    office.ok("fulfil", leaking)
+    office.ok("package", leaking, "--out", str(tmp_path / "mended"))
+    assert office.run("dispatch", leaking, "--file", str(sent))[0] == 1  # the envelope that was checked held another
+    office.ok("dispatch", leaking, "--file", str(check), officer="shonin-2")
+    office.ok("dispatch", leaking, "--file", str(sent))
 
 
 def test_two_processes_upgrade_a_home_at_once(office: Office) -> None:

@@ -434,10 +434,16 @@ def _kept_waves(hold: Hold) -> dict[str, list[int]]:
     for (step, phase), said in hold.ledger().items():
         if step.startswith("match:") and phase == "result":
             wave = int(step.partition(":")[2])
-            for name, rows in said["kept"].items():
+            kept = said["kept"] if "kept" in said else _written_keys(hold, wave)
+            for name, rows in kept.items():
                 if rows and known.counts(name, wave):
                     found.setdefault(name, []).append(wave)
     return found
+
+
+def _written_keys(hold: Hold, wave: int) -> dict[str, int]:
+    """The same of the first release, whose log did not say it: what stands in the vault."""
+    return {name.split("/")[1]: 1 for name in hold.vault.names("keys/") if name.endswith(f"/{wave}.arrow")}
 
 
 def to_fetch(hold: Hold) -> list[str]:
@@ -587,7 +593,7 @@ def _details(hold: Hold) -> dict[str, str]:
     for (step, phase), said in hold.ledger().items():
         kind, *rest = step.split(":")
         if kind == "match" and phase == "result":
-            words |= said["misread"]
+            words |= said.get("misread", {})  # of the first release: none
         elif said.get("answer"):
             name = rest[1 if kind == "locate" else 0]
             short = said.get("keys", 0) - said.get("records", 0) if said["answer"] == "answered" else 0

@@ -102,9 +102,19 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     """The package as plain files for the officer who sends it. Digests are checked on the way; whole or not at all."""
     office.may("package")
     with office.hold(case_no) as hold:
-        case = hold.require(State.DISPATCHING, State.CLOSED)
-        digests = {file["path"]: file["sha256"] for file in case.facts["files"]}
-        return _taken(hold, "taken", FOLDER, {**digests, "manifest.json": None}, out)
+        hold.require(State.DISPATCHING, State.CLOSED)
+        _must_be_released(hold)
+        return _taken(hold, "taken", FOLDER, _made(hold), out)
+
+
+def _made(hold: Hold) -> dict[str, str | None]:
+    return {**{file["path"]: file["sha256"] for file in hold.case.facts["files"]}, "manifest.json": None}
+
+
+def _must_be_released(hold: Hold) -> None:
+    """What was made before there was a gate passes it now. Raises CheckFailed for what does not; it goes to review."""
+    if not releasing.is_released(hold.case):
+        releasing.release(hold, _issue(hold), FOLDER, _made(hold), {})
 
 
 LETTERS = "documents/"
@@ -223,6 +233,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 f"{case_no} holds data under secrecy of communications: another officer must compare person and "
                 "envelope first (dsr dispatch with envelope_check, role approver)"
             )
+        _must_be_released(hold)
         if not _taken_out(hold):
             raise NotAllowed(f"{case_no}: this package never left the vault; run dsr package {case_no} --out DIR first")
         unread = sum(int(d.get("unread", 0)) for d in case.facts.get("drafts", {}).values())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.documents.archival import PROFILES
 from dsr.engine import collecting, reviewing
 from dsr.engine.assembling import to_write
@@ -48,7 +48,8 @@ class Looked:
 def release(hold: Hold, step: str, folder: str, digests: Mapping[str, str | None], facts: Mapping[str, Any]) -> State:
     """The last step of fulfilling: what is clean may be dispatched, with ``facts``. Raises CheckFailed for what is not.
 
-    A package that is stopped stays in the vault: the case is fulfilling as before, and each run looks again.
+    A package that is stopped stays in the vault: the case is fulfilling as before, and each run looks again. One that
+    was made before there was a gate goes back to review.
     """
     gate = f"gate:{step}"
     if hold.result(gate) is None:
@@ -58,8 +59,13 @@ def release(hold: Hold, step: str, folder: str, digests: Mapping[str, str | None
             _stop(hold, looked)
         public = {"files": looked.files, "values": looked.values}
         passed = {**facts, "release": {"passed": True, "findings": [], "more": 0}}
-        hold.record(Act(gate, "result", public, to=State.DISPATCHING, facts=passed, done=("release",)))
+        to = State.CLOSED if hold.case.state is State.CLOSED else State.DISPATCHING
+        hold.record(Act(gate, "result", public, to=to, facts=passed, done=("release",)))
     return hold.case.state
+
+
+def is_released(case: Case) -> bool:
+    return bool((case.facts.get("release") or {}).get("passed"))
 
 
 def _stop(hold: Hold, looked: Looked) -> None:
@@ -67,9 +73,11 @@ def _stop(hold: Hold, looked: Looked) -> None:
     kinds = [finding.kind for finding in looked.findings]
     public = {"files": looked.files, "values": looked.values, "findings": {kind: kinds.count(kind) for kind in kinds}}
     told = [_told(finding) for finding in _first(looked.findings)]
-    facts = {"release": {"passed": False, "findings": told, "more": len(kinds) - len(told)}}
-    owed = ("release", "handler", hold.office.today)
-    hold.record(Act(f"stopped:{number}", "result", public, facts=facts, owes=(owed,)))
+    told_of = {"passed": False, "findings": told, "more": len(kinds) - len(told)}
+    facts = {"release": told_of, "envelope_checked_by": None}
+    to = State.REVIEW if hold.case.state is State.DISPATCHING else None
+    owes = (("release", "handler", hold.office.today),) if hold.case.state is not State.CLOSED else ()
+    hold.record(Act(f"stopped:{number}", "result", public, to=to, facts=facts, owes=owes))
     raise stopped(hold.case_no, looked.findings)
 
 
@@ -190,4 +198,4 @@ def _rows(case: _Case, search: Search, folder: str, dataset: Dataset, names: Seq
         rows.check_rows(search, dataset, files, case.judged(dataset))
 
 
-__all__ = ["Looked", "look", "release", "stopped"]
+__all__ = ["Looked", "is_released", "look", "release", "stopped"]

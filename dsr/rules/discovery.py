@@ -184,6 +184,8 @@ def to_json(known: Discovery) -> dict[str, Any]:
 
 
 def from_json(document: Mapping[str, Any]) -> Discovery:
+    """Also as the first release wrote it: nothing was asked anew then, nobody's contacts or declarations were kept."""
+
     def edge(value: str | None) -> datetime | None:
         return datetime.fromisoformat(value) if value else None
 
@@ -195,9 +197,9 @@ def from_json(document: Mapping[str, Any]) -> Discovery:
         document["marks"],
         document["down"],
         document["wave"],
-        document["since"],
-        frozenset((word, value) for word, value in document["contacts"]),
-        document["declared"],
+        document.get("since", {}),
+        frozenset((word, value) for word, value in document.get("contacts", ())),
+        document.get("declared", ""),
     )
 
 
