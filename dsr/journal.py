@@ -80,7 +80,7 @@ class Journal:
         if not path.exists() or not path.stat().st_size:
             return []
         key = self._key(case_no)
-        return [_opened(key, json.loads(line)) for line in path.read_bytes().split(b"\n")[:-1] if line]
+        return [_opened(case_no, key, line) for line in path.read_bytes().split(b"\n")[:-1]]
 
     def cases(self) -> list[str]:
         """Cases whose journal can still be replayed."""
@@ -164,14 +164,15 @@ def _read(written: str) -> pa.Table:
     return pa.ipc.open_stream(base64.b64decode(written)).read_all()
 
 
-def _opened(key: bytes, line: Said) -> Intent:
-    head = {name: line[name] for name in ("case", "dataset", "digest", "at")}
-    raw = base64.b64decode(line["sealed"])
+def _opened(case_no: str, key: bytes, written: bytes) -> Intent:
     try:
+        line = json.loads(written)
+        head = {name: line[name] for name in ("case", "dataset", "digest", "at")}
+        raw = base64.b64decode(line["sealed"])
         body = json.loads(AESGCM(key).decrypt(raw[:12], raw[12:], _bound(head)))
-    except InvalidTag:
+    except (ValueError, KeyError, TypeError, InvalidTag):  # whose words may quote the line
         body = None
     if body is None:
-        raise Sealed(f"journal of {head['case']}: a line was changed or belongs elsewhere")
+        raise Sealed(f"journal of {case_no}: a line was changed or belongs elsewhere")
     values = _read(body["values"]) if body["values"] else None
     return Intent(head["case"], head["dataset"], head["digest"], head["at"], _read(body["keys"]), values)
