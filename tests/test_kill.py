@@ -39,7 +39,7 @@ def small(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offi
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
         ).fetchall()
         for (name,) in tables:
-            if not re.search(rf"\b{name}\b", text):
+            if not re.search(rf"\b(FROM|JOIN|INTO|UPDATE) {name}\b", text):
                 base.execute(f"DROP TABLE {name}")
     base.close()
     officers = sample / "officers.json"
