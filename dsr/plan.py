@@ -135,3 +135,6 @@ class Surveyor(Protocol):
 
         Looks for the planted values first: a look that cannot find them is ``indeterminate``.
         """
+
+    def rewritten(self, owed: Mapping[str, Any]) -> Sequence[str]:
+        """Of a finding's ``owes`` (a table, its file then): what was not rewritten since; places, no values."""

@@ -353,6 +353,23 @@ class OrderAnswer(Shape):
     sub_processors: tuple[Words, ...] = ()
 
 
+class RewriteAnswer(Shape):
+    """What a DBA says of a PostgreSQL database: the day on which each copy of the deleted rows was gone (limits.md §5).
+
+    Tables are checked against the catalogue; WAL, archive and replicas are the DBA's word, with its day.
+    """
+
+    done_by: Words
+    tables_on: Day
+    wal_on: Day
+    archive_on: Day
+    replicas_on: Day
+
+    @property
+    def days(self) -> dict[str, date]:
+        return {name: getattr(self, name) for name in ("tables_on", "wal_on", "archive_on", "replicas_on")}
+
+
 def read_order_answer(document: object, ordered: Collection[str], issued_on: date, now: datetime) -> OrderAnswer:
     """The answer to an order for the datasets ``ordered``, issued on ``issued_on``. Raises BadInput."""
     answer = shaped(OrderAnswer, document, "answer")

@@ -612,6 +612,8 @@ SCHEMAS: dict[str, type[Shape]] = {
     "REVIEW": shapes.Review,
     "DISPATCH": shapes.Dispatch,
     "ANSWER": shapes.SearchAnswer,
+    "ORDER_ANSWER": shapes.OrderAnswer,
+    "REWRITE_ANSWER": shapes.RewriteAnswer,
     "INVENTORY": Inventory,
 }
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from dsr.engine.surveying import owed_by
 from sample_data.build import build
 from sample_data.serve import serve
 from tests.connector_fixtures import Postgres
@@ -85,6 +86,10 @@ def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
         erasure = Erasure(office, "mai", tmp_path).approved().carried_out()
         shown = erasure.show()
         assert shown["state"] == "dispatching", str(shown["findings"])
+        out = tmp_path / "package"
+        office.ok("package", erasure.case, "--out", str(out))
+        assert erasure.dispatched() in ("closed", "kept")
+        _rewritten_by_the_dba(postgres, url, erasure, shown)
     after = rows()
     mine = {table: before[table] - after[table] for table in TABLES if before[table] - after[table]}
     gone = office.truth["people"]["mai"]["erased"]
@@ -95,6 +100,52 @@ def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
     assert all(after[table] <= before[table] for table in TABLES)
     levels = {f["dataset"]: f["level"] for f in shown["findings"]}
     assert (levels["member_accounts.members"], levels["web_logs.access"]) == ("L1", "L2")
-    out = tmp_path / "package"
-    office.ok("package", erasure.case, "--out", str(out))
     assert "VACUUM FULL" in text_of(out / "certificate.pdf") or "DBA" in text_of(out / "certificate.pdf")
+
+
+def _rewritten_by_the_dba(postgres: Postgres, url: str, erasure: Erasure, shown: Any) -> None:
+    """Owed beyond the answer; the catalogue is asked, not the DBA believed; and then the bytes are gone (traps.md T26)."""
+    name = url.split("@/")[1].split("?")[0]
+    gone, neighbour = b"M0001251", b"M0001234"
+    duties = {f"dba:{f['system']}" for f in shown["findings"] if owed_by(f)}
+    today = erasure.office.now[:10]
+    said = {"done_by": "基盤課", **dict.fromkeys(("tables_on", "wal_on", "archive_on", "replicas_on"), today)}
+
+    def owed() -> set[str]:
+        return {work["what"] for work in erasure.show()["work"]} & duties
+
+    assert owed() == duties and duties
+    assert _in_files(postgres, name, gone), "present before"
+    tables = {file for f in shown["findings"] for file in owed_by(f).get("files", ())}
+    for steps in (("VACUUM",), ("VACUUM FULL",), ("ANALYZE",)):
+        assert all(erasure.answer(duty, said)[0] == 1 for duty in duties), steps
+        postgres.run(name, *(f"{step} {table}" for step in steps for table in sorted(tables) if "pg_catalog" not in table))
+    status, _, errors = erasure.answer(min(duties), said)
+    assert status == 1 and "pg_catalog.pg_statistic: VACUUM FULL" in errors and "customers" not in errors
+    out = erasure.folder / "rewrite"
+    erasure.office.ok("order", erasure.case, min(duties), "--out", str(out))
+    [script] = out.glob("*.sql")
+    assert all(f"VACUUM FULL {table};" in script.read_text() for table in tables)
+    postgres.run(name, "VACUUM FULL pg_statistic", "CHECKPOINT")
+    assert erasure.answer(min(duties), {**said, "wal_on": "2030-01-01"})[0] == 2, "a day to come"
+    assert [erasure.answer(duty, said)[0] for duty in duties] == [0] * len(duties)
+    assert not owed()
+    assert {f["level"] for f in erasure.show()["findings"]} == {"L1", "L2"} - ({"L1"} if _all_looked(erasure) else set())
+    assert not _in_files(postgres, name, gone), "absent after"
+    assert _in_files(postgres, name, neighbour)
+    assert erasure.answer(min(duties), said)[0] == 1, "nothing is owed any more"
+
+
+def _all_looked(erasure: Erasure) -> bool:
+    return all(f["system"] != "archives_backups" for f in erasure.show()["findings"])
+
+
+def _in_files(postgres: Postgres, database: str, value: bytes) -> bool:
+    """In the data files of one database, beside the WAL."""
+    engine = create_engine(postgres.url(database), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CHECKPOINT"))
+        folder = connection.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar_one()
+    files = sorted((postgres.folder / "data" / "base" / str(folder)).iterdir())
+    assert len(files) > 100
+    return any(value in file.read_bytes() for file in files)

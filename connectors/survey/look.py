@@ -375,6 +375,11 @@ class Look:
         near = [plant for plant in self.plants if self.places[plant[0]].datasets & wanted]
         return (near or self.plants)[:PLANTS]
 
+    def sought_in(self) -> set[str]:
+        """Places whose records something was planned for."""
+        wanted = {name for name, targets in self.targets.items() if targets}
+        return {place for place, tally in self.places.items() if tally.datasets & wanted}
+
     def planted(self) -> tuple[int, int]:
         """How many values must be found, and how many were."""
         wanted = len(self.canary) or len(self.plants)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -86,9 +86,13 @@ class Database:
                       for text in column.to_pylist() if text}  # fmt: skip
         return tuple(self._also)
 
+    def rewritten(self, owed: Mapping[str, Any]) -> list[str]:
+        """Of the ``owes`` of a level: table and step that was not taken since, as far as the catalogue tells."""
+        return [] if self._is_file else _not_rewritten(self._url, owed)
+
     def level(self, look: Look, before: Mapping[str, Any]) -> tuple[Level, dict[str, Any]]:
         if not self._is_file:
-            return "L1", {"owes": {**_OWED, "tables": sorted(look.places)}}
+            return "L1", {"owes": {**_OWED, **_files_of(self._url, look.sought_in())}}
         if self._also is None:
             return "L1", {"raw": "too_many_keys"}
         files = sorted(self._file.parent.glob(self._file.name + "*"))
@@ -216,17 +220,20 @@ _SPELLED = {"numeric": sql.SQL("trim_scale({})"), "float4": sql.SQL("{} + 0"), "
 Columns = Sequence[tuple[str, str]]
 
 
-def _postgres(url: URL, placed: Placed) -> Iterator[Part | Unread]:
+def _connected(url: URL) -> psycopg.Connection[Any]:
     told = {**url.translate_connect_args(username="user", database="dbname"), **url.query}
-    told |= {"connect_timeout": 10, "application_name": "dsr survey", "client_encoding": "UTF8"}
-    with psycopg.connect(**told) as connection:
+    return psycopg.connect(
+        **{**told, "connect_timeout": 10, "application_name": "dsr survey", "client_encoding": "UTF8"}
+    )
+
+
+def _postgres(url: URL, placed: Placed) -> Iterator[Part | Unread]:
+    with _connected(url) as connection:
         connection.isolation_level, connection.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
         connection.execute(_SESSION)
         tables = {row[0]: row[1:] for row in connection.execute(_TABLES).fetchall()}
         for oid, (schema, name, kind, _, readable, _) in tables.items():
-            top = oid
-            while tables[top][5] in tables:
-                top = tables[top][5]
+            top = _top(tables, oid)
             place = _spoken(tables[top])[0]
             if not readable:
                 yield Unread(place, "the survey may not read it: GRANT SELECT to its account")
@@ -238,9 +245,49 @@ def _postgres(url: URL, placed: Placed) -> Iterator[Part | Unread]:
             yield Unread("pg_largeobject", "large objects are not read")
 
 
+def _top(tables: Mapping[int, Sequence[Any]], oid: int) -> int:
+    """The table whose partition this is, or itself."""
+    while tables[oid][5] in tables:
+        oid = tables[oid][5]
+    return oid
+
+
 def _spoken(table: Sequence[Any]) -> list[str]:
     schema, name, home = table[0], table[1], table[3]
     return [name, f"{schema}.{name}"] if home else [f"{schema}.{name}"]
+
+
+# -- the DBA's duty: a rewritten table stands in another file ----------------------------------------------------------
+
+_FILE = """
+SELECT pg_relation_filenode(c.oid)::text,
+       greatest(s.last_analyze, s.last_autoanalyze) > %s::timestamptz FROM pg_class c
+LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid WHERE c.oid = to_regclass(%s)
+"""
+_STATISTIC = "pg_catalog.pg_statistic"
+
+
+def _files_of(url: URL, places: Collection[str]) -> dict[str, Any]:
+    """Each table's file (a number that VACUUM FULL changes), that of the statistics, and the database's own time."""
+    with _connected(url) as connection:
+        tables = {row[0]: row[1:] for row in connection.execute(_TABLES).fetchall()}
+        named = [f'"{schema}"."{name}"' for oid, (schema, name, kind, *_) in tables.items()
+                 if kind != "p" and _spoken(tables[_top(tables, oid)])[0] in places]  # fmt: skip
+        at = connection.execute("SELECT clock_timestamp()::text").fetchone()
+        files = {name: connection.execute(_FILE, (at and at[0], name)).fetchone() for name in (*named, _STATISTIC)}
+        return {"files": {name: file[0] for name, file in files.items() if file}, "at": at and at[0]}
+
+
+def _not_rewritten(url: URL, owed: Mapping[str, Any]) -> list[str]:
+    left = []
+    with _connected(url) as connection:
+        for name, file in owed["files"].items():
+            now = connection.execute(_FILE, (owed["at"], name)).fetchone()
+            if now is None:  # the table itself is gone
+                continue
+            left += [f"{name}: VACUUM FULL"] if now[0] == file else []
+            left += [f"{name}: ANALYZE"] if name != _STATISTIC and not now[1] else []
+    return left
 
 
 def _copied(

@@ -56,6 +56,10 @@ class Survey:
         except ConnectorMisread as error:
             return indeterminate(names, "unread", error.detail)
 
+    def rewritten(self, owed: Mapping[str, Any]) -> Sequence[str]:
+        look = getattr(self._store, "rewritten", None)
+        return self._reach.plainly(lambda: look(owed)) if look else []
+
     def _names(self, sought: Sequence[Sought]) -> list[str]:
         """Of this system; those of others at its address are told by their own survey, one that is nobody's by this."""
         own = {dataset.id for dataset in self._reach.system.dataset.values()}
@@ -120,3 +124,6 @@ class Unlooked:
 
     def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
         return indeterminate(asked(sought), self._why)
+
+    def rewritten(self, owed: Mapping[str, Any]) -> Sequence[str]:
+        return [self._why]

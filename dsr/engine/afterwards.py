@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dsr.case import EVERYTHING, Act, Case
 from dsr.connector import Writes
-from dsr.engine import erasing, ordering, plans
+from dsr.engine import erasing, ordering, plans, surveying
 from dsr.engine.effects import LogEffects
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, ConnectorError
@@ -45,7 +45,8 @@ def ends(hold: Hold) -> tuple[State, Act]:
              for at, part in enumerate(item["parts"]) if _waits(part) and not _gone(hold.case, name, at)]  # fmt: skip
     partners = [number for number, _ in ordering.open_orders(hold)]
     if not waits and not partners:
-        return State.CLOSED, Act("", facts={"kept": []}, done=EVERYTHING)
+        duties = surveying.duties(hold.case.facts.get("findings", []))  # a DBA's is owed beyond the answer
+        return State.CLOSED, Act("", facts={"kept": []}, done=EVERYTHING, owes=duties)
     first = min((date.fromisoformat(part["until"]) for part in waits if part["until"]), default=None)
     owed = ((("scheduled_erasure", "engine", first + DAY),) if first else ())
     facts = {"kept": waits, "kept_until": first.isoformat() if first else None, "fired": None, "fired_parts": None}

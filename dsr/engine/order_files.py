@@ -16,11 +16,14 @@ from dsr.documents.letter import draw_letter
 from dsr.documents.orders import Kind, order_letter
 from dsr.engine import collecting, ordering, papers, plans
 from dsr.engine.office import Hold, Office
+from dsr.engine.surveying import DBA, findings, owed_by
 from dsr.errors import BadInput, NotAllowed, as_id
 from dsr.plan import Plan
+from dsr.request import RewriteAnswer
 from dsr.work_order import Measure, Order, csv_of, identifiers_csv, sign_order, sql_of
 
 ANSWER = {"done_on": "", "done_by": "", "datasets": {}, "sub_processors": []}
+STATISTIC = "pg_catalog.pg_statistic"
 PAPER: Mapping[str, Kind] = {"owner": "work_order", "processor": "processor_instruction",
                              "joint": "joint_user_instruction"}  # fmt: skip
 
@@ -32,9 +35,10 @@ def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]
         raise BadInput("--out", "is not an empty folder", "name a new folder")
     with office.hold(case_no) as hold:
         waiting = dict(ordering.open_orders(hold, to))
-        if not waiting:
-            raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits; see dsr show {case_no}")
         files = {name: data for number, order in waiting.items() for name, data in _files(hold, number, order)}
+        files |= dict(_rewrite(hold, to.removeprefix(DBA))) if to.startswith(DBA) else {}
+        if not files:
+            raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits; see dsr show {case_no}")
         count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.ledger())
         hold.record(Act(f"order_out:{to}:{count}", "intent", {"files": len(files)}))
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -42,6 +46,19 @@ def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]
             (out / name).write_bytes(data)
         hold.record(Act(f"order_out:{to}:{count}", "result", {"files": len(files)}))
         return sorted(out.iterdir())
+
+
+def _rewrite(hold: Hold, system: str) -> Iterator[tuple[str, bytes]]:
+    """What takes a PostgreSQL database from L1 to L2 (limits.md §5): it locks whole tables, so a DBA picks the hour."""
+    tables = {table for found in findings(hold, system) for table in owed_by(found)["files"]} - {STATISTIC}
+    if tables:
+        steps = [f"{step} {table};" for step in ("VACUUM FULL", "ANALYZE") for table in sorted(tables)]
+        steps += [f"VACUUM FULL {STATISTIC};", "CHECKPOINT;", "SELECT pg_switch_wal();"]
+        head = f"-- {hold.case_no}: bytes of deleted rows. VACUUM FULL takes an exclusive lock on a whole table.\n"
+        tail = "-- Then note from which day on WAL, its archive and the replicas hold none of the old pages.\n"
+        yield f"{hold.case_no}.{system}.rewrite.sql", (head + "\n".join(steps) + "\n" + tail).encode()
+        form = dict.fromkeys(RewriteAnswer.model_fields, "")
+        yield f"{hold.case_no}.{system}.answer.json", json.dumps(form, indent=1).encode()
 
 
 def _files(hold: Hold, number: str, order: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,12 +13,15 @@ import pyarrow.compute as pc
 from dsr.case import Act
 from dsr.engine import closing_papers, collecting, plans
 from dsr.engine.fetched import fetched, found_datasets
-from dsr.engine.office import Hold
+from dsr.engine.office import Hold, Office
+from dsr.errors import BadInput, CheckFailed, NotAllowed, as_id
 from dsr.inventory import System
 from dsr.plan import Finding, Sought
+from dsr.request import RewriteAnswer
 from dsr.rules import discovery
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
+from dsr.shapes import shaped
 
 
 def concerned(hold: Hold) -> list[System]:
@@ -55,6 +58,8 @@ def sought(hold: Hold, system: System) -> Sought:
     return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
 
 
+DBA = "dba:"
+"""Begins the name of a DBA's duty; the system's name follows."""
 NEVER_LASTING = frozenset({"wrong", "name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
 """Kinds that others may bear too: a household's address, a mother's telephone, a shared browser."""
 
@@ -138,11 +143,65 @@ def verify(hold: Hold) -> State:
     facts = {"findings": [*before, *({**one, "run": run, "on": hold.office.today.isoformat()} for one in said)]}
     public = {"findings": [[f.dataset, f.verdict, f.level] for f in found]}
     if found and all(finding.verdict == "verified" for finding in found):
-        hold.record(Act(f"survey:{run}:{number}", "result", public, facts=facts, done=("residual",)))
+        hold.record(Act(f"survey:{run}:{number}", "result", public, facts=facts, done=("residual",),
+                        owes=duties(facts["findings"])))  # fmt: skip
         return closing_papers.finish(hold, run)
     owed = ("residual", "handler", hold.office.today)
     hold.record(Act(f"survey:{run}:{number}", "result", public, to=State.RESIDUAL, facts=facts, owes=(owed,)))
     return State.RESIDUAL
+
+
+# -- what a DBA owes -----------------------------------------------------------------------------------------------
+
+
+def duties(findings: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, date], ...]:
+    """Work that is owed until each database whose rows were only deleted has been rewritten, by its first day."""
+    days: dict[str, date] = {}
+    for found in findings:
+        if owed_by(found):
+            due = date.fromisoformat(found["on"]) + timedelta(days=closing_papers.DBA_DAYS)
+            days[found["system"]] = min(due, days.get(found["system"], due))
+    return tuple((f"{DBA}{system}", "handler", due) for system, due in days.items())
+
+
+def owed_by(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What takes this finding's rows from L1 to L2; empty where nothing does, or nothing need."""
+    return next((dict(step["owes"]) for step in found["said"].get("steps", ()) if "owes" in step), {})
+
+
+def findings(hold: Hold, system: str) -> list[dict[str, Any]]:
+    """Those of a system for which its DBA still owes something."""
+    return [found for found in hold.case.facts.get("findings", []) if found["system"] == system and owed_by(found)]
+
+
+def rewritten(office: Office, case_no: str, system: str, document: object) -> None:
+    """A DBA says that the deleted rows' bytes are gone: L2 once the catalogue does not say otherwise (limits.md §5).
+
+    Raises CheckFailed naming table and step still to be done; the duty then stays owed.
+    """
+    office.may("answer")
+    said = shaped(RewriteAnswer, document, "answer")
+    if late := next((name for name, day in said.days.items() if day > office.today), None):
+        raise BadInput(late, "is in the future", "answer when that day has come")
+    with office.hold(case_no) as hold:
+        mine = findings(hold, system)
+        if not mine:
+            raise NotAllowed(f"{case_no}: no DBA owes a rewrite of {as_id(system)}; see dsr show {case_no}")
+        if early := next((name for name, day in said.days.items() if day.isoformat() < mine[0]["on"]), None):
+            raise BadInput(early, f"is before the rows were gone ({mine[0]['on']})", "give the true day")
+        survey = office.survey(office.inventory.system[system])
+        left = sorted({step for found in mine for step in survey.rewritten(owed_by(found))})
+        if left:
+            raise CheckFailed(f"{system}: not done since {mine[0]['on']}: {'; '.join(left)}; nothing was recorded")
+        days = {name: day.isoformat() for name, day in said.days.items()}
+        facts = {"findings": [_at_l2(f, days) if f in mine else f for f in hold.case.facts["findings"]]}
+        hold.record(Act(f"rewritten:{mine[-1]['run']}:{system}", "result", {**days, "datasets": len(mine)}, facts=facts,
+                        done=(f"{DBA}{system}",)))  # fmt: skip
+
+
+def _at_l2(found: Mapping[str, Any], days: Mapping[str, str]) -> dict[str, Any]:
+    steps = [step for step in found["said"]["steps"] if "owes" not in step]
+    return {**found, "level": "L2", "said": {**found["said"], "steps": [*steps, {"step": 5, "rewritten": dict(days)}]}}
 
 
 def _again(run: str, system: str) -> str:
