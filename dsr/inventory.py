@@ -411,6 +411,10 @@ class System(Shape):
     """Days after which no backup holds what is erased today; None: nobody said, and no L3 is ever claimed."""
     dataset: dict[str, Dataset] = Field(default_factory=dict)
 
+    def seen_with(self, other: System) -> bool:
+        """Whether one independent look sees both: they are one store."""
+        return bool(self.url) and (self.store, self.url, self.survey_url) == (other.store, other.url, other.survey_url)
+
     @model_validator(mode="before")
     @classmethod
     def _name_datasets(cls, value: Any) -> Any:

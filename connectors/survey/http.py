@@ -73,7 +73,8 @@ class Api:
         if every:
             return [str(every)]
         told = [(way, value) for way in dataset.ways for each in sought for value in each.forms.get(way.by, ())]
-        told += [(way, value) for way in dataset.ways for value in self._reach.system.canary]
+        told += [(way, value) for way in dataset.ways
+                 for system in self._reach.seen() for value in system.canary]  # fmt: skip
         return list(dict.fromkeys(_filled(way.locate, {way.by: value, "from": low, "to": high})
                                   for way, value in told if f"{{{way.by}}}" in way.locate))  # fmt: skip
 

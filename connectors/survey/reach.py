@@ -44,6 +44,11 @@ class Reach:
         """Of this system, and of those at the same address: they are one store."""
         return {dataset.id: dataset for system in self._housemates() for dataset in system.dataset.values()}
 
+    def seen(self) -> list[System]:
+        """Systems that one look sees."""
+        return [other for other in self.inventory.system.values()
+                if other.name == self.system.name or self.system.seen_with(other)]  # fmt: skip
+
     def _housemates(self) -> Iterator[System]:
         for system in self.inventory.system.values():
             if system.name == self.system.name or (system.store == self.system.store and self._lives_here(system)):

@@ -61,12 +61,17 @@ class Survey:
         return self._reach.plainly(lambda: look(owed)) if look else []
 
     def _names(self, sought: Sequence[Sought]) -> list[str]:
-        """Of this system; those of others at its address are told by their own survey, one that is nobody's by this."""
-        own = {dataset.id for dataset in self._reach.system.dataset.values()}
+        """Of all systems that this look sees; and what is nobody's."""
+        own = {dataset.id for system in self._reach.seen() for dataset in system.dataset.values()}
         return [name for name in asked(sought) if name in own or name not in self._datasets]
 
+    def _canary(self, sought: Sequence[Sought]) -> tuple[str, ...]:
+        """Planted by those whose records are sought."""
+        names = {name.partition(".")[0] for name in asked(sought)} | {self._reach.system.name}
+        return tuple(text for system in self._reach.seen() if system.name in names for text in system.canary)
+
     def _look(self, sought: Sequence[Sought], before: Mapping[str, Any] | None) -> Look:
-        look = Look(self._datasets, self._marks, sought, self._reach.system.canary, self._reach.meant(), before,
+        look = Look(self._datasets, self._marks, sought, self._canary(sought), self._reach.meant(), before,
                     self._store.also(sought))  # fmt: skip
         for part in self._store.parts(sought, before and before["store"]):
             look.take(part)

@@ -101,9 +101,10 @@ def _rows(hold: Hold, dataset: Dataset) -> pa.Table:
 def _mentioned(hold: Hold) -> dict[str, frozenset[str]]:
     """Records that are the person's only because an officer found them named there."""
     known: dict[str, set[str]] = {}
-    for name, mark in collecting.current(hold).marks.items():
+    found = collecting.current(hold)
+    for name, mark in found.marks.items():
         dataset_id, _, record_no = name.partition("/")
-        if mark == "same" and "mention" in hold.office.inventory.dataset(dataset_id).evidence:
+        if mark == "same" and found.candidates[name].only_mentioned:
             known.setdefault(dataset_id, set()).add(record_no)
     return {name: frozenset(numbers) for name, numbers in known.items()}
 

@@ -25,9 +25,13 @@ from dsr.shapes import shaped
 
 
 def concerned(hold: Hold) -> list[System]:
-    """Systems in which something is sought."""
+    """Systems in which something is sought; of those at one address, which one look sees, the first."""
     names = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
-    return [system for system in hold.office.inventory.system.values() if system.name in names]
+    looks: list[System] = []
+    for system in hold.office.inventory.system.values():
+        if system.name in names and not any(system.seen_with(other) for other in looks):
+            looks.append(system)
+    return looks
 
 
 def sought(hold: Hold, system: System) -> Sought:

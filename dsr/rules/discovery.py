@@ -31,6 +31,11 @@ class Candidate:
     weak: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
 
+    @property
+    def only_mentioned(self) -> bool:
+        """Named in somebody else's record: its own columns do not say, or speak against it, that it is the person's."""
+        return "mention" in self.weak and (bool(self.against) or not self.strong)
+
 
 @dataclass(frozen=True)
 class Discovery:
