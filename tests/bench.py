@@ -30,7 +30,7 @@ from typing import Any
 import dsr  # noqa: F401 - first: it says how pyarrow takes memory
 from sample_data import serve as tickets
 from sample_data.build import build
-from tests import bench_find, bench_pdf, bench_rewrite, bench_write
+from tests import bench_erase, bench_find, bench_pdf, bench_rewrite, bench_write
 from tests.bench_stores import CALL_LINE, CALL_SINCE, COUNTS, PERSON_NO, add_calls, customer_request, fill_postgres
 
 NOW = "2026-11-22T09:00+09:00"
@@ -421,7 +421,7 @@ JOBS: Mapping[str, Callable[..., Found]] = {
     job.__name__: job
     for job in (lake_engine, lake_plain, case_alone, case_at_once, case_deployed, case_plain_sample,
                 case_plain_postgres, *bench_find.JOBS.values(), *bench_pdf.JOBS, *bench_rewrite.JOBS.values(),
-                *bench_write.JOBS.values())
+                *bench_write.JOBS.values(), *bench_erase.JOBS.values())
 }  # fmt: skip
 
 
@@ -549,7 +549,7 @@ def line_of(found: Found) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("lake", "find", "rewrite", "pdf", "write", "case-direct", "case-deployed"))
+    parser.add_argument("--only", choices=("lake", "find", "rewrite", "pdf", "write", "erase", "case-direct", "case-deployed"))
     parser.add_argument("--small", action="store_true", help="a smoke check of a minute; its figures mean nothing")
     parser.add_argument("--out", type=Path, help="folder for bench.json")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
@@ -575,6 +575,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             runs.append(bench_pdf.bench_pdf(job, size.pdf))
         if given.only in (None, "write"):
             runs.append(bench_write.bench_write(job, root / "write", size.erase))
+        if given.only in (None, "erase"):
+            runs.append(bench_erase.bench_erase(job, root, size.people, size.alone, size.at_once))
         runs += [bench_case(root, size, name, parts) for name in ("sample", "postgres") if parts]
         for run in runs:
             for found in run:

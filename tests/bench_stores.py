@@ -92,10 +92,13 @@ name = "みなと通信電力株式会社"
 label = "お客様情報"
 store = "sql"
 url = "URL"
+writes = "direct"
 [system.customer_master.dataset.customers]
 label = "お客様情報"
 row = 2
+purposes = ["P1"]
 key = ["customer_no"]
+alive = {when = "customer_no is null"}
 ways = [
   {by = "customer_no", locate = "SELECT customer_no, line_no, member_id, name, kana, born_on, address FROM customers WHERE customer_no = :customer_no"},
   {by = "person", locate = "SELECT customer_no, line_no, member_id, name, kana, born_on, address FROM customers WHERE kana IN :kana_forms"},
@@ -115,10 +118,13 @@ address = {label = "ご住所", kind = "user.address"}
 label = "請求・お支払い"
 store = "sql"
 url = "URL"
+writes = "direct"
 [system.billing.dataset.invoices]
 label = "請求書"
 row = 6
+purposes = ["P1"]
 key = ["invoice_no"]
+alive = {when = "invoice_no is null"}
 by = "customer_no"
 locate = "SELECT invoice_no, issued_on FROM invoices WHERE customer_no = :customer_no AND issued_on >= :from AND issued_on < :to"
 fetch = "SELECT * FROM invoices WHERE invoice_no IN :keys ORDER BY issued_on"
@@ -132,7 +138,9 @@ payer_name = {label = "請求先", kind = "user.name", third_party = "unless_sub
 [system.billing.dataset.payments]
 label = "お支払い"
 row = 6
+purposes = ["P1"]
 key = ["payment_no"]
+alive = {when = "payment_no is null"}
 by = "customer_no"
 locate = "SELECT payment_no, paid_on FROM payments WHERE customer_no = :customer_no AND paid_on >= :from AND paid_on < :to"
 fetch = "SELECT * FROM payments WHERE payment_no IN :keys ORDER BY paid_on"
@@ -147,11 +155,14 @@ account_no = {label = "口座番号", kind = "payment.account", mask = "last3"}
 label = "通話・通信履歴"
 store = "sql"
 url = "URL"
+writes = "direct"
 secrecy = true
 [system.call_history.dataset.calls]
 label = "通話履歴"
 row = 9
+purposes = ["P1"]
 key = ["call_id"]
+alive = {when = "call_id is null"}
 by = "line_no"
 locate = "SELECT call_id, started_at FROM calls WHERE line_no = :line_no AND started_at >= :from AND started_at < :to"
 fetch = "SELECT * FROM calls WHERE call_id IN :keys ORDER BY call_id"
@@ -167,10 +178,13 @@ duration_s = {label = "通話時間 (秒)", kind = "amount.seconds"}
 label = "故障対応記録"
 store = "sql"
 url = "URL"
+writes = "direct"
 [system.fault_records.dataset.faults]
 label = "故障対応記録"
 row = 5
+purposes = ["P1"]
 key = ["ticket_no"]
+alive = {when = "ticket_no is null"}
 by = "line_no"
 locate = "SELECT ticket_no, opened_at FROM faults WHERE line_no = :line_no AND opened_at >= :from AND opened_at < :to"
 fetch = "SELECT * FROM faults WHERE ticket_no IN :keys ORDER BY opened_at"
@@ -185,10 +199,13 @@ note = {label = "作業内容", kind = "text"}
 label = "閲覧・利用履歴"
 store = "sql"
 url = "URL"
+writes = "direct"
 [system.web_logs.dataset.web]
 label = "会員サイトの閲覧履歴"
 row = 26
+purposes = ["P1"]
 key = ["hit_no"]
+alive = {when = "hit_no is null"}
 by = "member_id"
 locate = "SELECT hit_no, at FROM web WHERE member_id = :member_id AND at >= :from AND at < :to"
 fetch = "SELECT * FROM web WHERE hit_no IN :keys ORDER BY hit_no"
@@ -212,13 +229,14 @@ def fill_postgres(server: Postgres, company: Path, people: int) -> str:
     return url
 
 
-def customer_request(number: int) -> dict[str, Any]:
+def customer_request(number: int, right: str = "disclosure") -> dict[str, Any]:
     """REQUEST.json of the customer of that number."""
     from datetime import date, timedelta
 
     given = f"{number:04d}".translate(str.maketrans(NUMERALS, KANA))
     return {
-        "right": "disclosure",
+        "right": right,
+        **({"ground": "G-3"} if right == "erasure" else {}),
         "subject": {"name": f"港 {given}", "kana": f"ミナト {given}",
                     "born_on": (date(1950, 1, 1) + timedelta(days=17 * number)).isoformat(),
                     "addresses": [f"福岡県みなと市浜町1-1-{number}"],

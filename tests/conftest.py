@@ -47,10 +47,15 @@ def office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Off
 
 
 @pytest.fixture
-def own_office(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    """An office on a company of its own, whose stores a test may change; its ticket system runs on that copy."""
+def own_office(
+    request: pytest.FixtureRequest, sample_of: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Office]:
+    """An office on a company of its own, whose stores a test may change; its ticket system runs on that copy.
+
+    A test may say of which seed.
+    """
     company = tmp_path / "company"
-    shutil.copytree(sample, company)
+    shutil.copytree(sample_of(getattr(request, "param", 1)), company)
     server = serve(company)
     try:
         yield Office.set_up(tmp_path / "home", company, monkeypatch)
