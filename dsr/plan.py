@@ -106,6 +106,10 @@ class Sought:
     lasting: frozenset[str] = frozenset()
 
 
+OTHERS = frozenset({"counts", "digest", "grown"})
+"""Reasons that speak of other people's rows only: who runs the store may know what happened to them."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Of one dataset (or, ``dataset`` = ``<system>.<place>``, of a place that nobody declared), after the effect.
@@ -118,6 +122,12 @@ class Finding:
     verdict: Verdict
     level: Level | None
     said: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def others_only(self) -> bool:
+        """Nothing of the person is left; of other rows it cannot be said that each is as it was."""
+        why = self.said.get("why", ())
+        return self.verdict == "indeterminate" and bool(why) and set(why) <= OTHERS
 
 
 class Surveyor(Protocol):

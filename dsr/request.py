@@ -353,6 +353,13 @@ class OrderAnswer(Shape):
     sub_processors: tuple[Words, ...] = ()
 
 
+class OthersAnswer(Shape):
+    """Who runs the store says why other people's rows changed between two looks: ordinary business, and which."""
+
+    explained_by: Annotated[Words, Field(repr=False)]
+    how: Annotated[Words, Field(repr=False)]
+
+
 class RewriteAnswer(Shape):
     """What a DBA says of a PostgreSQL database: the day on which each copy of the deleted rows was gone (limits.md §5).
 

@@ -614,6 +614,7 @@ SCHEMAS: dict[str, type[Shape]] = {
     "ANSWER": shapes.SearchAnswer,
     "ORDER_ANSWER": shapes.OrderAnswer,
     "REWRITE_ANSWER": shapes.RewriteAnswer,
+    "OTHERS_ANSWER": shapes.OthersAnswer,
     "INVENTORY": Inventory,
 }
 

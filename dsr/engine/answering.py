@@ -1,4 +1,4 @@
-"""Answers of people: to a search order, to a work order, to the second search of a keeper, of a DBA's duty."""
+"""Answers of people: to a search or work order, of a second search, of a DBA's duty, of why other rows changed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from dsr.shapes import shaped
 
 def answer(office: Office, case_no: str, to: str, document: object) -> None:
     """By what the case waits for: an open work order first, then a keeper's second search, else the search order."""
-    if to.startswith(surveying.DBA):
-        surveying.rewritten(office, case_no, to.removeprefix(surveying.DBA), document)
-        return
+    for begins, take in ((surveying.DBA, surveying.rewritten), (surveying.OTHERS, surveying.explain)):
+        if to.startswith(begins):
+            take(office, case_no, to.removeprefix(begins), document)
+            return
     case = office.store.case(case_no)
     orders = (case.facts.get("orders") or {}).values()
     if any(order["to"] == to and order["answered_on"] is None for order in orders):

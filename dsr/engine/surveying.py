@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, CheckFailed, NotAllowed, as_id
 from dsr.inventory import System
 from dsr.plan import Finding, Sought
-from dsr.request import RewriteAnswer
+from dsr.request import OthersAnswer, RewriteAnswer
 from dsr.rules import discovery
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
@@ -62,6 +62,8 @@ def sought(hold: Hold, system: System) -> Sought:
     return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
 
 
+OTHERS = "others:"
+"""Begins the name of a question about other people's rows; the system's name follows."""
 DBA = "dba:"
 """Begins the name of a DBA's duty; the system's name follows."""
 NEVER_LASTING = frozenset({"wrong", "name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
@@ -139,7 +141,7 @@ def verify(hold: Hold) -> State:
             continue
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
         found += hold.office.survey(system).after([sought(hold, system)], seen)
-    found = _one_each(hold, found)
+    found = [_explained(hold, run, finding) for finding in _one_each(hold, found)]
     if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
         return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
     said = [_said(finding) for finding in found]
@@ -153,6 +155,42 @@ def verify(hold: Hold) -> State:
     owed = ("residual", "handler", hold.office.today)
     hold.record(Act(f"survey:{run}:{number}", "result", public, to=State.RESIDUAL, facts=facts, owes=(owed,)))
     return State.RESIDUAL
+
+
+# -- other people's rows -------------------------------------------------------------------------------------------
+
+
+def explain(office: Office, case_no: str, system: str, document: object) -> None:
+    """Rows of others changed since the look before, and who runs the store knows why; the next look accepts it.
+
+    Never of what is the person's: that is looked for again (traps.md T05).
+    """
+    office.may("answer")
+    said = shaped(OthersAnswer, document, "answer")
+    with office.hold(case_no) as hold:
+        hold.require(State.RESIDUAL)
+        run = plans.run(hold)
+        mine = [f for f in hold.case.facts["findings"]
+                if (f["run"], f["system"]) == (run, system) and _as_finding(f).others_only]  # fmt: skip
+        if not mine:
+            raise NotAllowed(f"{case_no}: of {as_id(system)} no other rows are in question; see dsr show {case_no}")
+        explained = hold.case.facts.get("explained", {})
+        systems = sorted({*explained.get(run, ()), system})
+        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.ledger())
+        facts = {"explained": {**explained, run: systems}}
+        hold.record(Act(f"explained:{run}:{system}:{number}", "result", {"findings": len(mine)},
+                        secret=said.model_dump_json().encode(), facts=facts))  # fmt: skip
+
+
+def _as_finding(said: Mapping[str, Any]) -> Finding:
+    return Finding(said["dataset"], said["verdict"], said["level"], said["said"])
+
+
+def _explained(hold: Hold, run: str, found: Finding) -> Finding:
+    known = hold.case.facts.get("explained", {}).get(run, ())
+    if not found.others_only or found.dataset.partition(".")[0] not in known:
+        return found
+    return replace(found, verdict="verified", said={**found.said, "explained": True})
 
 
 # -- what a DBA owes -----------------------------------------------------------------------------------------------
