@@ -26,7 +26,7 @@ from dsr.inventory import Dataset
 
 _TAIL = 65_536
 _TOGETHER = 8
-_AHEAD, _AT_ONCE = 64 << 20, 2 << 20
+_AHEAD, _AT_ONCE = 32 << 20, 2 << 20
 """Bytes of a row group (unpacked) up to which it is fetched as a whole; of a larger one so much of a column at once."""
 
 
