@@ -143,6 +143,39 @@ def test_an_owner_who_says_done_and_did_nothing_is_not_believed(own_office: Offi
     assert "C0001250" not in held(own_office.sample)["customer_master.customers"]
 
 
+@pytest.mark.parametrize("business", [
+    "INSERT INTO consents SELECT 'N9' || consent_no, {others} FROM consents WHERE customer_no = 'C0001235'",
+    "UPDATE customers SET phone = '080-0000-1111' WHERE customer_no = 'C0001235'",
+])
+def test_a_company_goes_on_working_while_an_owner_takes_his_time(
+    own_office: Office, tmp_path: Path, business: str
+) -> None:
+    """Rows that came are no harm; a row that changed is somebody's to explain, and never taken for a residue."""
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    assert erasure.run()[0] == 0
+    with company(own_office) as base:
+        columns = [row[1] for row in base.execute("PRAGMA table_info(consents)") if row[1] != "consent_no"]
+        assert base.execute(business.format(others=", ".join(columns))).rowcount, "business as usual"
+    before = held(own_office.sample)
+    assert "C0001250" in before["customer_master.customers"], "present before"
+    erasure.owners_do()
+    status, _, _ = erasure.run()
+    after = held(own_office.sample)
+    assert "C0001250" not in after["customer_master.customers"], "absent after"
+    assert after["marketing_consents.consents"] == before["marketing_consents.consents"]
+    if business.startswith("UPDATE"):
+        shown = erasure.show()
+        wrong = {f["system"] for f in shown["findings"] if f["verdict"] != "verified"}
+        assert (status, shown["state"]) == (1, "residual") and wrong
+        assert not any(f["verdict"] == "residual" for f in shown["findings"])
+        for system in wrong:
+            assert erasure.answer(f"others:{system}", {"explained_by": "基盤課"})[0] == 2, "why is missing"
+            assert erasure.answer(f"others:{system}", {"explained_by": "基盤課", "how": "住所変更の届出"})[0] == 0
+        assert erasure.run()[0] == 0
+    assert erasure.state == "dispatching"
+    assert after["customer_master.customers"]["C0001235"] == held(own_office.sample)["customer_master.customers"]["C0001235"]
+
+
 def test_a_store_that_answers_yes_and_does_nothing_is_found_out(
     own_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
