@@ -19,6 +19,9 @@ from tests.erasing import BOXES, Erasure
 from tests.story import Office
 from tests.test_erasure_luck import text_of
 
+pytestmark = pytest.mark.no_cover
+"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
+
 ALL = bool(os.environ.get("DSR_ALL_SEEDS"))
 FATES = ("fumi", "nozomi", "isamu", "shigeru", "mai", "kaoru", "hanako", "hiroshi_65")
 """Each a different fate: live, ended, owing, long ago, member only, a number given again, a live customer of many, a
