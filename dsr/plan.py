@@ -140,8 +140,12 @@ class Surveyor(Protocol):
         Raises CheckFailed where it cannot find what it knows is there.
         """
 
-    def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
-        """One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
+    def after(
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finding]:
+        """``ours``: what the looks before of our other cases called ``planned``, for that is no harm of this one's.
+
+        One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
 
         Looks for the planted values first: a look that cannot find them is ``indeterminate``.
         """

@@ -412,6 +412,14 @@ class Store:
             )
             return {(step, phase): cast(dict[str, Any], json.loads(public)) for step, phase, public in rows}
 
+    def busy_since(self, case_no: str, step_key: str) -> list[str]:
+        """Other cases of which anything was recorded since that step of this one."""
+        mine = (EVENT.c.case_no == case_no, EVENT.c.step_key == step_key)
+        with self._read() as connection:
+            seq = connection.execute(select(func.min(EVENT.c.seq)).where(*mine)).scalar()
+            query = select(EVENT.c.case_no).where(EVENT.c.seq > (seq or 0), EVENT.c.case_no.not_in((case_no, OFFICE)))
+            return sorted(connection.execute(query.distinct()).scalars())
+
     def events(self, case_no: str | None = None) -> Iterator[tuple[Event, bytes]]:
         """Every event with its stored leaf, in order."""
         query = select(EVENT).order_by(EVENT.c.seq)

@@ -293,6 +293,20 @@ def test_rows_that_came_meanwhile_are_told_and_harm_nothing(
     assert (found.verdict, step["lost"] > 0, step["came"]) == ("indeterminate", True, len(came)) and found.others_only
 
 
+def test_what_another_case_of_ours_erased_meanwhile_is_no_harm(company: Company) -> None:
+    """Two people's erasures in one store at a time: neither's look takes the other's for damage."""
+    other = Sought("DSR-2026-000008", {"crm.customers": pa.table({"customer_no": ["C0001235"]})}, {}, {}, {})
+    mine, theirs = company.looking().first(), company.looking(other).first()
+    company.run(*DELETE, "DELETE FROM customers WHERE customer_no = 'C0001235'")
+    assert mine.verdicts()["crm.customers"] == "indeterminate"
+    ours = [theirs.before["planned"]]
+    found = {one.dataset: one for one in mine.survey.after(mine.wanted, mine.before, ours)}
+    assert {name: one.verdict for name, one in found.items()} == dict.fromkeys(GONE, "verified")
+    company.run("DELETE FROM customers WHERE customer_no = 'C0001236'")
+    found = {one.dataset: one for one in mine.survey.after(mine.wanted, mine.before, ours)}
+    assert found["crm.customers"].verdict == "indeterminate", "one more than ours"
+
+
 def test_right_counts_with_wrong_rows_are_not_verified(company: Company) -> None:
     look = company.looking().first()
     company.run(*DELETE, "DELETE FROM invoices WHERE customer_no = 'C0001236'")

@@ -7,7 +7,7 @@ be. Of a place with up to ``MOST`` such rows each leaves 40 bits of its keyed ma
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from connectors.survey.marks import Blocks, total
 MOST = 1_000_000
 _BYTES = 5
 """Of a mark: that a row which came hides one that was lost has a chance of one in 10^12 for each pair."""
+_KEPT = np.uint64((1 << 8 * _BYTES) - 1)
 Rows = npt.NDArray[np.uint64]
 
 
@@ -29,12 +30,20 @@ class Others:
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     count: int = 0
     _marks: list[Rows] = field(default_factory=list, repr=False)
+    _ours: list[Rows] = field(default_factory=list, repr=False)
 
     def take(self, file: str, marked: Blocks) -> None:
         known, summed = self.files.get(file, (0, 0))
         self.files[file] = (known + len(marked), (summed + total(marked)) % (1 << 128))
         self.count += len(marked)
-        self._marks = [*self._marks, marked[:, 0] & np.uint64((1 << 8 * _BYTES) - 1)] if self.count <= MOST else []
+        self._marks = [*self._marks, marked[:, 0] & _KEPT] if self.count <= MOST else []
+
+    def plan(self, marked: Blocks) -> None:
+        """Rows that this plan changes: to every other case's look they are lost."""
+        self._ours.append(marked[:, 0] & _KEPT)
+
+    def planned(self) -> str:
+        return _packed(np.concatenate([*self._ours, np.array([], np.uint64)]))
 
     @property
     def digest(self) -> int:
@@ -48,18 +57,26 @@ class Others:
     def told(self) -> dict[str, Any]:
         """JSON; keyed marks only."""
         marks = self.row_marks()
-        raw = b"" if marks is None else marks.view(np.uint8).reshape(-1, 8)[:, :_BYTES].tobytes()
-        return {"rows": base64.b64encode(raw).decode(), "known": marks is not None,
+        return {"rows": "" if marks is None else _packed(marks), "known": marks is not None,
                 "files": {name: [rows, f"{digest:032x}"] for name, (rows, digest) in self.files.items()}}  # fmt: skip
 
 
-def lost(before: Mapping[str, Any], now: Others) -> int | None:
-    """Of the rows that stood there how many do not, or not as they stood; None where that cannot be told."""
+def lost(before: Mapping[str, Any], now: Others, ours: Sequence[str]) -> tuple[int, int] | None:
+    """Of the rows that stood there how many do not, or not as they stood, and of how many of them nobody of us knows.
+
+    ``ours``: what other cases planned here. None where nothing of this can be told.
+    """
     marks = now.row_marks()
     if before["known"] and marks is not None:
-        return _missing(_unpacked(before["rows"]), marks)
+        missing = _missing(_unpacked(before["rows"]), marks)
+        known = np.concatenate([*map(_unpacked, ours), np.array([], np.uint64)])
+        return len(missing), int((~np.isin(missing, known)).sum())
     then = {name: (rows, int(digest, 16)) for name, (rows, digest) in before["files"].items()}
-    return 0 if all(now.files.get(name, (0, 0)) == told for name, told in then.items()) else None
+    return (0, 0) if all(now.files.get(name, (0, 0)) == told for name, told in then.items()) else None
+
+
+def _packed(marks: Rows) -> str:
+    return base64.b64encode(marks.view(np.uint8).reshape(-1, 8)[:, :_BYTES].tobytes()).decode()
 
 
 def _unpacked(packed: str) -> Rows:
@@ -70,12 +87,13 @@ def _unpacked(packed: str) -> Rows:
     return marks
 
 
-def _missing(before: Rows, now: Rows) -> int:
-    """How many more there were of each mark."""
+def _missing(before: Rows, now: Rows) -> Rows:
+    """Each mark as many times as it is fewer now."""
     then, counts = np.unique(before, return_counts=True)
     held, left = np.unique(now, return_counts=True)
-    at = np.minimum(np.searchsorted(held, then), max(len(held) - 1, 0))
-    same = held[at] == then if len(held) else np.zeros(len(then), bool)
-    remaining = np.where(same, left[at], 0) if len(held) else np.zeros(len(then), int)
-    return int(np.maximum(counts - remaining, 0).sum())
-
+    remaining = np.zeros(len(then), np.int64)
+    if len(held):
+        at = np.minimum(np.searchsorted(held, then), len(held) - 1)
+        remaining = np.where(held[at] == then, left[at], 0)
+    missing: Rows = np.repeat(then, np.maximum(counts - remaining, 0))
+    return missing

@@ -33,8 +33,10 @@ def indeterminate(names: Sequence[str], why: str, words: str = "") -> list[Findi
 
 
 class Judgement:
-    def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str]) -> None:
-        """``general``: reasons for which nothing in this store can be vouched for."""
+    def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str],
+                 ours: Sequence[Mapping[str, str]]) -> None:  # fmt: skip
+        """``general``: reasons for which nothing in this store can be vouched for. ``ours``: see Surveyor.after."""
+        self._ours = ours
         self._system, self._look, self._before, self._general = system, look, before, list(general)
         self._hits_before: Hits = Counter({tuple(hit[:4]): hit[4] for hit in before["hits"]})
         now = [((where, look.cases[case].case_no, place, kind), count) for (where, case, place, kind), count
@@ -90,18 +92,20 @@ class Judgement:
                  "bystanders_before": self._count(self._hits_before, place, "bystander")}  # fmt: skip
         a0, b0, c0, digest = self._before["places"].get(place, Tally().told())
         a1, b1, c1, now = self._look.places.get(place, Tally()).told()
-        lost = 0 if digest == now else self._lost(place)
+        told = (0, 0) if digest == now else self._lost(place)
+        missing, unknown = told or (None, None)
         fourth = {"step": 4, "place": place, "A0": a0, "B0": b0, "A1": a1, "B1": b1, "C0": c0, "C1": c1,
-                  "digest_before": digest, "digest": now, "lost": lost,
-                  "came": None if lost is None else c1 - c0 + lost}  # fmt: skip
-        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", c1 != c0 and lost != 0),
-                 ("digest", lost != 0))  # fmt: skip
+                  "digest_before": digest, "digest": now, "lost": missing,
+                  "lost_to_ours": told and told[0] - told[1],
+                  "came": None if missing is None else c1 - c0 + missing}  # fmt: skip
+        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", c1 != c0 and unknown != 0),
+                 ("digest", unknown != 0))  # fmt: skip
         return [reason for reason, wrong in tests if wrong], [third, fourth]
 
-    def _lost(self, place: str) -> int | None:
+    def _lost(self, place: str) -> tuple[int, int] | None:
         """Rows of others that stood there before and do not now; a place that nobody saw before lost none."""
         before, tally = self._before["others"].get(place), self._look.places.get(place, Tally())
-        return lost(before, tally.others) if before else 0
+        return lost(before, tally.others, [told[place] for told in self._ours if place in told]) if before else (0, 0)
 
     @staticmethod
     def _count(hits: Hits, place: str, where: str) -> int:

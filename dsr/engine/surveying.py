@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
@@ -14,7 +16,7 @@ from dsr.case import Act
 from dsr.engine import closing_papers, collecting, plans
 from dsr.engine.fetched import fetched, found_datasets
 from dsr.engine.office import Hold, Office
-from dsr.errors import BadInput, CheckFailed, NotAllowed, as_id
+from dsr.errors import BadInput, CheckFailed, NotAllowed, Sealed, as_id
 from dsr.inventory import System
 from dsr.plan import Finding, Sought
 from dsr.request import OthersAnswer, RewriteAnswer
@@ -22,6 +24,7 @@ from dsr.rules import discovery
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 from dsr.shapes import shaped
+from dsr.vault import CaseVault
 
 
 def concerned(hold: Hold) -> list[System]:
@@ -62,6 +65,8 @@ def sought(hold: Hold, system: System) -> Sought:
     return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
 
 
+PLANNED = "survey/planned.{}.json"
+"""Marks of the rows that a case changes in a store, in its vault: read by the looks of other cases."""
 OTHERS = "others:"
 """Begins the name of a question about other people's rows; the system's name follows."""
 DBA = "dba:"
@@ -113,7 +118,9 @@ def baseline(hold: Hold, run: str) -> bool:
         if unplanned:
             plans.back(hold, f"unplanned:{run}", {"system": system.name, "places": unplanned})
             return False
-        hold.write_json(f"survey/{run}/{system.name}.json", dict(seen))
+        told = {name: value for name, value in seen.items() if name != "planned"}
+        hold.write_json(f"survey/{run}/{system.name}.json", told)
+        hold.write_json(PLANNED.format(system.name), [*_planned(hold.vault, system), seen.get("planned", {})])
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
@@ -140,7 +147,7 @@ def verify(hold: Hold) -> State:
         if system in by_hand:
             continue
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
-        found += hold.office.survey(system).after([sought(hold, system)], seen)
+        found += hold.office.survey(system).after([sought(hold, system)], seen, _ours(hold, system))
     found = [_explained(hold, run, finding) for finding in _one_each(hold, found)]
     if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
         return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
@@ -244,6 +251,22 @@ def rewritten(office: Office, case_no: str, system: str, document: object) -> No
 def _at_l2(found: Mapping[str, Any], days: Mapping[str, str]) -> dict[str, Any]:
     steps = [step for step in found["said"]["steps"] if "owes" not in step]
     return {**found, "level": "L2", "said": {**found["said"], "steps": [*steps, {"step": 5, "rewritten": dict(days)}]}}
+
+
+def _planned(vault: CaseVault, system: System) -> list[dict[str, str]]:
+    name = PLANNED.format(system.name)
+    return list(json.loads(vault.read(name))) if vault.exists(name) else []
+
+
+def _ours(hold: Hold, system: System) -> list[dict[str, str]]:
+    """What cases that went on since our look before planned in this store: two erasures at a time disturb neither."""
+    office, step = hold.office, f"baseline:{plans.first_run(hold)}:{system.name}"
+    others = office.store.busy_since(hold.case_no, step)
+    told: list[dict[str, str]] = []
+    for case_no in others:
+        with suppress(Sealed):  # forgotten since
+            told += _planned(office.vault.case(case_no), system)
+    return told
 
 
 def _again(run: str, system: str) -> str:
