@@ -71,8 +71,10 @@ Outward = Sequence[tuple[Stop, str]]
 
 
 def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), *, certificate_no: str = "",
-                terminate_at: Text = "", backups_by: date | None = None, file_until: date | None = None) -> Letter:
-    """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended.
+                verified: bool = False, terminate_at: Text = "", backups_by: date | None = None,
+                file_until: date | None = None) -> Letter:
+    """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended; ``verified``: that the
+    result was, where no certificate says so.
 
     Raises BadInput naming the field that an outcome cannot be printed without. That it is so, the survey has proved.
     """
@@ -83,10 +85,11 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
     sections = (_done(outward), _kept(outward), _refused(outward), told_section(told))
     last = closing(
         frame,
-        by_law("certified", number=certificate_no) if certificate_no else "",
+        by_law("certified", number=certificate_no) if certificate_no else by_law("verified") if verified else "",
         by_law("backups", date=backups_by) if backups_by else "",
         by_law("terminate", desk=terminate_at) if terminate_at else "",
         by_law("suppressed") if outcomes & {"erased", "deidentified"} else "",
+        by_law("suppressed_stop") if outcomes & {"use_stopped"} else "",
         file_until=file_until,
     )
     return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)

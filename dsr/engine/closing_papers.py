@@ -9,7 +9,7 @@ from typing import Any
 
 from dsr import law
 from dsr.days import day_of
-from dsr.documents.certificate import Certificate, Covered, Measure, Stays, draw_certificate
+from dsr.documents.certificate import Certificate, Covered, Limit, Stays, draw_certificate
 from dsr.documents.content import Fact, Frame, Head, Letter, Text, Told, Words, after, listed
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
@@ -21,7 +21,7 @@ from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
-from dsr.plan import Finding, Plan
+from dsr.plan import Finding
 from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
@@ -34,11 +34,11 @@ DBA_DAYS = 30
 
 
 def finish(hold: Hold, run: str) -> State:
-    """Letter, certificate where anything was changed, manifest, gate: to dispatching, with what is true now."""
+    """Letter, certificate where anything is gone, manifest, gate: to dispatching, with what is true now."""
     cited = dict(hold.once(f"issue:{run}", lambda: (_cited(hold), None)))
     letter = hold.once(f"letter:{run}", lambda: (_drawn(hold, _letter(hold, run, cited)), None))
     made = [dict(letter)]
-    if any(plans.work_of(hold, one) for one in plans.frozen(hold)):
+    if _gone_of(hold):
         made.append(dict(hold.once(f"certificate:{run}", lambda: (_certified(hold, run, cited), None))))
     files = sorted([listing(one) for one in made], key=lambda file: str(file["path"]))
     hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited), None))
@@ -108,10 +108,11 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
                                       file_until=until)  # fmt: skip
     stops = list(_stops(hold, date.fromisoformat(cited["issued_on"])))
     lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
-    changed = any(plans.work_of(hold, one) for one in plans.frozen(hold))
-    return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if changed else "",
+    gone = _gone_of(hold)
+    return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if gone else "",
+                       verified=any(plans.work_of(hold, one) for one in plans.frozen(hold)),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
-                       backups_by=_last_backup(hold) if changed else None)  # fmt: skip
+                       backups_by=_last_backup(hold, gone) if gone else None)  # fmt: skip
 
 
 def _file_until(hold: Hold) -> date:
@@ -155,6 +156,11 @@ def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
 
 
+def _already(part: Mapping[str, Any]) -> bool:
+    """Nothing was left to change."""
+    return part["measure"] == "keep" and not part["rule"] and not part["ground"]
+
+
 OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
             "keep": "kept_until"}  # fmt: skip
 
@@ -163,7 +169,7 @@ def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
-    if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
+    if _already(part):
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
     outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
@@ -240,25 +246,34 @@ def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
     elsewhere = tuple(_finding(found) for found in mine if found["dataset"] not in declared)
     pending = tuple(office.inventory.partner[order["to"]].label for _, order in ordering.open_orders(hold)
                     if order["kind"] != "owner")  # fmt: skip
-    suppressed = date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"])
     return Certificate(
         certificate_no(hold, run), hold.case_no, on, papers.party(hold),
         law.version_on(day_of(hold.case.received_at)).label, f"dsr {version('dsr')}", facts["decided_plan"],
-        facts["decided_plan"], frozenset(_worked_on(hold)), covered, suppressed, on,
-        (1, 2, 3, 4, 5), "connectors.survey", int(cited["events"]), Head(cited["head"]), facts["decided_by"],
-        facts["approved_by"], tuple(sorted(_runners(hold))), elsewhere, tuple(_stays(hold)), pending,
-        ("wal",) if any(one.store == "postgresql" for one in covered) else (), hold.request.answer.language,
+        facts["decided_plan"], frozenset(_worked_on(hold)), covered, date.fromisoformat(facts["suppressed_on"]),
+        int(cited["events"]), Head(cited["head"]), facts["decided_by"], facts["approved_by"],
+        tuple(_runners(hold)), elsewhere=elsewhere, kept=tuple(_stays(hold)), pending=pending,
+        limits=tuple(_limits(covered)), language=hold.request.answer.language,
     )  # fmt: skip
+
+
+def _limits(covered: Sequence[Covered]) -> Iterator[Limit]:
+    if any(one.by_hand for one in covered):
+        yield "paper"
+    if any(one.store == "postgresql" and one.goes for one in covered):
+        yield "wal"
 
 
 def _worked_on(hold: Hold) -> Iterator[str]:
     return (one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one))
 
 
-def _runners(hold: Hold) -> set[str]:
-    """Who carried it out: our officer, or the owners of the systems, by their names in the inventory."""
-    owners = {order["to"] for order in ordering.orders(hold).values() if order["kind"] == "owner"}
-    return {hold.office.actor.name, *(hold.office.inventory.system[name].label for name in owners)}
+def _runners(hold: Hold) -> Iterator[Text]:
+    """Who carried it out: the officer who said that it is no dry run, and the owners of the systems that others
+    write to, by their names in the inventory."""
+    said = hold.result(f"live:{hold.case.facts['decision']}")
+    yield said["by"] if said else hold.office.actor.name
+    for name in sorted({order["to"] for order in ordering.orders(hold).values() if order["kind"] == "owner"}):
+        yield say("owner_of", system=papers.label(hold.office.inventory.system[name]))
 
 
 def _covered(hold: Hold, run: str) -> Iterator[Covered]:
@@ -270,24 +285,17 @@ def _covered(hold: Hold, run: str) -> Iterator[Covered]:
             continue
         name, system = one.dataset.id, office.inventory.system_of(one.dataset)
         said = hold.result(f"erase:{run}:{name}") or {"planned": 0, "changed": 0, "absent": 0}
-        finding = found.get(name)
-        looked = date.fromisoformat(finding["on"]) if finding else office.today
-        store = office.dialect(system)
+        finding, measures = found.get(name), plans.measures_of(hold, one)
+        goes, looked = bool(set(measures) & GONE), date.fromisoformat(finding["on"]) if finding else office.today
+        store, days = office.dialect(system), system.backup_days
         numbers = sorted(number for plan in work for number in record_nos(plan.keys, one.dataset.key).to_pylist())
         yield Covered(
-            name, _label(hold, one.dataset), _measure(one, work),
-            sum(plan.records for plan in work), said["changed"], _finding(finding) if finding else None, looked,
-            hold.vault.commit("locators", "\n".join(numbers)), said["absent"], hold.case_no if said["absent"] else "",
-            hold.case.facts["datasets"][name]["status"],
-            looked + timedelta(days=system.backup_days) if system.backup_days is not None else None, store,
-            looked + timedelta(days=DBA_DAYS) if store == "postgresql" else None,
+            name, _label(hold, one.dataset), tuple(measures), sum(measures.values()), said["changed"],
+            _finding(finding) if finding else None, looked, hold.vault.commit("locators", "\n".join(numbers)),
+            said["absent"], hold.case_no if said["absent"] else "", hold.case.facts["datasets"][name]["status"],
+            looked + timedelta(days=days) if days is not None and goes else None, store,
+            looked + timedelta(days=DBA_DAYS) if store == "postgresql" and goes else None,
         )  # fmt: skip
-
-
-def _measure(one: plans.Frozen, work: Sequence[Plan]) -> Measure:
-    if any(plan.values is None for plan in work):
-        return "erased"
-    return "use_stopped" if any(part["measure"] == "use_stop" for part in one.parts) else "deidentified"
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:
@@ -297,13 +305,29 @@ def _finding(said: Mapping[str, Any]) -> Finding:
 def _stays(hold: Hold) -> Iterator[Stays]:
     gone = _gone(hold)
     for name, item in hold.case.facts["items"].items():
+        label = _label(hold, hold.office.inventory.dataset(name))
         for at, part in enumerate(item["parts"]):
-            if part["until"] and part["rule"] in law.RETENTIONS and at not in gone.get(name, []):
-                label = _label(hold, hold.office.inventory.dataset(name))
+            if at in gone.get(name, []):
+                continue
+            if part["until"] and part["rule"] in law.RETENTIONS:
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
+            elif part["rule"] == planning.HOLD:
+                yield Stays(label, state="held_back")
+            elif _already(part):
+                yield Stays(label, state="stopped_before")
 
 
-def _last_backup(hold: Hold) -> date | None:
-    systems = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
+GONE = frozenset({"erased", "deidentified"})
+"""Measures after which something is no longer there; a stop of use leaves all of it."""
+
+
+def _gone_of(hold: Hold) -> list[str]:
+    """Systems of which something is gone: what is certified. A correction erases nothing (documents.md §2)."""
+    if hold.case.right not in plans.ERASING:
+        return []
+    return [one.dataset.system for one in plans.frozen(hold) if set(plans.measures_of(hold, one)) & GONE]
+
+
+def _last_backup(hold: Hold, systems: Sequence[str]) -> date | None:
     days = [hold.office.inventory.system[name].backup_days for name in systems]
     return None if None in days or not days else hold.office.today + timedelta(days=max(d or 0 for d in days))
