@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any
 import pypdfium2
 import pytest
 
+from dsr import law
 from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
@@ -173,6 +175,29 @@ def test_a_copy_that_nobody_declared_stops_it_before_anything_goes(own_office: O
     assert shown["state"] == "awaiting_decision"
     assert "old_backup" in json.dumps(shown["stale"])
     assert held(own_office.sample) == before
+
+
+def test_what_an_overtaken_plan_had_erased_stands_on_the_papers(own_office: Office, tmp_path: Path) -> None:
+    """Kenta: log lines move up under the run; calls and an offer are gone by then, and a new plan knows nothing of it."""
+    told = own_office.truth["people"]["kenta"]
+    calls, stopped = len(told["erased"]["call_history.calls"]), len(told["use_stopped"]["marketing_consents.consents"])
+    erasure = Erasure(own_office, "kenta", tmp_path).approved()
+    log = own_office.sample / "logs" / (min(told["erased"]["web_logs.access"]).rpartition(":")[0] + ".log.gz")
+    assert calls and stopped and not min(told["erased"]["web_logs.access"]).endswith(":1")
+    log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()).partition(b"\n")[2]))
+    status, _, said = erasure.run()
+    assert (status, "shifted" in said) == (1, True), said
+    assert len(set(told["erased"]["call_history.calls"]) & held(own_office.sample)["call_history.calls"].keys()) == 0
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.carried_out().state == "dispatching"
+    out = tmp_path / "papers"
+    own_office.ok("package", erasure.case, "--out", str(out))
+    letter, certificate = (text_of(out / f"{name}.pdf").replace("\n", "") for name in ("decision", "certificate"))
+    assert f"通話履歴 消去 {calls}件" in letter, letter
+    assert f"利用停止 {stopped}件" in letter and law.wording("already_so") not in letter
+    assert f"通話履歴の消去{calls}件" in certificate
 
 
 # -- afterwards ----------------------------------------------------------------------------------------------------

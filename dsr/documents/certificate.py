@@ -110,8 +110,8 @@ class Certificate:
 
     ``approved`` and ``run`` are the plan's digest at approval and at the run, ``planned`` its datasets: each is covered
     once, and no other. ``elsewhere``: findings in places that nobody declared. ``derived_on``: the day on which derived
-    data was looked at; None where none was. ``remarks``: further limits. ``position`` and ``head``: the trail's last event
-    and its tree head at issue. People are accounts, never subjects.
+    data was looked at; None where none was. ``remarks``: further limits. ``position`` and ``head``: the trail's last
+    event and its tree head at issue. People are accounts, never subjects.
     """
 
     number: str

@@ -72,9 +72,9 @@ Outward = Sequence[tuple[Stop, str]]
 
 def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), *, certificate_no: str = "",
                 verified: bool = False, terminate_at: Text = "", backups_by: date | None = None,
-                file_until: date | None = None) -> Letter:
+                file_until: date | None = None, unverified: Sequence[Stop] = ()) -> Letter:
     """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended; ``verified``: that the
-    result was, where no certificate says so.
+    result was, where no certificate says so; ``unverified``: those of ``stops`` of which it was not.
 
     Raises BadInput naming the field that an outcome cannot be printed without. That it is so, the survey has proved.
     """
@@ -86,6 +86,7 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
     last = closing(
         frame,
         by_law("certified", number=certificate_no) if certificate_no else by_law("verified") if verified else "",
+        _unverified(unverified) if certificate_no or verified else "",
         by_law("backups", date=backups_by) if backups_by else "",
         by_law("terminate", desk=terminate_at) if terminate_at else "",
         by_law("suppressed") if outcomes & {"erased", "deidentified"} else "",
@@ -93,6 +94,12 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
         file_until=file_until,
     )
     return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)
+
+
+def _unverified(stops: Sequence[Stop]) -> Text:
+    days = [stop.on for stop in stops if stop.on]
+    labels = list(dict.fromkeys(stop.label for stop in stops))
+    return by_law("done_before", labels=listed(labels), date=max(days)) if days else ""
 
 
 def _whole(stop: Stop, outcome: str, right: str) -> None:

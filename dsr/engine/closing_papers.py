@@ -15,8 +15,8 @@ from dsr.documents.correction import Change, Copy, Investigated, Voucher, correc
 from dsr.documents.letter import draw_letter
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
 from dsr.documents.style import said_day
-from dsr.documents.wordings import say
-from dsr.engine import ordering, papers, plans, releasing, remembering
+from dsr.documents.wordings import by_law, say
+from dsr.engine import carried, ordering, papers, plans, releasing, remembering
 from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
@@ -106,13 +106,15 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
         return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
                                       promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
                                       file_until=until)  # fmt: skip
-    stops = list(_stops(hold, date.fromisoformat(cited["issued_on"])))
+    earlier = [] if due else carried.before(hold)
+    before = [_stop_before(hold, one) for one in earlier]
+    stops = [*before, *_stops(hold, date.fromisoformat(cited["issued_on"]), earlier)]
     lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
     gone = _gone_of(hold)
     return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if gone else "",
                        verified=any(plans.work_of(hold, one) for one in plans.frozen(hold)),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
-                       backups_by=_last_backup(hold, gone) if gone else None)  # fmt: skip
+                       backups_by=_last_backup(hold, gone) if gone else None, unverified=before)  # fmt: skip
 
 
 def _file_until(hold: Hold) -> date:
@@ -129,7 +131,12 @@ def _part(hold: Hold, name: str, at: int) -> Mapping[str, Any]:
     return part
 
 
-def _stops(hold: Hold, on: date) -> Iterator[Stop]:
+def _stop_before(hold: Hold, one: carried.Carried) -> Stop:
+    """Of a plan that a later one overtook; its effects stand all the same."""
+    return Stop(_label(hold, hold.office.inventory.dataset(one.dataset)), one.measure, one.records, one.on)
+
+
+def _stops(hold: Hold, on: date, earlier: Sequence[carried.Carried] = ()) -> Iterator[Stop]:
     """Of a decision as a whole; once something of it was let go, only of that."""
     inventory = hold.office.inventory
     if due := plans.due_parts(hold):
@@ -141,24 +148,19 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
     for name, item in inventory.ordered(hold.case.facts["items"]).items():
         dataset = inventory.dataset(name)
         label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
-        if not item["parts"]:
+        if not item["parts"] and name not in {one.dataset for one in earlier}:
             unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
             said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
             if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
                 said = papers.erased(day)
             yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk,
                        why=item["reason"])  # fmt: skip
-        for part in item["parts"]:
+        for part in carried.beside(item["parts"], name, earlier):
             yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
 
 
 def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
-
-
-def _already(part: Mapping[str, Any]) -> bool:
-    """Nothing was left to change."""
-    return part["measure"] == "keep" and not part["rule"] and not part["ground"]
 
 
 OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
@@ -169,7 +171,7 @@ def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
-    if _already(part):
+    if carried.already(part):
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
     outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
@@ -252,7 +254,7 @@ def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
         facts["decided_plan"], frozenset(_worked_on(hold)), covered, date.fromisoformat(facts["suppressed_on"]),
         int(cited["events"]), Head(cited["head"]), facts["decided_by"], facts["approved_by"],
         tuple(_runners(hold)), elsewhere=elsewhere, kept=tuple(_stays(hold)), pending=pending,
-        limits=tuple(_limits(covered)), language=hold.request.answer.language,
+        limits=tuple(_limits(covered)), remarks=tuple(_remarks(hold)), language=hold.request.answer.language,
     )  # fmt: skip
 
 
@@ -261,6 +263,14 @@ def _limits(covered: Sequence[Covered]) -> Iterator[Limit]:
         yield "paper"
     if any(one.store == "postgresql" and one.goes for one in covered):
         yield "wal"
+
+
+def _remarks(hold: Hold) -> Iterator[Text]:
+    """What an earlier plan did, of which no survey says anything (no more may be claimed than was looked at)."""
+    for one in carried.before(hold):
+        label = _label(hold, hold.office.inventory.dataset(one.dataset))
+        measure = say(f"measure.{one.measure}")
+        yield by_law("limit_before", label=label, measure=measure, n=one.records, date=one.on)
 
 
 def _worked_on(hold: Hold) -> Iterator[str]:
@@ -303,7 +313,7 @@ def _finding(said: Mapping[str, Any]) -> Finding:
 
 
 def _stays(hold: Hold) -> Iterator[Stays]:
-    gone = _gone(hold)
+    gone, earlier = _gone(hold), carried.before(hold)
     for name, item in hold.case.facts["items"].items():
         label = _label(hold, hold.office.inventory.dataset(name))
         for at, part in enumerate(item["parts"]):
@@ -313,7 +323,7 @@ def _stays(hold: Hold) -> Iterator[Stays]:
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
             elif part["rule"] == planning.HOLD:
                 yield Stays(label, state="held_back")
-            elif _already(part):
+            elif carried.already(part) and any(carried.beside([part], name, earlier)):
                 yield Stays(label, state="stopped_before")
 
 
