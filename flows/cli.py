@@ -550,6 +550,7 @@ def _show(arguments: Arguments) -> None:
         lines = [
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
             f"  received {shown['received_at']}",
+            *([f"  {', '.join(f'{word} {n}' for word, n in shown['outcomes'].items())}"] if shown["outcomes"] else []),
         ]
         lines += [
             f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''} {d['detail'] or ''}"

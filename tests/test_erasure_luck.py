@@ -198,6 +198,10 @@ def test_what_an_overtaken_plan_had_erased_stands_on_the_papers(own_office: Offi
     assert f"通話履歴 消去 {calls}件" in letter, letter
     assert f"利用停止 {stopped}件" in letter and law.wording("already_so") not in letter
     assert f"通話履歴の消去{calls}件" in certificate
+    told = {d["dataset"]: d["outcomes"] for d in json.loads((out / "manifest.json").read_text())["datasets"]}
+    assert told["call_history.calls"]["erased"] == calls and "stop_declined" in told["call_history.calls"]
+    assert told["marketing_consents.consents"] == {"use_stopped": stopped}
+    assert erasure.show()["outcomes"]["erased"] == sum(counts.get("erased", 0) for counts in told.values())
 
 
 # -- afterwards ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
 from dsr.plan import Finding
-from dsr.rules import planning
+from dsr.rules import erasures, planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
@@ -41,10 +42,12 @@ def finish(hold: Hold, run: str) -> State:
     if _gone_of(hold):
         made.append(dict(hold.once(f"certificate:{run}", lambda: (_certified(hold, run, cited), None))))
     files = sorted([listing(one) for one in made], key=lambda file: str(file["path"]))
-    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited), None))
+    told = _outcomes(hold)
+    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited, told), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
     facts = {"documents": [*documents, *made], "files": files, "issued_on": cited["issued_on"], "gone": _gone(hold),
-             "outcome": hold.case.facts["decision_outcome"]}  # fmt: skip
+             "outcomes": _total(told),
+             "outcome": next(iter(_total(told)), hold.case.facts["decision_outcome"])}  # fmt: skip
     digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
     return releasing.release(hold, run, FOLDER, digests, facts)
 
@@ -66,10 +69,30 @@ def _drawn(hold: Hold, letter: Letter) -> dict[str, Any]:
     return papers.draw(hold, letter.kind, f"{FOLDER}decision.pdf", lambda out: draw_letter(letter, out))
 
 
-def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, Any]) -> dict[str, Any]:
-    datasets = [{"dataset": name, "outcome": item["outcome"],
-                 "records": sum(part["records"] for part in item["parts"])}
-                for name, item in hold.case.facts["items"].items()]  # fmt: skip
+def _outcomes(hold: Hold) -> dict[str, dict[str, int]]:
+    """Of every dataset how many records had which outcome by now, overtaken plans' effects among them."""
+    gone, told = _gone(hold), {}
+    for name, item in hold.case.facts["items"].items():
+        told[name] = Counter(erasures.outcomes(item, gone.get(name, ())))
+    for one in carried.before(hold):
+        told[one.dataset][one.measure] += one.records
+        if one.measure != "erased":  # the standing plan found it so already
+            told[one.dataset]["alternative_measure"] -= one.records
+    return {name: erasures.worst_first(counts) for name, counts in told.items()}
+
+
+def _total(told: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return erasures.worst_first(sum((Counter(counts) for counts in told.values()), Counter()))
+
+
+def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, Any],
+            told: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:  # fmt: skip
+    """``outcome`` is the worst of ``outcomes``; what must not be known is not held (documents.md §3)."""
+    datasets = []
+    for name, item in hold.case.facts["items"].items():
+        worst = next(iter(told[name]), item["outcome"])
+        datasets.append({"dataset": name, "outcome": law.outcome(worst).outward or worst, "outcomes": dict(told[name]),
+                         "records": sum(told[name].values())})  # fmt: skip
     content = manifest(hold.case_no, hold.case.law_version, f"dsr {version('dsr')}", files, datasets, {}, cited["head"])
     with hold.vault.writer(f"{FOLDER}manifest.json") as out:
         sink = Digested(out)
@@ -163,17 +186,14 @@ def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
 
 
-OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
-            "keep": "kept_until"}  # fmt: skip
-
-
 def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: str) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
     if carried.already(part):
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
-    outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
+    refused = "stop_declined" if part["measure"] == "keep" else erasures.OUTCOME[part["measure"]]
+    outcome = "kept_until" if until else refused
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
                      for number in part["purposes"])  # fmt: skip
     # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
