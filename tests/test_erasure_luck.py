@@ -283,11 +283,21 @@ def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp
 
 
 def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office: Office, tmp_path: Path) -> None:
-    first = Erasure(own_office, "shigeru", tmp_path).approved().carried_out()
+    """And say what stays, why and how long, and what is held of the first request itself (limits.md §7)."""
+    first = Erasure(own_office, "nozomi", tmp_path).approved().carried_out()
     assert first.dispatched() == "kept"
-    own_office.now = "2027-11-22T09:00+09:00"
-    again = Erasure(own_office, "shigeru", tmp_path / "again",
-                    received={"at": "2027-11-02T10:15:00+09:00", "channel": "post"}).approved().carried_out()  # fmt: skip
+    own_office.now = "2026-12-22T09:00+09:00"
+    again = Erasure(own_office, "nozomi", tmp_path / "again",
+                    received={"at": "2026-12-02T10:15:00+09:00", "channel": "post"}).approved().carried_out()  # fmt: skip
     assert again.state == "dispatching", again.show()["findings"]
-    letter = letter_of(again)
-    assert "令和8年11月22日 に消去済み" in letter.replace("\n", "")
+    letter = letter_of(again).replace("\n", "")
+    gone, partly = (law.wording(key, date="令和8年11月22日") for key in ("erased", "erased_in_part"))
+    assert gone in letter and law.wording("stop_other") in letter and "請求書1件 令和16年6月1日" in letter
+    _, package = own_office.packaged("nozomi", tmp_path)
+    letter, book = (text_of(package / f"{name}.pdf").replace("\n", "") for name in ("decision", "disclosure"))
+    assert gone in letter and partly in letter
+    kept = first.show()["kept"]
+    assert len(kept) > 2 and book.count("令和8年11月22日に決定した消去等のご請求の後も") == len(kept)
+    assert "令和16年5月31日まで1件を保存し" in letter and "令和16年5月31日まで1件を保存し" in book
+    assert law.wording("suppressed") in book
+    assert law.wording("earlier_file", day="令和8年11月22日", date="令和11年11月22日") in book

@@ -222,8 +222,9 @@ def test_what_must_not_be_known_is_printed_like_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(("stops", "opening"), [
-    ([STOPS[0]], "stop_done"), ([STOPS[0], ABSENT], "stop_done"), (STOPS, "stop_partly"), ([STOPS[4]], "stop_partly"),
+    ([STOPS[0]], "stop_done"), ([STOPS[0], ABSENT], "stop_done"), (STOPS, "stop_partly"), ([STOPS[4]], "stop_other"), ([STOPS[4], NEEDED, ABSENT], "stop_other"),
     ([NEEDED], "stop_declined"), ([NEEDED, ABSENT], "stop_declined"), ([ABSENT], "stop_absence"), ([], "stop_absence"),
+    ([ABSENT, STOPS[-1]], "stop_absence"),
 ])  # fmt: skip
 def test_the_letter_opens_with_what_was_decided(stops: list[Stop], opening: str) -> None:
     assert stop_notice(frame(), stops).paragraphs == (c.Words(law.wording(opening), law.wording(opening, "en")),)
@@ -234,7 +235,7 @@ def test_what_stays_is_said_with_its_law_and_its_days_in_the_fixed_words() -> No
     duty = law.wording("other_measure", law_label="法人税法施行規則第59条", last_day="令和16年5月31日",
                        erase_day="令和16年6月1日")
     assert duty in text and "保存するのは、発行日、請求額のみです。" in text
-    assert "民法第166条ほか に定める期間、権利の行使又は防御のため" in text
+    assert "民法第166条ほかに定める期間、権利の行使又は防御のため" in text
     assert text.count("まで保存義務がある") == 1, "a claim is an interest, not a duty"
 
 

@@ -31,6 +31,8 @@ from dsr.errors import BadInput
 DONE = ("erased", "deidentified", "use_stopped", "provision_stopped")
 OTHER = ("kept_until", "alternative_measure")
 NONE = ("not_held",)
+NOT_RETAINED = frozenset({*NONE, "not_our_authority", "redirected", "out_of_scope", "not_asked"})
+"""Of which there is no retained personal data to stop using: a letter of these alone declines nothing."""
 CLAIMS = frozenset({"CIV166"})
 """Rules that are an interest of ours and no duty: the sentence of a duty would be untrue."""
 NEEDS = {
@@ -117,11 +119,13 @@ def _whole(stop: Stop, outcome: str, right: str) -> None:
 
 
 def _opening(outcomes: set[str]) -> str:
-    if outcomes <= set(NONE):
+    if outcomes <= NOT_RETAINED:
         return "stop_absence"
     if outcomes <= {*DONE, *NONE}:
         return "stop_done"
-    return "stop_partly" if outcomes & {*DONE, *OTHER} else "stop_declined"
+    if outcomes & set(DONE):
+        return "stop_partly"
+    return "stop_other" if outcomes & set(OTHER) else "stop_declined"
 
 
 def _label(outcome: str) -> Words:

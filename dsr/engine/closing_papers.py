@@ -14,6 +14,7 @@ from dsr.documents.certificate import Certificate, Covered, Limit, Stays, draw_c
 from dsr.documents.content import Fact, Frame, Head, Letter, Text, Told, Words, after, listed
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
+from dsr.documents.parts import lines
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
 from dsr.documents.style import said_day
 from dsr.documents.wordings import by_law, say
@@ -28,8 +29,6 @@ from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
 DAY = timedelta(days=1)
-FILE_YEARS = 3
-"""DSR-FILE: what we keep about the request itself (law.md §9)."""
 DBA_DAYS = 30
 """Days in which the DBA rewrites a PostgreSQL table whose rows were deleted (limits.md §5)."""
 
@@ -74,6 +73,8 @@ def _outcomes(hold: Hold) -> dict[str, dict[str, int]]:
     gone, told = _gone(hold), {}
     for name, item in hold.case.facts["items"].items():
         told[name] = Counter(erasures.outcomes(item, gone.get(name, ())))
+        if item["outcome"] == "not_held":
+            told[name].update({"kept_until": sum(p["records"] for _, p in remembering.kept_before(hold, name))})
     for one in carried.before(hold):
         told[one.dataset][one.measure] += one.records
         if one.measure != "erased":  # the standing plan found it so already
@@ -119,7 +120,7 @@ def _label(hold: Hold, dataset: Dataset) -> Words:
 
 
 def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
-    frame, until = _frame(hold, cited), _file_until(hold)
+    frame, until = _frame(hold, cited), remembering.file_until(hold.office.today)
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)
@@ -138,11 +139,6 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
                        verified=any(plans.work_of(hold, one) for one in plans.frozen(hold)),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
                        backups_by=_last_backup(hold, gone) if gone else None, unverified=before)  # fmt: skip
-
-
-def _file_until(hold: Hold) -> date:
-    today = hold.office.today
-    return date(today.year + FILE_YEARS, today.month, min(today.day, 28))
 
 
 def certificate_no(hold: Hold, run: str) -> str:
@@ -174,19 +170,30 @@ def _stops(hold: Hold, on: date, earlier: Sequence[carried.Carried] = ()) -> Ite
         if not item["parts"] and name not in {one.dataset for one in earlier}:
             unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
             said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
-            if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
-                said = papers.erased(day)
+            if item["outcome"] == "not_held":
+                if before := remembering.kept_before(hold, name):
+                    yield from (_kept_before(hold, label, name, part) for _, part in before)
+                    continue
+                said = papers.remembered(hold, dataset)
             yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk,
                        why=item["reason"])  # fmt: skip
         for part in carried.beside(item["parts"], name, earlier):
-            yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
+            told = lines(words.get(name, ""), papers.erased_in_part(hold, name))
+            yield _stop(inventory, dataset, label, part, on, told)
+
+
+def _kept_before(hold: Hold, label: Words, name: str, part: Mapping[str, Any]) -> Stop:
+    """What an earlier request left to wait: no search finds it any more, and it is there."""
+    until, partly = date.fromisoformat(part["until"]), papers.erased_in_part(hold, name)
+    return Stop(label, "kept_until", part["records"], words=partly, rule=part["rule"], last_day=until,
+                erase_on=until + DAY)  # fmt: skip
 
 
 def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
 
 
-def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: str) -> Stop:
+def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: Text) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
