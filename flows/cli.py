@@ -86,7 +86,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The survey is left to do: dsr fulfil {case} --live {case}",
     ),
     "residual": (
-        "消去しきれていないものが見つかりました: dsr show {case}",
+        "措置が済んでいないもの、又は確かめられないものが見つかりました: dsr show {case}",
         "Something is left, or could not be looked at: dsr show {case}",
     ),
     "kept": ("保存期限の日に自動で再開します。", "Waits for its statutory date and goes on by itself."),

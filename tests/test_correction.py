@@ -95,6 +95,9 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     before = held(own_office.sample)
     erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
     erasure.proposed()
+    own_office.ok("preview", erasure.case, "--out", str(tmp_path / "plan"))
+    plan = (tmp_path / "plan" / "plan.txt").read_text()
+    assert "：2件の利用を停止します" in plan and "計：2件の利用を停止します\n" in plan
     erasure.decided()
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")

@@ -293,6 +293,8 @@ def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office:
     letter = letter_of(again).replace("\n", "")
     gone, partly = (law.wording(key, date="令和8年11月22日") for key in ("erased", "erased_in_part"))
     assert gone in letter and law.wording("stop_other") in letter and "請求書1件 令和16年6月1日" in letter
+    [order] = [text_of(path) for path in first.folder.glob("orders*/*.pdf")]
+    assert "お客様情報 所管部署　御中" in order and "様\n" not in order
     _, package = own_office.packaged("nozomi", tmp_path)
     letter, book = (text_of(package / f"{name}.pdf").replace("\n", "") for name in ("decision", "disclosure"))
     assert gone in letter and partly in letter

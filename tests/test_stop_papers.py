@@ -66,7 +66,7 @@ def frame(right: str = "erasure", language: c.Language = "ja") -> c.Frame:
 
 
 ABSENT = Stop("電話帳", "not_held")
-NEEDED = Stop("ご契約", "stop_declined", ground="APPI-35-5-NEEDED", purposes=("P04 料金の計算および請求",),
+NEEDED = Stop("ご契約", "stop_declined", 4, ground="APPI-35-5-NEEDED", purposes=("P04 料金の計算および請求",),
               words="電話サービスのご契約が続いているためです。")
 STOPS = [
     Stop("お客様情報", "erased", 1, DONE), Stop("ウェブ閲覧記録", "deidentified", 1_418, DONE),
@@ -410,6 +410,33 @@ def test_a_company_of_twenty_datasets_has_one_page_and_no_dataset_is_ever_left_o
     assert draw_certificate(certificate(*(covered(n) for n in range(count)), **more), out) == sheets
     text = "".join(pages(out.getvalue()))
     assert all(f"データ{n} 消去" in text for n in range(count)) and "以上" in text
+
+
+# -- orders: paper ---------------------------------------------------------------------------------------------------
+LONG = "DSR-2026-000001-1-customer_master.customers"
+
+
+@pytest.mark.parametrize("kind", ["work_order", "processor_instruction", "joint_user_instruction"])
+def test_an_order_is_one_page_whatever_it_is_called_and_promises_only_what_we_can_do(kind: Kind) -> None:
+    out = io.BytesIO()
+    files = [replace(line, path=f"{LONG}.erase.order{at}.json") for at, line in enumerate(FILES)]
+    letter = replace(paper(replace(ORDER, order_no=LONG), kind), files=tuple(files))
+    assert draw_letter(letter, out) == 1
+    (text,) = pages(out.getvalue())
+    own = kind == "work_order"
+    assert f"{'指図' if own else '指示'}番号 {LONG}\n" in text and text.count(LONG) == 1 + len(files)
+    assert ("別の経路で結果を確認" in text) is own, "into a partner's systems we cannot look"
+    assert ("作業指図書（JSON）" in text, "、指示書（JSON）" in text) == (own, not own)
+    assert ("sub_processors" in text) is (kind == "processor_instruction")
+
+
+@pytest.mark.parametrize("lines", range(1, 60, 4))
+def test_no_page_holds_the_end_of_a_letter_alone(lines: int) -> None:
+    letter = paper()
+    whole = replace(letter, closing=("あ" * 200,) * lines)
+    out = io.BytesIO()
+    draw_letter(whole, out)
+    assert "ああ" in pages(out.getvalue())[-1]
 
 
 # -- orders ----------------------------------------------------------------------------------------------------------

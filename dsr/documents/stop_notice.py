@@ -91,11 +91,18 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
         _unverified(unverified) if certificate_no or verified else "",
         by_law("backups", date=backups_by) if backups_by else "",
         by_law("terminate", desk=terminate_at) if terminate_at else "",
-        by_law("suppressed") if outcomes & {"erased", "deidentified"} else "",
-        by_law("suppressed_stop") if outcomes & {"use_stopped"} else "",
+        _suppressed(outcomes),
         file_until=file_until,
     )
     return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)
+
+
+def _suppressed(outcomes: set[str]) -> Text:
+    """What is held so that it does not come back."""
+    gone, stopped = bool(outcomes & {"erased", "deidentified"}), "use_stopped" in outcomes
+    if not gone and not stopped:
+        return ""
+    return by_law("suppressed_both" if gone and stopped else "suppressed" if gone else "suppressed_stop")
 
 
 def _unverified(stops: Sequence[Stop]) -> Text:
@@ -157,9 +164,11 @@ def _why_kept(stop: Stop) -> Text:
 
 
 def _refused(outward: Outward) -> Section:
-    rows = numbered((stop.label, _label(outcome), _why_not(stop, outcome))
+    # Of what must not be known there is no count either (DC-5).
+    rows = numbered((stop.label, _label(outcome), records(stop.records if outcome == "stop_declined" else None),
+                     _why_not(stop, outcome))
                     for stop, outcome in outward if outcome not in (*DONE, *OTHER))  # fmt: skip
-    columns = (NUMBER, column("item", 0.24), column("outcome", 0.21), column("why"))
+    columns = (NUMBER, column("item", 0.21), column("outcome", 0.2), column("count", 0.08, "right"), column("why"))
     return Section("refused", say("refused"), columns, rows)
 
 

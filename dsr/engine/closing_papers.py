@@ -168,8 +168,7 @@ def _stops(hold: Hold, on: date, earlier: Sequence[carried.Carried] = ()) -> Ite
         dataset = inventory.dataset(name)
         label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
         if not item["parts"] and name not in {one.dataset for one in earlier}:
-            unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
-            said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
+            said: Text = papers.unasked(item) if item["outcome"] in ("not_asked", "out_of_scope") else ""
             if item["outcome"] == "not_held":
                 if before := remembering.kept_before(hold, name):
                     yield from (_kept_before(hold, label, name, part) for _, part in before)

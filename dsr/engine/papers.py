@@ -279,7 +279,7 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
     if item["outcome"] in ("not_held", "existence_neutral"):
         return both(lambda lang: law.wording("absence", lang))
     if item["outcome"] in ("not_asked", "out_of_scope"):
-        return _status("not_asked", item["reason"]) if item["reason"] else Words("")
+        return unasked(item)
     before = [erased_in_part(hold, dataset.id)] if item["outcome"] in ("full", "partial") else []
     reasons = [both(law.ground(g).reason) for g in grounds]
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
@@ -301,6 +301,13 @@ def remembered(hold: Hold, dataset: Dataset) -> Words:
 def _dated(key: str, day: date) -> Words:
     said = said_day(day)
     return both(lambda lang: law.wording(key, lang, date=said.of(lang)))
+
+
+def unasked(item: Mapping[str, Any]) -> Words:
+    """Why nothing was searched, where that is final."""
+    if item["outcome"] == "out_of_scope":
+        return both(lambda lang: law.wording("out_of_scope", lang))
+    return _status("not_asked", item["reason"]) if item["reason"] else Words("")
 
 
 def erased_in_part(hold: Hold, dataset_id: str) -> Words:
