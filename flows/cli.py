@@ -86,7 +86,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "The survey is left to do: dsr fulfil {case} --live {case}",
     ),
     "residual": (
-        "消去しきれていないものが見つかりました: dsr show {case}",
+        "措置が済んでいないもの、又は確かめられないものが見つかりました: dsr show {case}",
         "Something is left, or could not be looked at: dsr show {case}",
     ),
     "kept": ("保存期限の日に自動で再開します。", "Waits for its statutory date and goes on by itself."),
@@ -550,6 +550,7 @@ def _show(arguments: Arguments) -> None:
         lines = [
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
             f"  received {shown['received_at']}",
+            *([f"  {', '.join(f'{word} {n}' for word, n in shown['outcomes'].items())}"] if shown["outcomes"] else []),
         ]
         lines += [
             f"  {d['dataset']:<40} {d['status']:<12} {d['records'] or '':>6} {d['reason'] or ''} {d['detail'] or ''}"

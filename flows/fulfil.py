@@ -47,6 +47,6 @@ async def _summary(office: Office, case_no: str) -> str:
         rows += ["", "| データ | 確認 | 水準 |", "|---|---|---|"]
         rows += [f"| `{f['dataset']}` | {f['verdict']} | {f['level'] or ''} |" for f in case.facts["findings"]]
     waiting = [number for number, order in case.facts.get("orders", {}).items() if order["answered_on"] is None]
-    rows += ["", f"回答待ちの指示書: {', '.join(waiting)}"] if waiting else []
+    rows += ["", f"回答待ちの作業指図書・指示書: {', '.join(waiting)}"] if waiting else []
     await summarise("fulfil-summary", "書類の作成の結果", office, case_no, rows)
     return case.state.value

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dsr import law
 from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
@@ -41,6 +42,7 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     found = difference(before, held(own_office.sample))
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
+    assert {d["kind"] for d in erasure.show()["documents"]} == {"receipt_slip", "correction_notice"}, "nothing is certified"
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter
@@ -93,11 +95,17 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     before = held(own_office.sample)
     erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
     erasure.proposed()
+    own_office.ok("preview", erasure.case, "--out", str(tmp_path / "plan"))
+    plan = (tmp_path / "plan" / "plan.txt").read_text()
+    assert "：2件の利用を停止します" in plan and "計：2件の利用を停止します\n" in plan
     erasure.decided()
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     erasure.carried_out()
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
+    kinds, letter = {d["kind"] for d in erasure.show()["documents"]}, letter_of(erasure).replace("\n", "")
+    assert kinds == {"receipt_slip", "use_stop_notice"}, "the row stands there in full"
+    assert law.wording("verified") in letter and law.wording("suppressed_stop") in letter and "上書き" not in letter
     assert "C0001234" not in extract()
     assert "C0001235" in extract()
     found = difference(before, held(own_office.sample))

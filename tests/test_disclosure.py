@@ -8,9 +8,15 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from dsr.documents.content import words
+from dsr.engine import papers
+from dsr.inventory import read_inventory
 from tests.story import Office, datasets_of, oracle, rows_of
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
@@ -125,3 +131,20 @@ def test_a_package_is_written_whole_or_not_at_all(
     assert not package.exists()
     assert [path for path in tmp_path.iterdir() if "part" in path.name] == []
     office.ok("package", case, "--out", str(package))
+
+
+@pytest.mark.parametrize(("stopped", "said"), [((1, "1"), True), ((1, 0), False)])
+def test_offers_are_no_purpose_of_records_whose_use_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, stopped: tuple[object, ...], said: bool
+) -> None:
+    inventory = read_inventory(Path("sample_data/inventory.toml"))
+    consents, invoices = inventory.dataset("marketing_consents.consents"), inventory.dataset("billing.invoices")
+    rows = pa.RecordBatch.from_pylist([{"stopped": str(value)} for value in stopped])
+    monkeypatch.setattr(papers, "fetched", lambda _hold, _dataset: [rows])
+    monkeypatch.setattr(papers.remembering, "earlier", lambda _hold: [])
+    hold: Any = SimpleNamespace(office=SimpleNamespace(inventory=inventory))
+    chapter = next(one for one in papers._about(hold, [consents, invoices]) if one.no == "13")
+    lines = [words(line).ja for line in chapter.lines]
+    assert any(consents.label in line and "停止の記録" in line for line in lines) is said
+    assert any(line.startswith("P07") for line in lines) is not said
+    assert any(line.startswith("P04") and invoices.label in line for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ from typing import Any
 import pypdfium2
 import pytest
 
+from dsr import law
 from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
@@ -208,6 +210,33 @@ def test_a_copy_that_nobody_declared_stops_it_before_anything_goes(own_office: O
     assert held(own_office.sample) == before
 
 
+def test_what_an_overtaken_plan_had_erased_stands_on_the_papers(own_office: Office, tmp_path: Path) -> None:
+    """Kenta: log lines move up under the run; calls and an offer are gone by then, and a new plan knows nothing of it."""
+    told = own_office.truth["people"]["kenta"]
+    calls, stopped = len(told["erased"]["call_history.calls"]), len(told["use_stopped"]["marketing_consents.consents"])
+    erasure = Erasure(own_office, "kenta", tmp_path).approved()
+    log = own_office.sample / "logs" / (min(told["erased"]["web_logs.access"]).rpartition(":")[0] + ".log.gz")
+    assert calls and stopped and not min(told["erased"]["web_logs.access"]).endswith(":1")
+    log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()).partition(b"\n")[2]))
+    status, _, said = erasure.run()
+    assert (status, "shifted" in said) == (1, True), said
+    assert len(set(told["erased"]["call_history.calls"]) & held(own_office.sample)["call_history.calls"].keys()) == 0
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.carried_out().state == "dispatching"
+    out = tmp_path / "papers"
+    own_office.ok("package", erasure.case, "--out", str(out))
+    letter, certificate = (text_of(out / f"{name}.pdf").replace("\n", "") for name in ("decision", "certificate"))
+    assert f"通話履歴 消去 {calls}件" in letter, letter
+    assert f"利用停止 {stopped}件" in letter and law.wording("already_so") not in letter
+    assert f"通話履歴の消去{calls}件" in certificate
+    told = {d["dataset"]: d["outcomes"] for d in json.loads((out / "manifest.json").read_text())["datasets"]}
+    assert told["call_history.calls"]["erased"] == calls and "stop_declined" in told["call_history.calls"]
+    assert told["marketing_consents.consents"] == {"use_stopped": stopped}
+    assert erasure.show()["outcomes"]["erased"] == sum(counts.get("erased", 0) for counts in told.values())
+
+
 # -- afterwards ----------------------------------------------------------------------------------------------------
 
 
@@ -287,11 +316,23 @@ def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp
 
 
 def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office: Office, tmp_path: Path) -> None:
-    first = Erasure(own_office, "shigeru", tmp_path).approved().carried_out()
+    """And say what stays, why and how long, and what is held of the first request itself (limits.md §7)."""
+    first = Erasure(own_office, "nozomi", tmp_path).approved().carried_out()
     assert first.dispatched() == "kept"
-    own_office.now = "2027-11-22T09:00+09:00"
-    again = Erasure(own_office, "shigeru", tmp_path / "again",
-                    received={"at": "2027-11-02T10:15:00+09:00", "channel": "post"}).approved().carried_out()  # fmt: skip
+    own_office.now = "2026-12-22T09:00+09:00"
+    again = Erasure(own_office, "nozomi", tmp_path / "again",
+                    received={"at": "2026-12-02T10:15:00+09:00", "channel": "post"}).approved().carried_out()  # fmt: skip
     assert again.state == "dispatching", again.show()["findings"]
-    letter = letter_of(again)
-    assert "令和8年11月22日 に消去済み" in letter.replace("\n", "")
+    letter = letter_of(again).replace("\n", "")
+    gone, partly = (law.wording(key, date="令和8年11月22日") for key in ("erased", "erased_in_part"))
+    assert gone in letter and law.wording("stop_other") in letter and "請求書1件 令和16年6月1日" in letter
+    [order] = [text_of(path) for path in first.folder.glob("orders*/*.pdf")]
+    assert "お客様情報 所管部署　御中" in order and "様\n" not in order
+    _, package = own_office.packaged("nozomi", tmp_path)
+    letter, book = (text_of(package / f"{name}.pdf").replace("\n", "") for name in ("decision", "disclosure"))
+    assert gone in letter and partly in letter
+    kept = first.show()["kept"]
+    assert len(kept) > 2 and book.count("令和8年11月22日に決定した消去等のご請求の後も") == len(kept)
+    assert "令和16年5月31日まで1件を保存し" in letter and "令和16年5月31日まで1件を保存し" in book
+    assert law.wording("suppressed") in book
+    assert law.wording("earlier_file", day="令和8年11月22日", date="令和11年11月22日") in book

@@ -107,6 +107,16 @@ def test_the_worst_part_names_the_dataset_and_the_worst_dataset_the_case() -> No
     assert erasures.outcome_of_case(nothing) == "not_held"
 
 
+def test_of_a_dataset_whose_records_fare_differently_every_outcome_is_counted() -> None:
+    mixed = item(part("erase"), KEPT, part("refuse", ground="APPI-35-5-NEEDED"), part("erase"), part("keep", "HOLD"))
+    told = {"kept_until": 3, "stop_declined": 3, "alternative_measure": 3, "erased": 6}
+    assert list(erasures.outcomes(mixed).items()) == list(told.items()), "the worst first"
+    assert erasures.outcomes(mixed, gone=[1]) == {"stop_declined": 3, "alternative_measure": 3, "erased": 9}
+    assert erasures.outcomes(PROPOSAL["a.none"]) == {}
+    declined = item(part("refuse", ground="APPI-34-1-TRUE"), outcome="correction_declined")
+    assert erasures.outcomes(declined) == {"correction_declined": 3}
+
+
 @pytest.mark.parametrize(
     ("result", "ground"),
     [("true", "APPI-34-1-TRUE"), ("opinion", "APPI-34-1-OPINION"), ("purpose", "APPI-34-2-PURPOSE"),

@@ -150,13 +150,13 @@ def test_absence_and_neutral_are_the_same_bytes():
 
 def test_a_wording_is_filled_whole_or_not_at_all():
     assert law.wording("not_ours", desk="九州配電 窓口") == (
-        "当該データについて当社は開示等を行う権限を有していません。九州配電 窓口 へお問い合わせください。")
+        "当該データについて当社は開示等を行う権限を有していません。九州配電 窓口へお問い合わせください。")
     for fields in ({}, {"desk": ""}, {"desk": "a", "date": "b"}):
         with pytest.raises(BadInput, match=r"wording\.not_ours\."):
             law.wording("not_ours", **fields)
     with pytest.raises(BadInput, match="lang"):
         law.wording("absence", "fr")  # type: ignore[arg-type]
-    assert law.wording("erased", date="{desk}") == "当該データは {desk} に消去済みです。", "a value is never a template"
+    assert law.wording("erased", date="{desk}") == "当該データは{desk}に消去済みです。", "a value is never a template"
 
 
 def test_both_languages_of_a_wording_ask_for_the_same_fields():

@@ -66,7 +66,7 @@ def frame(right: str = "erasure", language: c.Language = "ja") -> c.Frame:
 
 
 ABSENT = Stop("電話帳", "not_held")
-NEEDED = Stop("ご契約", "stop_declined", ground="APPI-35-5-NEEDED", purposes=("P04 料金の計算および請求",),
+NEEDED = Stop("ご契約", "stop_declined", 4, ground="APPI-35-5-NEEDED", purposes=("P04 料金の計算および請求",),
               words="電話サービスのご契約が続いているためです。")
 STOPS = [
     Stop("お客様情報", "erased", 1, DONE), Stop("ウェブ閲覧記録", "deidentified", 1_418, DONE),
@@ -85,10 +85,13 @@ FILES = tuple(c.FileLine(f"{ORDER.order_no}.{kind}", digest * 32, 900)
               for kind, digest in (("sql", "ab"), ("json", "cd"), ("sig", "ef")))
 
 
+STEPS = {"steps": [{"step": step} for step in (1, 2, 3, 4, 5)]}
+
+
 def covered(number: int = 0, **more: Any) -> Covered:
     """A dataset wholly verified; ``more`` spoils it."""
     dataset = f"system.dataset_{number}"
-    made = Covered(dataset, f"データ{number}", "erased", 3, 3, Finding(dataset, "verified", "L2"), DONE, "ab" * 32,
+    made = Covered(dataset, f"データ{number}", ("erased",), 3, 3, Finding(dataset, "verified", "L2", STEPS), DONE, "ab" * 32,
                    backups_by=date(2026, 12, 22))
     return replace(made, **more)
 
@@ -98,17 +101,19 @@ def certificate(*datasets: Covered, **more: Any) -> Certificate:
     given: dict[str, Any] = {
         "planned": frozenset(one.dataset for one in told), "number": "DSR-2026-000012-C1", "case_no": "DSR-2026-000012", "issued_on": DAY, "party": PARTY,
         "law_version": LAW, "engine_version": "dsr 0.2.0", "approved": PLAN, "run": PLAN,
-        "covered": told, "suppressed_on": date(2026, 11, 19), "derived_on": date(2026, 11, 21),
-        "steps": (1, 2, 3, 4, 5, 6), "second_route": "読み取り専用の別の資格による全件照会", "position": 1283, "head": HEAD,
+        "covered": told, "suppressed_on": date(2026, 11, 19), "position": 1283, "head": HEAD,
         "handler": "tanto-1", "approver": "shonin-1", "runners": ("gijutsu-1",),
     }  # fmt: skip
     return Certificate(**{**given, **more})
 
 
-DBA = {"finding": Finding("system.dataset_1", "verified", "L1"), "store": "postgresql", "dba_by": date(2026, 12, 31)}
+DBA = {"finding": Finding("system.dataset_1", "verified", "L1", STEPS), "store": "postgresql", "dba_by": date(2026, 12, 31)}
 CERTIFICATE = certificate(
     covered(0), covered(1, **DBA), covered(2, absent=1, changed=2, receipt="DSR-2025-000003-C1"),
-    covered(3, measure="deidentified"), kept=(Stays("請求書", "TAX59-7Y", LAST), Stays("元帳", "CO432-10Y", LAST, False)),
+    covered(3, measures=("deidentified", "use_stopped")), covered(4, measures=("use_stopped",), backups_by=None),
+    covered(5, finding=Finding("system.dataset_5", "verified", "L1", {"by": "person"})),
+    kept=(Stays("請求書", "TAX59-7Y", LAST), Stays("元帳", "CO432-10Y", LAST, "not_locked"), Stays("通話履歴", state="held_back"),
+          Stays("ご案内の名簿", state="stopped_before")),
     pending=("あずま通信",), limits=("paper", "replica_lag", "wal"),
 )  # fmt: skip
 
@@ -217,8 +222,9 @@ def test_what_must_not_be_known_is_printed_like_what_is_not_there() -> None:
 
 
 @pytest.mark.parametrize(("stops", "opening"), [
-    ([STOPS[0]], "stop_done"), ([STOPS[0], ABSENT], "stop_done"), (STOPS, "stop_partly"), ([STOPS[4]], "stop_partly"),
+    ([STOPS[0]], "stop_done"), ([STOPS[0], ABSENT], "stop_done"), (STOPS, "stop_partly"), ([STOPS[4]], "stop_other"), ([STOPS[4], NEEDED, ABSENT], "stop_other"),
     ([NEEDED], "stop_declined"), ([NEEDED, ABSENT], "stop_declined"), ([ABSENT], "stop_absence"), ([], "stop_absence"),
+    ([ABSENT, STOPS[-1]], "stop_absence"),
 ])  # fmt: skip
 def test_the_letter_opens_with_what_was_decided(stops: list[Stop], opening: str) -> None:
     assert stop_notice(frame(), stops).paragraphs == (c.Words(law.wording(opening), law.wording(opening, "en")),)
@@ -229,7 +235,7 @@ def test_what_stays_is_said_with_its_law_and_its_days_in_the_fixed_words() -> No
     duty = law.wording("other_measure", law_label="法人税法施行規則第59条", last_day="令和16年5月31日",
                        erase_day="令和16年6月1日")
     assert duty in text and "保存するのは、発行日、請求額のみです。" in text
-    assert "民法第166条ほか に定める期間、権利の行使又は防御のため" in text
+    assert "民法第166条ほかに定める期間、権利の行使又は防御のため" in text
     assert text.count("まで保存義務がある") == 1, "a claim is an interest, not a duty"
 
 
@@ -321,12 +327,13 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "absent, no receipt": ({"changed": 2, "absent": 1}, {}, "without a receipt"),
     "another plan": ({}, {"run": "00" * 32}, "not the one that was approved"),
     "found elsewhere": ({}, {"elsewhere": (Finding("system.memo", "residual", "L1"),)}, r"system\.memo is residual"),
-    "L3 too early": ({"finding": Finding(FOUND, "verified", "L3")}, {}, "claims L3"),
-    "L3 without a day": ({"finding": Finding(FOUND, "verified", "L3"), "backups_by": None}, {}, "claims L3"),
-    "PostgreSQL at L1": ({"finding": Finding(FOUND, "verified", "L1"), "store": "postgresql"}, {}, "DBA's duty"),
+    "L3 too early": ({"finding": Finding(FOUND, "verified", "L3", STEPS)}, {}, "claims L3"),
+    "L3 without a day": ({"finding": Finding(FOUND, "verified", "L3", STEPS), "backups_by": None}, {}, "claims L3"),
+    "PostgreSQL at L1": ({"finding": Finding(FOUND, "verified", "L1", STEPS), "store": "postgresql"}, {}, "DBA's duty"),
     "left out": ({}, {"planned": frozenset({FOUND, "system.other"})}, r"system\.other was planned and is not"),
     "not asked for": ({}, {"planned": frozenset()}, "dataset_0 was planned and is not covered, or the other"),
-    "no steps": ({}, {"steps": ()}, "no step"),
+    "no steps": ({"finding": Finding(FOUND, "verified", "L2")}, {}, "no step"),
+    "only stopped": ({"measures": ("use_stopped",)}, {}, "nothing is gone"),
     "one person": ({}, {"approver": "tanto-1"}, "the same person"),
 }  # fmt: skip
 
@@ -337,7 +344,7 @@ def test_a_certificate_that_would_say_more_than_was_found_cannot_be_made(reason:
     whole = certificate(covered(0), covered(1))
     with pytest.raises(CheckFailed, match=said):
         certificate(*([] if "covered" in more else [covered(0, **spoilt)]), **more)
-    if spoilt and reason not in ("nothing planned", "nothing done"):  # one good dataset does not carry a bad one
+    if spoilt and reason not in ("nothing planned", "nothing done", "only stopped"):  # one good dataset does not carry a bad one
         with pytest.raises(CheckFailed, match=said):
             replace(whole, covered=(covered(1), covered(0, **spoilt)))
     with pytest.raises(CheckFailed, match="covered twice"):
@@ -350,10 +357,29 @@ def test_a_certificate_says_the_level_that_was_reached_and_no_other_levels_words
     for level, printed in (("L0", False), ("L1", True), ("L2", True), ("L3", False)):
         assert (flat(law.wording(f"level_{level}")) in flat_text) is printed
     assert "データベース管理者が令和8年12月31日までに" in flat_text
-    low = certificate(covered(0, finding=Finding(FOUND, "verified", "L0")))
+    low = certificate(covered(0, finding=Finding(FOUND, "verified", "L0", STEPS)))
     out = io.BytesIO()
     draw_certificate(low, out)
     assert law.wording("level_L0") in flat("".join(pages(out.getvalue())))
+
+
+def test_a_stop_of_use_has_no_level_and_no_day_and_hides_none() -> None:
+    stopped = covered(1, measures=("use_stopped",), backups_by=None)
+    whole, both = certificate(covered(0), stopped), certificate(covered(0), covered(1, backups_by=date(2027, 1, 3)))
+    assert (stopped.level, whole.backups_by, both.backups_by) == (None, date(2026, 12, 22), date(2027, 1, 3))
+    (text,) = pages(drawn("erasure_certificate"))
+    assert "データ4 利用停止 3件 3件 ― 1–5 令和8年11月20日 ―" in text and "データ0 消去 3件 3件 L2 1–5" in text
+    assert flat(law.wording("level_none")) in flat(text)
+
+
+def test_the_certificate_names_only_steps_that_a_survey_took() -> None:
+    two = {"steps": [{"step": 2}, {"step": 1}, {"step": 2}]}
+    out = io.BytesIO()
+    draw_certificate(certificate(covered(0, finding=Finding(FOUND, "verified", "L2", two))), out)
+    text = flat("".join(pages(out.getvalue())))
+    assert "L2 1, 2 令和" in text and "対象記録の不存在" in text and "水準の判定" not in text
+    assert "水準の判定" in flat(pages(drawn("erasure_certificate"))[0])
+    assert law.wording("derived_unexamined") in text
 
 
 def test_backups_are_certified_only_where_every_system_said_a_day() -> None:
@@ -365,7 +391,7 @@ def test_backups_are_certified_only_where_every_system_said_a_day() -> None:
 
 
 def test_the_deepest_level_is_certified_from_the_day_on_which_the_backups_are_overwritten() -> None:
-    deep: dict[str, Any] = {"finding": Finding(FOUND, "verified", "L3")}
+    deep: dict[str, Any] = {"finding": Finding(FOUND, "verified", "L3", STEPS)}
     assert certificate(covered(0, **deep, backups_by=DAY)).backups_by == DAY
     with pytest.raises(CheckFailed, match="claims L3"):
         certificate(covered(0, **deep, backups_by=DAY + timedelta(1)))
@@ -384,6 +410,33 @@ def test_a_company_of_twenty_datasets_has_one_page_and_no_dataset_is_ever_left_o
     assert draw_certificate(certificate(*(covered(n) for n in range(count)), **more), out) == sheets
     text = "".join(pages(out.getvalue()))
     assert all(f"データ{n} 消去" in text for n in range(count)) and "以上" in text
+
+
+# -- orders: paper ---------------------------------------------------------------------------------------------------
+LONG = "DSR-2026-000001-1-customer_master.customers"
+
+
+@pytest.mark.parametrize("kind", ["work_order", "processor_instruction", "joint_user_instruction"])
+def test_an_order_is_one_page_whatever_it_is_called_and_promises_only_what_we_can_do(kind: Kind) -> None:
+    out = io.BytesIO()
+    files = [replace(line, path=f"{LONG}.erase.order{at}.json") for at, line in enumerate(FILES)]
+    letter = replace(paper(replace(ORDER, order_no=LONG), kind), files=tuple(files))
+    assert draw_letter(letter, out) == 1
+    (text,) = pages(out.getvalue())
+    own = kind == "work_order"
+    assert f"{'指図' if own else '指示'}番号 {LONG}\n" in text and text.count(LONG) == 1 + len(files)
+    assert ("別の経路で結果を確認" in text) is own, "into a partner's systems we cannot look"
+    assert ("作業指図書（JSON）" in text, "、指示書（JSON）" in text) == (own, not own)
+    assert ("sub_processors" in text) is (kind == "processor_instruction")
+
+
+@pytest.mark.parametrize("lines", range(1, 60, 4))
+def test_no_page_holds_the_end_of_a_letter_alone(lines: int) -> None:
+    letter = paper()
+    whole = replace(letter, closing=("あ" * 200,) * lines)
+    out = io.BytesIO()
+    draw_letter(whole, out)
+    assert "ああ" in pages(out.getvalue())[-1]
 
 
 # -- orders ----------------------------------------------------------------------------------------------------------

@@ -273,7 +273,7 @@ def _set(plan: Plan) -> list[dict[str, str]]:
 
 def _moved(dataset: Dataset, path: Path) -> CheckFailed:
     return CheckFailed(f"{dataset.id}: lines of {path.name} have vanished or shifted since they were fetched; nothing "
-                       "was changed: collect the case again")  # fmt: skip
+                       "of this dataset was changed: collect the case again")  # fmt: skip
 
 
 def _put(line: bytes, pattern: re.Pattern[str], encoding: str, values: Mapping[str, str]) -> bytes | None:

@@ -47,6 +47,7 @@ from dsr.documents.wordings import WORDINGS, beside, say
 
 TOP = 20 * MM
 CONTACT = 60.0  # a row of the last table: it and 以上 stand on one page, none holds 以上 alone
+END = 60.0  # 以上 and the log's head, which go with the last sentence where no table follows it
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
 SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 
@@ -82,8 +83,8 @@ def draw_letter(letter: Letter, out: BinaryIO) -> int:
         _files(sheet, letter.files)
         for section in letter.sections:
             draw_section(sheet, section, SMALL if section.small else LARGE)
-        _closing(sheet, letter.closing)
         contacts = [row for row in _contacts(letter.party) if row[1]]
+        _closing(sheet, letter.closing, 0 if contacts else END)
         sheet.room(CONTACT * len(contacts))
         if contacts:
             draw_grid(sheet, contacts)
@@ -136,7 +137,8 @@ def _opening(sheet: Sheet, paper: Letter | Slip) -> None:
         sheet.paragraph(line, NOTICE_CELL, (place,), "right", x=LEFT + WINDOW, measure=MEASURE - WINDOW)
     beside, sheet.y = sheet.y, top
     addressee(sheet, paper.recipient)
-    sheet.y = min(sheet.y, beside, top - 30 * MM)
+    # What goes into no envelope with a window needs no room for one.
+    sheet.y = min(sheet.y, beside, top - (30 if paper.recipient.address else 14) * MM)
     for line in (paper.party.name, paper.party.representative):
         sheet.paragraph(line, NOTICE, ("party",), "right")
     sheet.paragraph(paper.party.address, NOTICE_SMALL, ("party", "address"), "right")
@@ -253,9 +255,11 @@ def _files(sheet: Sheet, files: tuple[FileLine, ...]) -> None:
     sheet.skip(10)
 
 
-def _closing(sheet: Sheet, lines: tuple[Text, ...]) -> None:
+def _closing(sheet: Sheet, lines: tuple[Text, ...], keep: float = 0) -> None:
+    """``keep``: below the last line."""
     for number, text in enumerate(lines):
-        sheet.paragraph(text, NOTICE_SMALL, ("closing", number), "justify", first=NOTICE_SMALL.size)
+        free = keep if text is lines[-1] else 0
+        sheet.paragraph(text, NOTICE_SMALL, ("closing", number), "justify", first=NOTICE_SMALL.size, keep=free)
     sheet.skip(10)
 
 

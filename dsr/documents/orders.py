@@ -25,6 +25,8 @@ ANSWER = {
     "sub_processors": "answer.sub_processors",
 }
 """The fields of ``dsr.request.OrderAnswer`` → what to write there."""
+ASKS = {"sub_processors": "processor_instruction"}
+"""Field → the only kind of paper that asks for it."""
 
 
 def order_letter(order: Order, kind: Kind, sender: Party, to: Recipient, system: Text, datasets: Sequence[Text],
@@ -37,18 +39,20 @@ def order_letter(order: Order, kind: Kind, sender: Party, to: Recipient, system:
     """
     if kind == "joint_user_instruction" and set(secret) & set(order.datasets):
         raise NotAllowed(f"{order.order_no}: data under secrecy of communications never enters joint use; leave it out")
+    own = kind == "work_order"
+    name = "work_order" if own else "instruction"
     told = say("objects", system=system, datasets=listed(datasets), ids=", ".join(order.datasets))
     facts = (
-        Fact(say("order_no"), order.order_no),
+        Fact(say(f"order_no.{name}"), order.order_no),
         Fact(say("object"), told),
         Fact(say("measure"), say("ordered", measure=say(f"order.{order.measure}"), n=order.records)),
         Fact(say("due"), both_days(order.due)),
         Fact(say("desk"), sender.desk),
     )
-    rows = tuple((name, say(key)) for name, key in ANSWER.items())
+    rows = tuple((field, say(key)) for field, key in ANSWER.items() if kind == ASKS.get(field, kind))
     answer = Section("answer", say("answer"), (column("item", 0.42), column("to_write")), rows, small=True)
     above = replace(sender, desk="", complaint_desk="", accredited_body="")  # the desk stands among the facts
     return Letter(kind, say(kind), order.case_no, order.issued_on, above, to, "", "", files=tuple(files),
                   paragraphs=(by_law(f"opening_{kind}", due=order.due),), facts=facts, sections=(answer,),
-                  closing=(by_law("order_keys"), by_law("order_checked")), head=head, language=language,
-                  number=order.order_no)  # fmt: skip
+                  closing=(by_law("order_keys", paper=say(f"paper.{name}")),
+                           by_law("order_checked" if own else "order_late")), head=head, language=language)  # fmt: skip

@@ -31,6 +31,8 @@ from dsr.errors import BadInput
 DONE = ("erased", "deidentified", "use_stopped", "provision_stopped")
 OTHER = ("kept_until", "alternative_measure")
 NONE = ("not_held",)
+NOT_RETAINED = frozenset({*NONE, "not_our_authority", "redirected", "out_of_scope", "not_asked"})
+"""Of which there is no retained personal data to stop using: a letter of these alone declines nothing."""
 CLAIMS = frozenset({"CIV166"})
 """Rules that are an interest of ours and no duty: the sentence of a duty would be untrue."""
 NEEDS = {
@@ -71,8 +73,10 @@ Outward = Sequence[tuple[Stop, str]]
 
 
 def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), *, certificate_no: str = "",
-                terminate_at: Text = "", backups_by: date | None = None, file_until: date | None = None) -> Letter:
-    """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended.
+                verified: bool = False, terminate_at: Text = "", backups_by: date | None = None,
+                file_until: date | None = None, unverified: Sequence[Stop] = ()) -> Letter:
+    """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended; ``verified``: that the
+    result was, where no certificate says so; ``unverified``: those of ``stops`` of which it was not.
 
     Raises BadInput naming the field that an outcome cannot be printed without. That it is so, the survey has proved.
     """
@@ -83,13 +87,28 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
     sections = (_done(outward), _kept(outward), _refused(outward), told_section(told))
     last = closing(
         frame,
-        by_law("certified", number=certificate_no) if certificate_no else "",
+        by_law("certified", number=certificate_no) if certificate_no else by_law("verified") if verified else "",
+        _unverified(unverified) if certificate_no or verified else "",
         by_law("backups", date=backups_by) if backups_by else "",
         by_law("terminate", desk=terminate_at) if terminate_at else "",
-        by_law("suppressed") if outcomes & {"erased", "deidentified"} else "",
+        _suppressed(outcomes),
         file_until=file_until,
     )
     return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)
+
+
+def _suppressed(outcomes: set[str]) -> Text:
+    """What is held so that it does not come back."""
+    gone, stopped = bool(outcomes & {"erased", "deidentified"}), "use_stopped" in outcomes
+    if not gone and not stopped:
+        return ""
+    return by_law("suppressed_both" if gone and stopped else "suppressed" if gone else "suppressed_stop")
+
+
+def _unverified(stops: Sequence[Stop]) -> Text:
+    days = [stop.on for stop in stops if stop.on]
+    labels = list(dict.fromkeys(stop.label for stop in stops))
+    return by_law("done_before", labels=listed(labels), date=max(days)) if days else ""
 
 
 def _whole(stop: Stop, outcome: str, right: str) -> None:
@@ -107,11 +126,13 @@ def _whole(stop: Stop, outcome: str, right: str) -> None:
 
 
 def _opening(outcomes: set[str]) -> str:
-    if outcomes <= set(NONE):
+    if outcomes <= NOT_RETAINED:
         return "stop_absence"
     if outcomes <= {*DONE, *NONE}:
         return "stop_done"
-    return "stop_partly" if outcomes & {*DONE, *OTHER} else "stop_declined"
+    if outcomes & set(DONE):
+        return "stop_partly"
+    return "stop_other" if outcomes & set(OTHER) else "stop_declined"
 
 
 def _label(outcome: str) -> Words:
@@ -143,9 +164,11 @@ def _why_kept(stop: Stop) -> Text:
 
 
 def _refused(outward: Outward) -> Section:
-    rows = numbered((stop.label, _label(outcome), _why_not(stop, outcome))
+    # Of what must not be known there is no count either (DC-5).
+    rows = numbered((stop.label, _label(outcome), records(stop.records if outcome == "stop_declined" else None),
+                     _why_not(stop, outcome))
                     for stop, outcome in outward if outcome not in (*DONE, *OTHER))  # fmt: skip
-    columns = (NUMBER, column("item", 0.24), column("outcome", 0.21), column("why"))
+    columns = (NUMBER, column("item", 0.21), column("outcome", 0.2), column("count", 0.08, "right"), column("why"))
     return Section("refused", say("refused"), columns, rows)
 
 

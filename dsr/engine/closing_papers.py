@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -9,42 +10,43 @@ from typing import Any
 
 from dsr import law
 from dsr.days import day_of
-from dsr.documents.certificate import Certificate, Covered, Measure, Stays, draw_certificate
+from dsr.documents.certificate import Certificate, Covered, Limit, Stays, draw_certificate
 from dsr.documents.content import Fact, Frame, Head, Letter, Text, Told, Words, after, listed
 from dsr.documents.correction import Change, Copy, Investigated, Voucher, correction_notice, correction_refusal
 from dsr.documents.letter import draw_letter
+from dsr.documents.parts import lines
 from dsr.documents.stop_notice import Fired, Stop, scheduled_erasure_done, stop_notice
 from dsr.documents.style import said_day
-from dsr.documents.wordings import say
-from dsr.engine import ordering, papers, plans, releasing, remembering
+from dsr.documents.wordings import by_law, say
+from dsr.engine import carried, ordering, papers, plans, releasing, remembering
 from dsr.engine.assembling import FOLDER, listing
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
-from dsr.plan import Finding, Plan
-from dsr.rules import planning
+from dsr.plan import Finding
+from dsr.rules import erasures, planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
 DAY = timedelta(days=1)
-FILE_YEARS = 3
-"""DSR-FILE: what we keep about the request itself (law.md §9)."""
 DBA_DAYS = 30
 """Days in which the DBA rewrites a PostgreSQL table whose rows were deleted (limits.md §5)."""
 
 
 def finish(hold: Hold, run: str) -> State:
-    """Letter, certificate where anything was changed, manifest, gate: to dispatching, with what is true now."""
+    """Letter, certificate where anything is gone, manifest, gate: to dispatching, with what is true now."""
     cited = dict(hold.once(f"issue:{run}", lambda: (_cited(hold), None)))
     letter = hold.once(f"letter:{run}", lambda: (_drawn(hold, _letter(hold, run, cited)), None))
     made = [dict(letter)]
-    if any(plans.work_of(hold, one) for one in plans.frozen(hold)):
+    if _gone_of(hold):
         made.append(dict(hold.once(f"certificate:{run}", lambda: (_certified(hold, run, cited), None))))
     files = sorted([listing(one) for one in made], key=lambda file: str(file["path"]))
-    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited), None))
+    told = _outcomes(hold)
+    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited, told), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
     facts = {"documents": [*documents, *made], "files": files, "issued_on": cited["issued_on"], "gone": _gone(hold),
-             "outcome": hold.case.facts["decision_outcome"]}  # fmt: skip
+             "outcomes": _total(told),
+             "outcome": next(iter(_total(told)), hold.case.facts["decision_outcome"])}  # fmt: skip
     digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
     return releasing.release(hold, run, FOLDER, digests, facts)
 
@@ -66,10 +68,32 @@ def _drawn(hold: Hold, letter: Letter) -> dict[str, Any]:
     return papers.draw(hold, letter.kind, f"{FOLDER}decision.pdf", lambda out: draw_letter(letter, out))
 
 
-def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, Any]) -> dict[str, Any]:
-    datasets = [{"dataset": name, "outcome": item["outcome"],
-                 "records": sum(part["records"] for part in item["parts"])}
-                for name, item in hold.case.facts["items"].items()]  # fmt: skip
+def _outcomes(hold: Hold) -> dict[str, dict[str, int]]:
+    """Of every dataset how many records had which outcome by now, overtaken plans' effects among them."""
+    gone, told = _gone(hold), {}
+    for name, item in hold.case.facts["items"].items():
+        told[name] = Counter(erasures.outcomes(item, gone.get(name, ())))
+        if item["outcome"] == "not_held":
+            told[name].update({"kept_until": sum(p["records"] for _, p in remembering.kept_before(hold, name))})
+    for one in carried.before(hold):
+        told[one.dataset][one.measure] += one.records
+        if one.measure != "erased":  # the standing plan found it so already
+            told[one.dataset]["alternative_measure"] -= one.records
+    return {name: erasures.worst_first(counts) for name, counts in told.items()}
+
+
+def _total(told: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return erasures.worst_first(sum((Counter(counts) for counts in told.values()), Counter()))
+
+
+def _listed(hold: Hold, files: Sequence[Mapping[str, Any]], cited: Mapping[str, Any],
+            told: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:  # fmt: skip
+    """``outcome`` is the worst of ``outcomes``; what must not be known is not held (documents.md §3)."""
+    datasets = []
+    for name, item in hold.case.facts["items"].items():
+        worst = next(iter(told[name]), item["outcome"])
+        datasets.append({"dataset": name, "outcome": law.outcome(worst).outward or worst, "outcomes": dict(told[name]),
+                         "records": sum(told[name].values())})  # fmt: skip
     content = manifest(hold.case_no, hold.case.law_version, f"dsr {version('dsr')}", files, datasets, {}, cited["head"])
     with hold.vault.writer(f"{FOLDER}manifest.json") as out:
         sink = Digested(out)
@@ -96,7 +120,7 @@ def _label(hold: Hold, dataset: Dataset) -> Words:
 
 
 def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
-    frame, until = _frame(hold, cited), _file_until(hold)
+    frame, until = _frame(hold, cited), remembering.file_until(hold.office.today)
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)
@@ -106,17 +130,15 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
         return scheduled_erasure_done(frame, list(_fired(hold, cited)), promised_on=date.fromisoformat(first),
                                       promised_in=papers.number(hold) or hold.case_no, certificate_no=number,
                                       file_until=until)  # fmt: skip
-    stops = list(_stops(hold, date.fromisoformat(cited["issued_on"])))
+    earlier = [] if due else carried.before(hold)
+    before = [_stop_before(hold, one) for one in earlier]
+    stops = [*before, *_stops(hold, date.fromisoformat(cited["issued_on"]), earlier)]
     lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
-    changed = any(plans.work_of(hold, one) for one in plans.frozen(hold))
-    return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if changed else "",
+    gone = _gone_of(hold)
+    return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if gone else "",
+                       verified=any(plans.work_of(hold, one) for one in plans.frozen(hold)),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
-                       backups_by=_last_backup(hold) if changed else None)  # fmt: skip
-
-
-def _file_until(hold: Hold) -> date:
-    today = hold.office.today
-    return date(today.year + FILE_YEARS, today.month, min(today.day, 28))
+                       backups_by=_last_backup(hold, gone) if gone else None, unverified=before)  # fmt: skip
 
 
 def certificate_no(hold: Hold, run: str) -> str:
@@ -128,7 +150,12 @@ def _part(hold: Hold, name: str, at: int) -> Mapping[str, Any]:
     return part
 
 
-def _stops(hold: Hold, on: date) -> Iterator[Stop]:
+def _stop_before(hold: Hold, one: carried.Carried) -> Stop:
+    """Of a plan that a later one overtook; its effects stand all the same."""
+    return Stop(_label(hold, hold.office.inventory.dataset(one.dataset)), one.measure, one.records, one.on)
+
+
+def _stops(hold: Hold, on: date, earlier: Sequence[carried.Carried] = ()) -> Iterator[Stop]:
     """Of a decision as a whole; once something of it was let go, only of that."""
     inventory = hold.office.inventory
     if due := plans.due_parts(hold):
@@ -140,32 +167,39 @@ def _stops(hold: Hold, on: date) -> Iterator[Stop]:
     for name, item in inventory.ordered(hold.case.facts["items"]).items():
         dataset = inventory.dataset(name)
         label, desk = _label(hold, dataset), inventory.system_of(dataset).desk
-        if not item["parts"]:
-            unasked = item["outcome"] in ("not_asked", "out_of_scope") and item["reason"]
-            said: Text = law.status_label("not_asked", item["reason"]) if unasked else ""
-            if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, name)):
-                said = papers.erased(day)
+        if not item["parts"] and name not in {one.dataset for one in earlier}:
+            said: Text = papers.unasked(item) if item["outcome"] in ("not_asked", "out_of_scope") else ""
+            if item["outcome"] == "not_held":
+                if before := remembering.kept_before(hold, name):
+                    yield from (_kept_before(hold, label, name, part) for _, part in before)
+                    continue
+                said = papers.remembered(hold, dataset)
             yield Stop(label, item["outcome"], ground=item["ground"] or "", words=said, desk=desk,
                        why=item["reason"])  # fmt: skip
-        for part in item["parts"]:
-            yield _stop(inventory, dataset, label, part, on, words.get(name, ""))
+        for part in carried.beside(item["parts"], name, earlier):
+            told = lines(words.get(name, ""), papers.erased_in_part(hold, name))
+            yield _stop(inventory, dataset, label, part, on, told)
+
+
+def _kept_before(hold: Hold, label: Words, name: str, part: Mapping[str, Any]) -> Stop:
+    """What an earlier request left to wait: no search finds it any more, and it is there."""
+    until, partly = date.fromisoformat(part["until"]), papers.erased_in_part(hold, name)
+    return Stop(label, "kept_until", part["records"], words=partly, rule=part["rule"], last_day=until,
+                erase_on=until + DAY)  # fmt: skip
 
 
 def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
 
 
-OUTCOMES = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped", "refuse": "stop_declined",
-            "keep": "kept_until"}  # fmt: skip
-
-
-def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: str) -> Stop:
+def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: Text) -> Stop:
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
-    if part["measure"] == "keep" and not part["rule"] and not part["ground"]:
+    if carried.already(part):
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
-    outcome = "kept_until" if until else "stop_declined" if part["measure"] == "keep" else OUTCOMES[part["measure"]]
+    refused = "stop_declined" if part["measure"] == "keep" else erasures.OUTCOME[part["measure"]]
+    outcome = "kept_until" if until else refused
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))
                      for number in part["purposes"])  # fmt: skip
     # Of a record of which some fields stay, ``fields`` names those that go; the letter names those that stay.
@@ -240,25 +274,42 @@ def _certificate(hold: Hold, run: str, cited: Mapping[str, Any]) -> Certificate:
     elsewhere = tuple(_finding(found) for found in mine if found["dataset"] not in declared)
     pending = tuple(office.inventory.partner[order["to"]].label for _, order in ordering.open_orders(hold)
                     if order["kind"] != "owner")  # fmt: skip
-    suppressed = date.fromisoformat(facts.get("suppressed_on") or cited["issued_on"])
     return Certificate(
         certificate_no(hold, run), hold.case_no, on, papers.party(hold),
         law.version_on(day_of(hold.case.received_at)).label, f"dsr {version('dsr')}", facts["decided_plan"],
-        facts["decided_plan"], frozenset(_worked_on(hold)), covered, suppressed, on,
-        (1, 2, 3, 4, 5), "connectors.survey", int(cited["events"]), Head(cited["head"]), facts["decided_by"],
-        facts["approved_by"], tuple(sorted(_runners(hold))), elsewhere, tuple(_stays(hold)), pending,
-        ("wal",) if any(one.store == "postgresql" for one in covered) else (), hold.request.answer.language,
+        facts["decided_plan"], frozenset(_worked_on(hold)), covered, date.fromisoformat(facts["suppressed_on"]),
+        int(cited["events"]), Head(cited["head"]), facts["decided_by"], facts["approved_by"],
+        tuple(_runners(hold)), elsewhere=elsewhere, kept=tuple(_stays(hold)), pending=pending,
+        limits=tuple(_limits(covered)), remarks=tuple(_remarks(hold)), language=hold.request.answer.language,
     )  # fmt: skip
+
+
+def _limits(covered: Sequence[Covered]) -> Iterator[Limit]:
+    if any(one.by_hand for one in covered):
+        yield "paper"
+    if any(one.store == "postgresql" and one.goes for one in covered):
+        yield "wal"
+
+
+def _remarks(hold: Hold) -> Iterator[Text]:
+    """What an earlier plan did, of which no survey says anything (no more may be claimed than was looked at)."""
+    for one in carried.before(hold):
+        label = _label(hold, hold.office.inventory.dataset(one.dataset))
+        measure = say(f"measure.{one.measure}")
+        yield by_law("limit_before", label=label, measure=measure, n=one.records, date=one.on)
 
 
 def _worked_on(hold: Hold) -> Iterator[str]:
     return (one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one))
 
 
-def _runners(hold: Hold) -> set[str]:
-    """Who carried it out: our officer, or the owners of the systems, by their names in the inventory."""
-    owners = {order["to"] for order in ordering.orders(hold).values() if order["kind"] == "owner"}
-    return {hold.office.actor.name, *(hold.office.inventory.system[name].label for name in owners)}
+def _runners(hold: Hold) -> Iterator[Text]:
+    """Who carried it out: the officer who said that it is no dry run, and the owners of the systems that others
+    write to, by their names in the inventory."""
+    said = hold.result(f"live:{hold.case.facts['decision']}")
+    yield said["by"] if said else hold.office.actor.name
+    for name in sorted({order["to"] for order in ordering.orders(hold).values() if order["kind"] == "owner"}):
+        yield say("owner_of", system=papers.label(hold.office.inventory.system[name]))
 
 
 def _covered(hold: Hold, run: str) -> Iterator[Covered]:
@@ -270,24 +321,17 @@ def _covered(hold: Hold, run: str) -> Iterator[Covered]:
             continue
         name, system = one.dataset.id, office.inventory.system_of(one.dataset)
         said = hold.result(f"erase:{run}:{name}") or {"planned": 0, "changed": 0, "absent": 0}
-        finding = found.get(name)
-        looked = date.fromisoformat(finding["on"]) if finding else office.today
-        store = office.dialect(system)
+        finding, measures = found.get(name), plans.measures_of(hold, one)
+        goes, looked = bool(set(measures) & GONE), date.fromisoformat(finding["on"]) if finding else office.today
+        store, days = office.dialect(system), system.backup_days
         numbers = sorted(number for plan in work for number in record_nos(plan.keys, one.dataset.key).to_pylist())
         yield Covered(
-            name, _label(hold, one.dataset), _measure(one, work),
-            sum(plan.records for plan in work), said["changed"], _finding(finding) if finding else None, looked,
-            hold.vault.commit("locators", "\n".join(numbers)), said["absent"], hold.case_no if said["absent"] else "",
-            hold.case.facts["datasets"][name]["status"],
-            looked + timedelta(days=system.backup_days) if system.backup_days is not None else None, store,
-            looked + timedelta(days=DBA_DAYS) if store == "postgresql" else None,
+            name, _label(hold, one.dataset), tuple(measures), sum(measures.values()), said["changed"],
+            _finding(finding) if finding else None, looked, hold.vault.commit("locators", "\n".join(numbers)),
+            said["absent"], hold.case_no if said["absent"] else "", hold.case.facts["datasets"][name]["status"],
+            looked + timedelta(days=days) if days is not None and goes else None, store,
+            looked + timedelta(days=DBA_DAYS) if store == "postgresql" and goes else None,
         )  # fmt: skip
-
-
-def _measure(one: plans.Frozen, work: Sequence[Plan]) -> Measure:
-    if any(plan.values is None for plan in work):
-        return "erased"
-    return "use_stopped" if any(part["measure"] == "use_stop" for part in one.parts) else "deidentified"
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:
@@ -295,15 +339,31 @@ def _finding(said: Mapping[str, Any]) -> Finding:
 
 
 def _stays(hold: Hold) -> Iterator[Stays]:
-    gone = _gone(hold)
+    gone, earlier = _gone(hold), carried.before(hold)
     for name, item in hold.case.facts["items"].items():
+        label = _label(hold, hold.office.inventory.dataset(name))
         for at, part in enumerate(item["parts"]):
-            if part["until"] and part["rule"] in law.RETENTIONS and at not in gone.get(name, []):
-                label = _label(hold, hold.office.inventory.dataset(name))
+            if at in gone.get(name, []):
+                continue
+            if part["until"] and part["rule"] in law.RETENTIONS:
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
+            elif part["rule"] == planning.HOLD:
+                yield Stays(label, state="held_back")
+            elif carried.already(part) and any(carried.beside([part], name, earlier)):
+                yield Stays(label, state="stopped_before")
 
 
-def _last_backup(hold: Hold) -> date | None:
-    systems = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
+GONE = frozenset({"erased", "deidentified"})
+"""Measures after which something is no longer there; a stop of use leaves all of it."""
+
+
+def _gone_of(hold: Hold) -> list[str]:
+    """Systems of which something is gone: what is certified. A correction erases nothing (documents.md §2)."""
+    if hold.case.right not in plans.ERASING:
+        return []
+    return [one.dataset.system for one in plans.frozen(hold) if set(plans.measures_of(hold, one)) & GONE]
+
+
+def _last_backup(hold: Hold, systems: Sequence[str]) -> date | None:
     days = [hold.office.inventory.system[name].backup_days for name in systems]
     return None if None in days or not days else hold.office.today + timedelta(days=max(d or 0 for d in days))

@@ -99,6 +99,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "right": case.right,
         "state": case.state.value,
         "outcome": case.outcome,
+        "outcomes": facts.get("outcomes", {}),
         "law_version": case.law_version,
         "received_at": case.received_at.isoformat(),
         "clocks": standing(office, case),

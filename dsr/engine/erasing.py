@@ -13,7 +13,7 @@ from typing import Any, cast
 from dsr.case import Act
 from dsr.connector import Writes
 from dsr.days import Interval
-from dsr.engine import collecting, ordering, plans, remembering, surveying
+from dsr.engine import carried, collecting, ordering, plans, remembering, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
@@ -87,6 +87,7 @@ def carry_out(hold: Hold) -> None:
         return
     if not surveying.baseline(hold, first):
         return
+    carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
         hold.once(f"suppress:{first}", lambda: _suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
@@ -107,8 +108,8 @@ def _still_matches(hold: Hold, name: str) -> bool:
         return True
     plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
     where = ", ".join([*moved.vanished, *moved.changed])
-    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing was erased, "
-                   "it went back to the decision")  # fmt: skip
+    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing of this "
+                   "plan was carried out, it went back to the decision")  # fmt: skip
 
 
 def _done(hold: Hold, name: str, one: Frozen) -> bool:
@@ -137,6 +138,7 @@ def _done(hold: Hold, name: str, one: Frozen) -> bool:
 def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[str, Any]:
     """Journal, then the store; erasing and emptying are two acts. The receipt's counts are the store's own."""
     planned = changed = absent = 0
+    acts: dict[str, int] = {}
     for plan in work:
         acting = "erase" if plan.values is None else "empty"
         plans.journal(hold, plan)
@@ -145,9 +147,10 @@ def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[st
             hold.office, lambda _last, p=plan, e=effects: connector.write([p], e)  # type: ignore[misc]
         )
         planned += sum(receipt.planned for receipt in receipts)
-        changed += sum(receipt.changed for receipt in receipts)
+        acts[acting] = sum(receipt.changed for receipt in receipts)
+        changed += acts[acting]
         absent += sum(receipt.absent for receipt in receipts)
-    return {"planned": planned, "changed": changed, "absent": absent, "by": "direct"}
+    return {"planned": planned, "changed": changed, "absent": absent, "acts": acts, "by": "direct"}
 
 
 # -- suppression ---------------------------------------------------------------------------------------------------

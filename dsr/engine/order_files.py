@@ -14,6 +14,7 @@ from dsr.case import Act
 from dsr.documents.content import FileLine, Head, Recipient
 from dsr.documents.letter import draw_letter
 from dsr.documents.orders import Kind, order_letter
+from dsr.documents.wordings import say
 from dsr.engine import collecting, ordering, papers, plans
 from dsr.engine.office import Hold, Office
 from dsr.engine.surveying import DBA, findings, owed_by
@@ -110,12 +111,14 @@ def _told_of(hold: Hold, order: Mapping[str, Any]) -> tuple[str, ...]:
 def _paper(hold: Hold, made: Order, order: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     inventory = hold.office.inventory
     partner = inventory.partner.get(order["to"])
-    label = partner.label if partner else inventory.system[order["to"]].label
+    # A partner's label says in brackets what it does for us; on an envelope stands its name alone.
+    label = partner.label.partition("（")[0] if partner else inventory.system[order["to"]].label
+    to = label if partner else say("in_charge", system=label).ja
     labels = [inventory.dataset(name).label for name in made.datasets]
     lines = [FileLine(name, sha256(data).hexdigest(), len(data)) for name, data in files.items()]
     secret = [name for name in made.datasets if inventory.is_secret(inventory.dataset(name))]
-    letter = order_letter(made, PAPER[order["kind"]], papers.party(hold), Recipient(label, ""), label, labels, lines,
-                          secret=secret, head=Head(hold.office.store.head().text))  # fmt: skip
+    letter = order_letter(made, PAPER[order["kind"]], papers.party(hold), Recipient(to, "", "御中"), label, labels,
+                          lines, secret=secret, head=Head(hold.office.store.head().text))  # fmt: skip
     out = BytesIO()
     draw_letter(letter, out)
     return out.getvalue()

@@ -43,8 +43,9 @@ from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
 from dsr.engine import remembering
+from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
-from dsr.inventory import Dataset, FieldRule, Inventory, System
+from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
 from dsr.rules import clocks
 from dsr.rules.redaction import MASKING, shown_as
@@ -273,24 +274,46 @@ def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
 def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str]) -> Words:
     if item["outcome"] in ("not_our_authority", "redirected"):
         return _not_ours(hold, dataset) or both(lambda lang: law.wording("not_ours_unnamed", lang))
-    if item["outcome"] == "not_held" and (day := remembering.erased_on(hold, dataset.id)):
-        return erased(day)
+    if item["outcome"] == "not_held" and (said := remembered(hold, dataset)):
+        return said
     if item["outcome"] in ("not_held", "existence_neutral"):
         return both(lambda lang: law.wording("absence", lang))
     if item["outcome"] in ("not_asked", "out_of_scope"):
-        return _status("not_asked", item["reason"]) if item["reason"] else Words("")
+        return unasked(item)
+    before = [erased_in_part(hold, dataset.id)] if item["outcome"] in ("full", "partial") else []
     reasons = [both(law.ground(g).reason) for g in grounds]
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
         marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
         reasons = [Words(law.mark(mark).legend, law.mark(mark).legend_en) for mark in marks]
     words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
-    return listed([*([words] if words else []), *reasons], " ", " ")
+    return listed([part for part in (words, *reasons, *before) if part], " ", " ")
 
 
-def erased(day: date) -> Words:
-    """In the words of absence, and since when."""
+def remembered(hold: Hold, dataset: Dataset) -> Words:
+    """Where nothing is found: since when it is not there, by an earlier request, and what that one left; else empty."""
+    kept = [_kept_line(hold.office.inventory, one, part) for one, part in remembering.kept_before(hold, dataset.id)]
+    if kept:
+        return listed([text for text in (erased_in_part(hold, dataset.id), *kept) if text], "", " ")
+    day = remembering.erased_on(hold, dataset.id)
+    return _dated("erased", day) if day else Words("")
+
+
+def _dated(key: str, day: date) -> Words:
     said = said_day(day)
-    return both(lambda lang: law.wording("erased", lang, date=said.of(lang)))
+    return both(lambda lang: law.wording(key, lang, date=said.of(lang)))
+
+
+def unasked(item: Mapping[str, Any]) -> Words:
+    """Why nothing was searched, where that is final."""
+    if item["outcome"] == "out_of_scope":
+        return both(lambda lang: law.wording("out_of_scope", lang))
+    return _status("not_asked", item["reason"]) if item["reason"] else Words("")
+
+
+def erased_in_part(hold: Hold, dataset_id: str) -> Words:
+    """Beside records that are there: that others are not any more, and since when; else empty (EN-12)."""
+    day = remembering.erased_on(hold, dataset_id)
+    return _dated("erased_in_part", day) if day else Words("")
 
 
 def _not_ours(hold: Hold, dataset: Dataset) -> Words:
@@ -517,17 +540,21 @@ def _about(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
     inventory, none = hold.office.inventory, (say("none"),)
     came = [_ended(d, [own(inventory, source) for source in d.sources]) for d in shown if d.sources]
     yield Chapter("12", part("12"), say("intro.12"), (), tuple(came) or none)
-    used = sorted({number for d in shown for number in d.purposes})
+    stopped = [d for d in shown if _stopped(hold, d)]
+    used = {number: [d for d in shown if number in d.purposes and not (d in stopped and _offers(inventory, number))]
+            for number in sorted({number for d in shown for number in d.purposes})}  # fmt: skip
     lines = [
-        say("numbered", number=number, what=_of(own(inventory, inventory.purposes.get(number, "")), shown, number))
-        for number in used
+        say("numbered", number=number, what=_of(own(inventory, inventory.purposes.get(number, "")), for_it))
+        for number, for_it in used.items() if for_it
     ]
+    lines += [say("ended", label=label(d), result=say("use_is_stopped")) for d in stopped]
     yield Chapter("13", part("13"), say("intro.13"), (), tuple(lines) or none)
     names = inventory.recipients
     given = [_ended(d, [own(inventory, names.get(r, r)) for r in d.recipients]) for d in shown if d.recipients]
     yield Chapter("14", part("14"), say("intro.14"), (), (*(given or none), say("provision_records")))
     rules = sorted({rule for d in shown for rule in d.retention})
-    kept = [_of(_retention(rule), shown, rule) for rule in rules]
+    kept = [_of(_retention(rule), [d for d in shown if rule in d.retention]) for rule in rules]
+    kept += [line for one in remembering.earlier(hold) for line in _remembered(inventory, one)]
     yield Chapter("15", part("15"), say("intro.15"), (), tuple(kept) or none)
 
 
@@ -535,9 +562,35 @@ def _ended(dataset: Dataset, told: Sequence[Text]) -> Words:
     return say("ended", label=label(dataset), result=listed(told))
 
 
-def _of(what: Text, shown: Sequence[Dataset], word: str) -> Words:
+def _of(what: Text, datasets: Sequence[Dataset]) -> Words:
     """A purpose or rule, and of which datasets it is one."""
-    return say("of", what=what, labels=listed([label(d) for d in shown if word in (*d.purposes, *d.retention)]))
+    return say("of", what=what, labels=listed([label(d) for d in datasets]))
+
+
+def _stopped(hold: Hold, dataset: Dataset) -> bool:
+    """Every record of it says that its use was stopped."""
+    rows = (row for batch in fetched(hold, dataset) for row in batch.select(list(dataset.use_stop)).to_pylist())
+    return bool(dataset.use_stop) and all(is_value(row[name], set_to) for row in rows
+                                          for name, set_to in dataset.use_stop.items())  # fmt: skip
+
+
+def _offers(inventory: Inventory, purpose: str) -> bool:
+    return inventory.purpose_kinds.get(purpose) == "offer"
+
+
+def _remembered(inventory: Inventory, one: remembering.Earlier) -> Iterator[Words]:
+    """Of an earlier erasure: what is kept why and how long, and what we hold of the request itself."""
+    yield from (_kept_line(inventory, one, kept) for kept in one.kept)
+    yield both(lambda lang: law.wording("suppressed" if one.erased else "suppressed_stop", lang))
+    decided, file = said_day(one.decided_on), said_day(one.file_until)
+    yield both(lambda lang: law.wording("earlier_file", lang, day=decided.of(lang), date=file.of(lang)))
+
+
+def _kept_line(inventory: Inventory, one: remembering.Earlier, kept: Mapping[str, Any]) -> Words:
+    rule = law.retention(kept["rule"])
+    return say("kept_on_erasure", day=said_day(one.decided_on), label=label(inventory.dataset(kept["dataset"])),
+               n=kept["records"], rule=Words(rule.label, rule.label_en),
+               until=said_day(date.fromisoformat(kept["until"])))  # fmt: skip
 
 
 def _retention(rule: str) -> Text:

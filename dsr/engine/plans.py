@@ -22,7 +22,7 @@ from dsr.engine.fetched import fetched, found_datasets, stage
 from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
 from dsr.journal import Intent
-from dsr.plan import LINE, Plan, line_marks
+from dsr.plan import LINE, Measure, Plan, line_marks
 from dsr.rules import correcting, discovery, lifecycle, planning, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.planning import PART, Planned
@@ -243,6 +243,22 @@ def due_of(hold: Hold, one: Frozen) -> frozenset[int] | None:
 def work_of(hold: Hold, one: Frozen) -> list[Plan]:
     """What is to be carried out now."""
     return to_carry_out(hold, one, due_of(hold, one))
+
+
+MEASURES: Mapping[str, Measure] = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped"}
+"""Measure of a part → what was done to its records."""
+
+
+def measures_of(hold: Hold, one: Frozen) -> dict[Measure, int]:
+    """What is to be done now → to how many records; empty for a correction."""
+    due = due_of(hold, one)
+    if due is not None:
+        return {"erased": one.of(KEPT, due).num_rows} if due else {}
+    told: dict[Measure, int] = {}
+    for at, part in enumerate(one.parts):
+        if done := MEASURES.get(part["measure"]):
+            told[done] = told.get(done, 0) + one.of(frozenset({part["measure"]}), frozenset({at})).num_rows
+    return {done: told[done] for done in MEASURES.values() if told.get(done)}
 
 
 def first_run(hold: Hold) -> str:

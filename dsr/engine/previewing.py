@@ -17,9 +17,9 @@ from dsr.errors import BadInput
 from dsr.rules.lifecycle import State
 
 MEASURE = {
-    "erase": "消去します", "deidentify": "本人が分からないように置き換えます", "use_stop": "利用を停止します",
-    "keep": "保存します", "refuse": "変更しません", "correct": "訂正します",
-    "annotate": "追記又は再発行します（元のまま残します）",
+    "erase": "{n}件を消去します", "deidentify": "{n}件を本人が分からないように置き換えます",
+    "use_stop": "{n}件の利用を停止します", "keep": "{n}件を保存します", "refuse": "{n}件は変更しません",
+    "correct": "{n}件を訂正します", "annotate": "{n}件に追記し、又は再発行します（元のまま残します）",
 }
 
 
@@ -55,10 +55,11 @@ def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
         if not item["parts"]:
             yield f"・{label}：{law.outcome(item['outcome']).label}"
         for part in item["parts"]:
-            yield f"・{label}：{part['records']}件を{MEASURE[part['measure']]}{_why(part)}{_by(item, part)}"
+            yield f"・{label}：{MEASURE[part['measure']].format(n=part['records'])}{_why(part)}{_by(item, part)}"
     counts = {word: sum(part["records"] for item in told["datasets"].values() for part in item["parts"]
                         if part["measure"] == word) for word in MEASURE}  # fmt: skip
-    yield "計：" + "、".join(f"{MEASURE[word]} {count}件" for word, count in counts.items() if count)
+    total = "、".join(MEASURE[word].format(n=count) for word, count in counts.items() if count)
+    yield f"計：{total or '変更するものはありません'}"
     if told["code"]:
         yield f"承認の符号：{told['code']}　（dsr approve {told['case']} --code {told['code']}）"
 
@@ -76,4 +77,4 @@ def _why(part: Mapping[str, Any]) -> str:
 
 def _by(item: Mapping[str, Any], part: Mapping[str, Any]) -> str:
     ordered = item["by"] == "work_order" and part["measure"] in ("erase", "deidentify", "correct", "annotate")
-    return "［所管部署への指示書による］" if ordered else ""
+    return "［所管部署への作業指図書による］" if ordered else ""

@@ -1,14 +1,24 @@
-"""What is remembered of an erasure: that this person's records of a dataset were erased, and when; nothing else."""
+"""What is remembered of an erasure: that this person's records of a dataset were erased, and when; what was kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from dsr.days import day_of
 from dsr.engine.office import Hold
 from dsr.inventory import PERSON
 from dsr.suppression import Entry, token
+
+FILE_YEARS = 3
+"""DSR-FILE: what we keep about the request itself (law.md §9)."""
+
+
+def file_until(answered: date) -> date:
+    """The last day on which we keep the file of a request that was answered then."""
+    return date(answered.year + FILE_YEARS, answered.month, min(answered.day, 28))
 
 
 def person_tokens(hold: Hold) -> Iterator[str]:
@@ -19,18 +29,45 @@ def person_tokens(hold: Hold) -> Iterator[str]:
 
 
 def erased_on(hold: Hold, dataset_id: str) -> date | None:
-    """The first day on which this person's records of the dataset were erased by an earlier case (EN-11, EN-12).
+    """The first day on which records of this person in the dataset were erased by an earlier case (EN-11, EN-12)."""
+    mine = (e for e in _entries(hold) if e.dataset == dataset_id and e.reason == "erased")
+    return min((day_of(entry.since) for entry in mine), default=None)
 
-    Both who she is, as proved, and a number she states must be known from then: nobody learns of another's erasure.
-    """
+
+@dataclass(frozen=True)
+class Earlier:
+    """An earlier request of this person, of which records were erased or their use stopped. ``kept``: what waits for
+    its day: dataset, rule, until (inclusive), records. ``erased``: whether anything was."""
+
+    decided_on: date
+    file_until: date
+    erased: bool
+    kept: tuple[Mapping[str, Any], ...]
+
+
+def earlier(hold: Hold) -> list[Earlier]:
+    """By case number; those whose answer is out. What of it is the office's own alone (a hold) is not told."""
+    entries, told = _entries(hold), []
+    for case_no in sorted({entry.case_no for entry in entries}):
+        facts = hold.office.store.case(case_no).facts if hold.office.store.holds(case_no) else {}
+        if "dispatched_on" in facts:
+            erased = any(entry.reason == "erased" for entry in entries if entry.case_no == case_no)
+            kept = tuple(part for part in facts.get("kept", []) if part["until"])
+            until = file_until(date.fromisoformat(facts["dispatched_on"]))
+            told.append(Earlier(date.fromisoformat(facts["decided_on"]), until, erased, kept))
+    return told
+
+
+def kept_before(hold: Hold, dataset_id: str) -> list[tuple[Earlier, Mapping[str, Any]]]:
+    """What an earlier request left to wait for its day in a dataset: the numbers that led there may be gone, so that
+    no search finds it any more."""
+    return [(one, part) for one in earlier(hold) for part in one.kept if part["dataset"] == dataset_id]
+
+
+def _entries(hold: Hold) -> list[Entry]:
+    """Made by earlier cases of this person: who she is, as proved, is known from one, and a number that she states is
+    known from the same. Nobody learns of another's erasure."""
     key, store = hold.office.keys.suppression_key, hold.office.store
     told = {token(key, i.kind, i.value) for i in hold.request.identifiers()}
-    by_person = _erasures(store.suppressions(set(person_tokens(hold))), dataset_id, hold.case_no)
-    by_number = {e.case_no for e in store.suppressions(told) if e.case_no != hold.case_no and e.reason == "erased"}
-    days = [day for case_no, day in by_person if case_no in by_number]
-    return min(days, default=None)
-
-
-def _erasures(entries: Sequence[Entry], dataset_id: str, but: str) -> list[tuple[str, date]]:
-    return [(e.case_no, day_of(e.since)) for e in entries
-            if e.dataset == dataset_id and e.reason == "erased" and e.case_no != but]  # fmt: skip
+    by_number = {entry.case_no for entry in store.suppressions(told)} - {hold.case_no}
+    return [entry for entry in store.suppressions(set(person_tokens(hold))) if entry.case_no in by_number]

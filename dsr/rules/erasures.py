@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dsr.errors import BadInput, as_id
@@ -88,6 +89,29 @@ def corrected(items: Mapping[str, Said], decision: Decision) -> dict[str, dict[s
                "parts": [_refused(part, ground) for part in item["parts"]]} if item["parts"] else dict(item)
         for name, item in items.items()
     }  # fmt: skip
+
+
+def outcomes(item: Said, gone: Collection[int] = ()) -> dict[str, int]:
+    """Outcome of law.md §6 → records, the worst first: of a dataset whose records fare differently no single one is
+    true. ``gone``: parts that were kept until a day, and went on it."""
+    told = Counter[str]()
+    for at, part in enumerate(item["parts"]):
+        told["erased" if at in gone else _outcome_of_part(item["outcome"], part)] += part["records"]
+    return worst_first(told)
+
+
+def worst_first(told: Mapping[str, int]) -> dict[str, int]:
+    return {word: told[word] for word in WORST if told.get(word)}
+
+
+def _outcome_of_part(whole: str, part: Said) -> str:
+    if whole == "correction_declined":
+        return whole
+    if part["until"]:
+        return "kept_until"
+    if part["measure"] == "keep":  # without a ground: on hold, or so already
+        return "stop_declined" if part["ground"] else "alternative_measure"
+    return OUTCOME[part["measure"]]
 
 
 def outcome_of(parts: list[dict[str, Any]]) -> str:
