@@ -36,6 +36,7 @@ from dsr.engine import (
     previewing,
     process,
     reviewing,
+    suppressing,
 )
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
@@ -361,10 +362,11 @@ def _replay(arguments: Arguments) -> int:
 def _ingest_check(arguments: Arguments) -> int:
     """Rows as JSON lines or a list; exit 1 where one must not be taken in."""
     with _office(arguments) as office:
-        told = afterwards.ingest_check(office, read_rows(Path(arguments.file)))
+        told = suppressing.ingest_check(office, read_rows(Path(arguments.file)))
         stopped = [row for row in told if row["stopped"]]
         lines = ["  ".join(str(row[name]) for name in ("row", "reason", "since", "case")) for row in stopped]
-        _print(arguments, told, "\n".join(lines) or "–")
+        none = (f"{len(told)}行とも取り込めます。", f"all {len(told)} rows may be taken in")[not _japanese(arguments)]
+        _print(arguments, told, "\n".join(lines) or none)
     return 1 if stopped else 0
 
 
@@ -613,8 +615,10 @@ SCHEMAS: dict[str, type[Shape]] = {
     "DISPATCH": shapes.Dispatch,
     "ANSWER": shapes.SearchAnswer,
     "ORDER_ANSWER": shapes.OrderAnswer,
+    "DONE": shapes.OrderAnswer,
     "REWRITE_ANSWER": shapes.RewriteAnswer,
     "OTHERS_ANSWER": shapes.OthersAnswer,
+    "ROWS": shapes.IngestRow,
     "INVENTORY": Inventory,
 }
 

@@ -26,7 +26,6 @@ from dsr.plan import LINE, Plan, line_marks
 from dsr.rules import planning
 from dsr.rules.lifecycle import State
 from dsr.store import OFFICE
-from dsr.suppression import lifted_by_contract, stopped, token
 
 DAY = timedelta(days=1)
 
@@ -210,51 +209,6 @@ def forget_journals(office: Office) -> list[str]:
 
 
 # -- what arrives late ---------------------------------------------------------------------------------------------
-
-
-def ingest_check(office: Office, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Which of these rows must not be taken in: ``{"dataset", "identifiers": {kind: value}, "at"}`` each.
-
-    Answers with the row's place, never its values. A living contract of the person ends open entries of erasure (RT-4).
-    """
-    key = office.keys.suppression_key
-    told = []
-    for place, row in enumerate(rows):
-        dataset_id, at, tokens = _read(office, key, place, row)
-        entries = office.store.suppressions(tokens)
-        if _new_contract(office, dataset_id):
-            _lift(office, entries, at or office.now)
-            entries = []
-        entry = stopped([e for e in entries if e.dataset == dataset_id], at)
-        why = {"since": entry.since.isoformat(), "case": entry.case_no, "reason": entry.reason} if entry else {}
-        told.append({"row": place, "stopped": entry is not None, **why})
-    return told
-
-
-def _read(office: Office, key: bytes, place: int, row: Mapping[str, Any]) -> tuple[str, datetime | None, set[str]]:
-    try:
-        dataset_id, identifiers = str(row["dataset"]), dict(row["identifiers"])
-        at = datetime.fromisoformat(row["at"]) if row.get("at") else None
-    except (KeyError, TypeError, ValueError):
-        fix = '{"dataset": "<system>.<dataset>", "identifiers": {"<kind>": "<value>"}, "at": "<ISO instant>"}'
-        raise BadInput(f"rows.{place}", "is not a row to check", f"write {fix}") from None
-    if at is not None and at.tzinfo is None:
-        raise BadInput(f"rows.{place}.at", "has no zone", "write 2026-11-22T09:00+09:00")
-    office.inventory.dataset(dataset_id)
-    return dataset_id, at, {token(key, str(kind), str(value)) for kind, value in identifiers.items()}
-
-
-def _new_contract(office: Office, dataset_id: str) -> bool:
-    alive = office.inventory.dataset(dataset_id).alive
-    return alive is not None and alive.when is not None and bool(alive.gives)
-
-
-def _lift(office: Office, entries: Sequence[Any], when: datetime) -> None:
-    ending = lifted_by_contract(entries)
-    if ending:
-        number = 1 + sum(step.startswith("lift:") for step, _ in office.store.ledger(OFFICE))
-        act = Act(f"lift:{number}", "result", {"entries": len(ending)})
-        office.store.lift(ending, when, act, office.now, office.actor.name)
 
 
 def sweep(office: Office, case_no: str) -> dict[str, int]:
