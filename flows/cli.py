@@ -352,7 +352,7 @@ def _stop(arguments: Arguments) -> None:
 def _replay(arguments: Arguments) -> int:
     with _office(arguments) as office:
         found = afterwards.replay(office)
-        lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "resurrected", "state", "erased_at"))
+        lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "act", "resurrected", "state", "erased_at"))
                  for entry in found["came_back"]]  # fmt: skip
         _print(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
         unreached = any(entry["state"] not in ("done", "ask_the_owner", "undeclared") for entry in found["came_back"])
@@ -701,7 +701,7 @@ def _parser() -> argparse.ArgumentParser:
     stopping = command("stop", _stop, "nothing new starts in a system, or in all")
     stopping.add_argument("system", nargs="?")
     stopping.add_argument("--lift", action="store_true", help="let it go on")
-    command("replay", _replay, "after a restore: erase again what came back, with its original date")
+    command("replay", _replay, "after a restore: erase, stop and correct again what came back, with its original date")
     command("ingest-check", _ingest_check, "which rows must not be taken in").add_argument("--file", required=True)
     answer = command("answer", _answer, "enter the answer to a search order or work order", "case", "system")
     answer.add_argument("--file", required=True)
