@@ -167,6 +167,13 @@ def put(path: str, value: object) -> Change:
     return change
 
 
+def both(*changes: Change) -> Change:
+    def change(document: dict[str, Any]) -> None:
+        for each in changes:
+            each(document)
+    return change
+
+
 def drop(path: str) -> Change:
     def change(document: dict[str, Any]) -> None:
         *folders, name = path.split(".")
@@ -216,6 +223,11 @@ WRONG: dict[str, tuple[Change, str, str]] = {
                                   "subject.identifiers.0.kind", "customer_no"),
     "a blank identifier": (put("subject.identifiers", [{"kind": "phone", "value": " "}]),
                            "subject.identifiers.0.value", "is blank"),
+    **{f"{ground} of {right}": (both(put("right", right), put("ground", ground)), "ground", fix) for right, ground, fix in (
+        ("erasure", "G-77", "one of G-1, G-3, G-4, G-5"), ("use_stop", "G-99", "one of G-1, G-3"),
+        ("use_stop", None, "the letter shows: G-1, G-3"), ("erasure", "G-2", "one of G-1, G-3"),
+        ("provision_stop", "G-1", "one of G-2, G-3"), ("disclosure", "G-3", "write null"),
+        ("content_deletion", "G-3", "one of UNTRUE, or null"))},
     "a number that is none": (put("correction", {"yen": float("nan")}), "number", "give a finite number"),
     "an endless number": (put("correction", {"yen": float("inf")}), "number", "give a finite number"),
 }  # fmt: skip

@@ -112,7 +112,7 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     assert {"C0001234", "C0001235"} <= extract()
     before = held(own_office.sample)
     shutil.copy(own_office.sample / "company.db", tmp_path / "backup.db")
-    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
+    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop")
     erasure.proposed()
     erasure.decided()
     if erasure.state == "awaiting_approval":
