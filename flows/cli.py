@@ -338,8 +338,9 @@ def _order(arguments: Arguments) -> None:
 def _hold(arguments: Arguments) -> None:
     with _office(arguments) as office:
         change = {"add": holding.add, "release": holding.release}[arguments.what]
-        count = change(office, arguments.case, arguments.record)
-        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {count}")
+        count = change(office, arguments.case, arguments.record, arguments.reason)
+        words = (f"留保している記録 {count} 件", f"{count} records are held")[not _japanese(arguments)]
+        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {words}")
 
 
 def _stop(arguments: Arguments) -> None:
@@ -696,8 +697,11 @@ def _parser() -> argparse.ArgumentParser:
         command(name, act, words, "case").add_argument("--file", required=True)
     ordered = command("order", _order, "the search order of a manual system; with --out, work orders", "case", "system")
     ordered.add_argument("--out", help="a new folder for the signed work orders of a system or partner")
-    hold = command("hold", _hold, "keep one record from being erased, or let it go", "what", "case")
+    hold = command("hold", _hold, "keep one record from being erased; another officer, an approver, lets it go")
+    hold.add_argument("what", choices=("add", "release"))
+    hold.add_argument("case")
     hold.add_argument("--record", required=True, metavar="SYSTEM.DATASET/NO")
+    hold.add_argument("--reason", required=True, help="a court's order, a dispute; or why it ended; kept sealed")
     stopping = command("stop", _stop, "nothing new starts in a system, or in all")
     stopping.add_argument("system", nargs="?")
     stopping.add_argument("--lift", action="store_true", help="let it go on")

@@ -37,6 +37,9 @@ def letter_of(erasure: Erasure) -> str:
     return text_of(out / "decision.pdf")
 
 
+WHY = "係争中のため"
+
+
 # -- before anything is erased -------------------------------------------------------------------------------------
 
 
@@ -103,7 +106,17 @@ def test_a_row_that_came_since_stays_and_is_decided_by_itself(own_office: Office
 def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_office: Office, tmp_path: Path) -> None:
     erasure = Erasure(own_office, "shigeru", tmp_path).approved()
     invoice = sorted(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])[0]
-    own_office.ok("hold", "add", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    hold = ("--record", f"billing.invoices/{invoice}", "--reason", WHY)
+    neighbours = own_office.truth["people"]["hanako"]["owns"]["billing.invoices"][0]
+    assert neighbours in held(own_office.sample)["billing.invoices"]
+    for record in (f"billing.invoices/{neighbours}", f"billing.invoices/{invoice}x", "fault_records.tickets/F1", "nosuch/1"):
+        assert own_office.run("hold", "add", erasure.case, "--record", record, "--reason", WHY)[0] == 2
+    assert own_office.run("hold", "add", erasure.case, *hold[:2], "--reason", " ")[0] == 2
+    assert own_office.run("hold", "frob", erasure.case, *hold)[0] == 2
+    own_office.ok("hold", "add", erasure.case, *hold, officer="shonin-1")
+    for officer in ("uketsuke-1", "shonin-1"):
+        assert own_office.run("hold", "release", erasure.case, *hold, officer=officer)[0] == 1
+    assert erasure.show()["holds"] == 1
     before = held(own_office.sample)
     assert erasure.run()[0] == 1
     assert erasure.state == "awaiting_decision"
@@ -116,7 +129,10 @@ def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_off
     theirs = set(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])
     assert theirs & set(left) == {invoice}
     assert erasure.dispatched() == "kept"
-    own_office.ok("hold", "release", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    own_office.ok("hold", "release", erasure.case, *hold, officer="shonin-2")
+    exported = own_office.home / "trail.json"
+    own_office.ok("trail", "export", erasure.case, "--out", str(exported))
+    assert "release:" in exported.read_text() and WHY not in exported.read_text()
     status, told, _ = own_office.run("watch", officer="gijutsu-1")
     assert status == 0, told["failed"]
     assert theirs & set(held(own_office.sample)["billing.invoices"]) == set()

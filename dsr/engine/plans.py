@@ -288,7 +288,12 @@ def _said_before(hold: Hold, plan: Plan) -> pa.Table:
 
 def held(hold: Hold) -> frozenset[str]:
     """``<dataset>/<record no>`` that a court, a dispute or a request for preservation keeps (HOLD)."""
-    return frozenset(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else frozenset()
+    return frozenset(holds(hold))
+
+
+def holds(hold: Hold) -> dict[str, Any]:
+    """The same with who held it, on which day and why."""
+    return dict(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else {}
 
 
 # -- made again ----------------------------------------------------------------------------------------------------
