@@ -38,6 +38,7 @@ from dsr.engine import (
     reviewing,
     suppressing,
 )
+from dsr.engine.effects import ALL
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
@@ -346,8 +347,10 @@ def _hold(arguments: Arguments) -> None:
 def _stop(arguments: Arguments) -> None:
     with _office(arguments) as office:
         stopped = holding.stop(office, arguments.system, arguments.lift)
-        lines = [f"{name}  {since}" for name, since in stopped.items()]
-        _print(arguments, {"stopped": stopped}, "\n".join(lines) or "–")
+        everything, none = (("全システム", "停止中のシステムはありません。"), ("everything", "nothing is stopped"))[
+            not _japanese(arguments)]
+        lines = [f"{everything if name == ALL else name}  {since}" for name, since in stopped.items()]
+        _print(arguments, {"stopped": stopped}, "\n".join(lines) or none)
 
 
 def _replay(arguments: Arguments) -> int:
@@ -625,8 +628,10 @@ SCHEMAS: dict[str, type[Shape]] = {
 
 
 def _schema(arguments: Arguments) -> None:
-    shape = SCHEMAS.get(arguments.name.upper().removesuffix(".JSON"))
-    if shape is None:
+    known = {name.replace("_", ""): shape for name, shape in SCHEMAS.items()}
+    known |= {shape.__name__.upper(): shape for shape in SCHEMAS.values()}  # as an error names it
+    asked = arguments.name.upper().removesuffix(".JSON").removesuffix(".JSONL").replace("_", "")
+    if (shape := known.get(asked)) is None:
         raise BadInput("NAME", "no such shape", f"one of {', '.join(SCHEMAS)}")
     print(json.dumps(shape.model_json_schema(), ensure_ascii=False, indent=2))
 

@@ -208,7 +208,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     "an extra field that is a person": (put("subject.髙橋 花子", 1), "subject.…", "remove it"),
     "a number for a name": (put("subject.name", 5), "subject.name", "write text in quotes"),
     "a text for a list": (put("subject.addresses", "福岡県みなと市"), "subject.addresses", "write a list"),
-    "a list for an object": (put("subject", []), "subject", "start with {"),
+    "a list for an object": (put("subject", []), "subject", 'write {"name": …, "kana": …'),
     "a word for yes or no": (put("agent", {"kind": "mandated", "name": "代理", "receives_answer": "no"}),
                              "agent.receives_answer", "boolean"),
     "an arrival without zone": (put("received.at", "2026-11-02T10:15:00"), "received.at", "add the zone"),
@@ -235,8 +235,8 @@ PLAIN = b'{"right": "disclosure", "subject": {"name": "x"}, "received": {"at": "
 UNREADABLE: dict[str, tuple[bytes, str, str]] = {
     "cut short": (PLAIN, "request: is not JSON at line 1 column", "mend the syntax"),
     "empty": (b"", "request: is not JSON", "mend the syntax"),
-    "not an object": (b'["disclosure"]', "request", "start with {"),
-    "null": (b"null", "request", "start with {"),
+    "not an object": (b'["disclosure"]', "request", 'write {"right": …'),
+    "null": (b"null", "request", 'write {"right": …'),
     "nested deeply": (b"[" * 200_000, "request: is nested too deeply", "dsr schema"),
     "a field twice": (PLAIN + b', "right": "erasure"}', "right: stands twice", "keep one"),
     "half a character": (PLAIN + b', "correction": {"x": "\\ud83d"}}', "request: holds half a character", "whole"),
@@ -340,6 +340,8 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
     "a single record decided apart": (
         "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "full"}}},
         "records", "strike the note"),
+    "a word for what was investigated": (
+        "decide", "awaiting_decision", {"datasets": {}, "investigated": "yes"}, "investigated", 'write {"how": …, "result": …'),
     "two acts of dispatch at once": ("dispatch", "dispatching", {**CHECK, **SENT}, "exactly one of", "envelope_check"),
     "no act of dispatch": ("dispatch", "dispatching", {}, "dispatch: give exactly one of", "channel (with sent_on)"),
     "sent, and no day": ("dispatch", "dispatching", {"channel": "counter"}, "sent_on", "the day"),
@@ -355,6 +357,17 @@ def test_a_later_paper_with_one_thing_wrong_moves_nothing(name: str, desk: Desk)
     system = ["archives_backups"] if command == "answer" else []
     case, path = desk.at(state), desk.file("paper.json", content)
     desk.refused(command, case, *system, "--file", path, status=2, words=(field, fix))
+
+
+def test_an_answer_of_nobody_declared_names_the_system_and_not_the_paper(desk: Desk) -> None:
+    done = desk.file("done.json", {"done_on": "2026-11-22", "done_by": "所管課", "datasets": {}})
+    words = ("system: no system or partner 'nosuch'", "billing", "azuma")
+    desk.refused("answer", desk.at("proved"), "nosuch", "--file", done, status=2, words=words)
+
+
+@pytest.mark.parametrize("name", ["DONE", "done.json", "ORDER_ANSWER", "ORDERANSWER", "ROWS", "rows.jsonl", "SEARCHANSWER"])
+def test_a_shape_is_shown_by_the_name_of_its_file_and_as_errors_name_it(desk: Desk, name: str) -> None:
+    assert desk.ok("schema", name)["properties"]
 
 
 @pytest.mark.parametrize(

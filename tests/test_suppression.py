@@ -88,9 +88,15 @@ def test_entries_come_with_their_event_and_once(store: Store) -> None:
 def test_a_stop_stands_until_it_is_lifted_and_both_are_in_the_log(store: Store) -> None:
     store.set_stop("billing", True, Act("stop:billing:1"), END, "gijutsu-1")
     assert set(store.stops()) == {"billing"}
+    store.set_stop("lake", True, Act("stop:lake:1"), END, "gijutsu-1")
+    store.set_stop("billing", True, Act("stop:billing:later"), END + SECOND, "gijutsu-1")
+    assert store.stops() == dict.fromkeys(("billing", "lake"), END.isoformat()), "stopped since the first time"
+    store.set_stop("lake", False, Act("lift:lake:1"), END, "gijutsu-1")
     store.set_stop("billing", False, Act("lift:billing:2"), END, "gijutsu-1")
     assert store.stops() == {}
-    assert [step for step, _ in store.ledger("office")] == ["stop:billing:1", "lift:billing:2"]
+    assert [step for step, _ in store.ledger("office")] == [
+        "stop:billing:1", "stop:lake:1", "stop:billing:later", "lift:lake:1", "lift:billing:2",
+    ]  # fmt: skip
 
 
 # -- the days of what goes -----------------------------------------------------------------------------------------
