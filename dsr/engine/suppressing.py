@@ -54,10 +54,10 @@ def _entries(hold: Hold) -> Iterator[Entry]:
             if not identifier.trusted or identifier.kind not in one.dataset.kinds:
                 continue
             marked = token(key, identifier.kind, identifier.value)
-            for held in (identifier.interval.meet(each) for each in days):
-                if not held.empty:
-                    entry = Entry(marked, one.dataset.id, identifier.kind, reason, now, held, hold.case_no)
-                    made[marked, held.start] = _longer(made.get((marked, held.start)), entry)
+            held = [each for each in map(identifier.interval.meet, days) if not each.empty]
+            for each in held or [Interval(now, now)]:  # stops no row, and is known all the same
+                entry = Entry(marked, one.dataset.id, identifier.kind, reason, now, each, hold.case_no)
+                made[marked, each.start] = _longer(made.get((marked, each.start)), entry)
         yield from made.values()
 
 
