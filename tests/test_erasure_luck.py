@@ -292,12 +292,15 @@ def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp
         {"dataset": calls, "identifiers": line, "at": "2025-11-30T23:59:59+09:00"},
         {"dataset": calls, "identifiers": line, "at": "2026-02-01T00:00:00+09:00"},
         {"dataset": calls, "identifiers": {"line_no": "092-000-1001"}, "at": "2025-11-30T23:59:59+09:00"},
+        *({"dataset": "service_contracts.lines", "identifiers": {"contract_no": number}, "at": None}
+          for number in (*own_office.truth["people"]["kaoru"]["owns"]["service_contracts.contracts"],
+                         *own_office.truth["people"]["susumu"]["owns"]["service_contracts.contracts"])),
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     status, told, _ = own_office.run("ingest-check", "--file", str(path), officer="gijutsu-1")
     assert status == 1
-    assert [row["stopped"] for row in told] == [True, False, False]
+    assert [row["stopped"] for row in told] == [True, False, False, True, False]
     assert told[0]["case"] == erasure.case
     assert "1013" not in json.dumps(told)
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from dsr.case import Act
-from dsr.days import Interval, after, day_of, whole_days
+from dsr.days import ALWAYS, Interval, after, day_of, whole_days
 from dsr.engine import collecting, plans, remembering
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, as_id
 from dsr.inventory import PERSON, Dataset, Inventory
 from dsr.names.numbers import normal_form
 from dsr.request import IDENTIFIER_KINDS, IngestRow
-from dsr.rules import planning
+from dsr.rules import discovery, planning
 from dsr.rules.redaction import record_nos
 from dsr.shapes import shaped
 from dsr.store import OFFICE
@@ -39,6 +39,7 @@ def _entries(hold: Hold) -> Iterator[Entry]:
     """Of each dataset that is erased or objected to, by each identifier that leads there, in the days of what goes; and
     by who she is, so that a later answer can name the day (EN-11, EN-12)."""
     known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
+    reused = discovery.reused_kinds(hold.office.inventory)
     for one in plans.frozen(hold):
         gone = _gone(hold, one)
         if not gone:
@@ -54,7 +55,10 @@ def _entries(hold: Hold) -> Iterator[Entry]:
             if not identifier.trusted or identifier.kind not in one.dataset.kinds:
                 continue
             marked = token(key, identifier.kind, identifier.value)
-            held = [each for each in map(identifier.interval.meet, days) if not each.empty]
+            # Beside rows that do not say when, only a number that may be another's by now is bound to its days.
+            bound = one.dataset.at is not None or identifier.kind in reused
+            tenure = identifier.interval if bound else ALWAYS
+            held = [each for each in map(tenure.meet, days) if not each.empty]
             for each in held or [Interval(now, now)]:  # stops no row, and is known all the same
                 entry = Entry(marked, one.dataset.id, identifier.kind, reason, now, each, hold.case_no)
                 made[marked, each.start] = _longer(made.get((marked, each.start)), entry)
