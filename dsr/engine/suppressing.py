@@ -38,8 +38,7 @@ def suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
 def _entries(hold: Hold) -> Iterator[Entry]:
     """Of each dataset that is erased or objected to, by each identifier that leads there, in the days of what goes; and
     by who she is, so that a later answer can name the day (EN-11, EN-12)."""
-    known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
-    reused = discovery.reused_kinds(hold.office.inventory)
+    now = hold.office.now
     for one in plans.frozen(hold):
         gone = _gone(hold, one)
         if not gone:
@@ -48,21 +47,24 @@ def _entries(hold: Hold) -> Iterator[Entry]:
         reason: Reason = "objected" if measures == {"use_stop"} and plans.due_parts(hold) is None else "erased"
         for whom in remembering.person_tokens(hold):
             yield Entry(whom, one.dataset.id, PERSON, reason, now, Interval(now, now), hold.case_no)
-        # An objection holds until her own word.
-        days = [Interval()] if reason == "objected" else _days(hold, one, gone)
-        made: dict[tuple[str, datetime | None], Entry] = {}
-        for identifier in known.identifiers:
-            if not identifier.trusted or identifier.kind not in one.dataset.kinds:
-                continue
-            marked = token(key, identifier.kind, identifier.value)
-            # Beside rows that do not say when, only a number that may be another's by now is bound to its days.
-            bound = one.dataset.at is not None or identifier.kind in reused
-            tenure = identifier.interval if bound else ALWAYS
-            held = [each for each in map(tenure.meet, days) if not each.empty]
-            for each in held or [Interval(now, now)]:  # stops no row, and is known all the same
-                entry = Entry(marked, one.dataset.id, identifier.kind, reason, now, each, hold.case_no)
-                made[marked, each.start] = _longer(made.get((marked, each.start)), entry)
-        yield from made.values()
+        days = [Interval()] if reason == "objected" else _days(hold, one, gone)  # an objection: until her own word
+        yield from _of_numbers(hold, one.dataset, reason, days)
+
+
+def _of_numbers(hold: Hold, dataset: Dataset, reason: Reason, days: Sequence[Interval]) -> Iterator[Entry]:
+    now, key, reused = hold.office.now, hold.office.keys.suppression_key, discovery.reused_kinds(hold.office.inventory)
+    made: dict[tuple[str, datetime | None], Entry] = {}
+    for identifier in collecting.current(hold).identifiers:
+        if not identifier.trusted or identifier.kind not in dataset.kinds:
+            continue
+        marked = token(key, identifier.kind, identifier.value)
+        # Beside rows that do not say when, only a number that may be another's by now is bound to its days.
+        bound = dataset.at is not None or identifier.kind in reused
+        held = [each for each in map((identifier.interval if bound else ALWAYS).meet, days) if not each.empty]
+        for each in held or [Interval(now, now)]:  # stops no row, and is known all the same
+            entry = Entry(marked, dataset.id, identifier.kind, reason, now, each, hold.case_no)
+            made[marked, each.start] = _longer(made.get((marked, each.start)), entry)
+    yield from made.values()
 
 
 def _gone(hold: Hold, one: plans.Frozen) -> frozenset[int]:
@@ -82,18 +84,18 @@ def _days(hold: Hold, one: plans.Frozen, gone: frozenset[int]) -> list[Interval]
     """No day of a record that stays: what a contract, a rule or a hold still needs may arrive again."""
     stays = _stays(hold, one, gone)
     lives = any(part["ground"] in LIVES for item in hold.case.facts["items"].values() for part in item["parts"])
+    until = hold.office.now if lives else None  # who goes on as a customer goes on with new data
     if one.dataset.at is None:
-        # A row that does not say when: beside one that stays, nobody can tell which of the two it is.
-        return [Interval(None, hold.office.now)] if lives and not stays else [] if lives else [Interval()]
+        # Beside a record that a living contract needs nobody can tell which of the two a row is.
+        return [] if lives and stays else [Interval(None, until)]
     form, zone = one.dataset.at.form, one.dataset.at.tz
     goes, keeps = _moments(hold, one, gone)
     days = covering(goes, keeps, lambda at: after(at, form, zone))
     if stays or (lives and _core(hold.office.inventory, one.dataset)):
         return days
-    # Nobody needs this dataset: what comes late is stopped too. A living contract's person goes on, with new data.
+    # Nobody needs this dataset: what comes late is stopped too.
     behind = after(max(keeps), form, zone) if keeps else None
-    return [*(each for each in days if behind and each.start != behind),
-            Interval(behind, hold.office.now if lives else None)]  # fmt: skip
+    return [*(each for each in days if behind and each.start != behind), Interval(behind, until)]
 
 
 def _stays(hold: Hold, one: plans.Frozen, gone: frozenset[int]) -> bool:
