@@ -484,10 +484,11 @@ class Store:
             return {row.system: row.since for row in connection.execute(select(STOP))}
 
     def set_stop(self, system: str, stopped: bool, act: Act, at: datetime, actor: str) -> None:
-        """Safe to call twice; each change stands in the log."""
+        """Safe to call twice; each call stands in the log. What is stopped again was so since the first time."""
         with self._write() as connection:
-            connection.execute(STOP.delete().where(STOP.c.system == system))
-            if stopped:
+            if not stopped:
+                connection.execute(STOP.delete().where(STOP.c.system == system))
+            elif connection.execute(select(STOP.c.since).where(STOP.c.system == system)).first() is None:
                 connection.execute(insert(STOP).values(system=system, since=at.isoformat(), officer=actor))
             self._append(connection, OFFICE, act, b"", at, actor)
 

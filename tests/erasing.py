@@ -15,15 +15,16 @@ SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1
 
 
 class Erasure:
-    """One case. ``right`` and whatever ``more`` says replace what the person's ready request says."""
+    """One case. ``right`` and whatever ``more`` says replace what the person's ready request says; what needs a ground
+    and names none is no longer needed (G-3)."""
 
     def __init__(self, office: Office, person: str, folder: Path, right: str = "erasure", **more: Any) -> None:
         self.office, self.person, self.folder = office, person, folder / f"{person}.{right}"
         self.folder.mkdir(parents=True, exist_ok=True)
         ready = office.sample / f"requests/{person}.{right}.json"
         ready = ready if ready.exists() else office.sample / f"requests/{person}.json"
-        request = {"ground": "G-3", **json.loads(ready.read_text()), "right": right, **more}
-        request["ground"] = request["ground"] or "G-3"
+        needed = "G-3" if right in ("erasure", "use_stop") else None
+        request = {**json.loads(ready.read_text()), "right": right, "ground": needed, **more}
         self.case = str(office.ok("open", self.written("request", request))["case"])
 
     def written(self, name: str, document: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from dsr import law
-from tests.differ import difference, held
+from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
 from tests.story import Office
 from tests.test_erasure_luck import letter_of
@@ -34,6 +35,7 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     before = held(own_office.sample)
+    shutil.copy(own_office.sample / "company.db", tmp_path / "backup.db")
     assert erasure.run()[0] == 0
     [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
     assert partner["to"] == "azuma"
@@ -46,6 +48,24 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter
+    _restored_and_set_again(own_office, tmp_path / "backup.db", {n: r for n, r in wrong.items() if n in TOLD}, erasure)
+
+
+TOLD = {dataset for dataset, _ in TABLES.values()}
+
+
+def _restored_and_set_again(office: Office, backup: Path, wrong: dict[str, set[str]], erasure: Erasure) -> None:
+    """EN-03 of a correction: what a backup undid is set again or told to the owner; what moved on since is not."""
+    mended = held(office.sample)
+    assert office.ok("replay", officer="gijutsu-1")["came_back"] == []
+    shutil.copy(backup, office.sample / "company.db")
+    assert difference(mended, held(office.sample)).changed == wrong
+    status, told, _ = office.run("replay", officer="gijutsu-1")
+    assert (status, told["resurrected"]) == (1, sum(map(len, wrong.values())))
+    owners = {entry["dataset"] for entry in told["came_back"] if entry["state"] == "ask_the_owner"}
+    assert owners == {o["dataset"] for o in erasure.show()["orders"] if o["kind"] == "owner"} & set(wrong)
+    left = difference(mended, held(office.sample))
+    assert (left.changed, left.gone, left.new) == ({name: wrong[name] for name in owners}, {}, {})
 
 
 def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:
@@ -93,7 +113,8 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
 
     assert {"C0001234", "C0001235"} <= extract()
     before = held(own_office.sample)
-    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
+    shutil.copy(own_office.sample / "company.db", tmp_path / "backup.db")
+    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop")
     erasure.proposed()
     own_office.ok("preview", erasure.case, "--out", str(tmp_path / "plan"))
     plan = (tmp_path / "plan" / "plan.txt").read_text()
@@ -110,3 +131,12 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     assert "C0001235" in extract()
     found = difference(before, held(own_office.sample))
     assert (set(found.changed), found.gone, found.new) == ({"marketing_consents.consents"}, {}, {})
+    shutil.copy(tmp_path / "backup.db", own_office.sample / "company.db")
+    assert "C0001234" in extract()
+    _, told, _ = own_office.run("replay", officer="gijutsu-1")
+    stopped = found.changed["marketing_consents.consents"]
+    assert [(e["dataset"], e["act"], e["resurrected"], e["state"]) for e in told["came_back"]] == [
+        ("marketing_consents.consents", "set", len(stopped), "done")
+    ]
+    assert difference(before, held(own_office.sample)) == found
+    assert own_office.ok("replay", officer="gijutsu-1")["came_back"] == []

@@ -133,7 +133,7 @@ def test_the_day_of_arrival_is_the_day_in_tokyo(office: Office) -> None:
 
 @pytest.mark.parametrize(("right", "counts"), [("published_matters", False), ("purpose_notice", False), ("erasure", True)])
 def test_clock_a_runs_for_the_rights_of_article_39_only(office: Office, right: str, counts: bool) -> None:
-    case = opened(office, "saki", "2026-11-20T10:00:00+09:00", right=right)
+    case = opened(office, "saki", "2026-11-20T10:00:00+09:00", right=right, ground="G-3" if counts else None)
     assert (office.ok("show", case)["clocks"]["presuit"] is not None) is counts
 
 

@@ -39,6 +39,9 @@ def letter_of(erasure: Erasure) -> str:
     return text_of(out / "decision.pdf")
 
 
+WHY = "係争中のため"
+
+
 # -- before anything is erased -------------------------------------------------------------------------------------
 
 
@@ -105,7 +108,17 @@ def test_a_row_that_came_since_stays_and_is_decided_by_itself(own_office: Office
 def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_office: Office, tmp_path: Path) -> None:
     erasure = Erasure(own_office, "shigeru", tmp_path).approved()
     invoice = sorted(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])[0]
-    own_office.ok("hold", "add", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    hold = ("--record", f"billing.invoices/{invoice}", "--reason", WHY)
+    neighbours = own_office.truth["people"]["hanako"]["owns"]["billing.invoices"][0]
+    assert neighbours in held(own_office.sample)["billing.invoices"]
+    for record in (f"billing.invoices/{neighbours}", f"billing.invoices/{invoice}x", "fault_records.tickets/F1", "nosuch/1"):
+        assert own_office.run("hold", "add", erasure.case, "--record", record, "--reason", WHY)[0] == 2
+    assert own_office.run("hold", "add", erasure.case, *hold[:2], "--reason", " ")[0] == 2
+    assert own_office.run("hold", "frob", erasure.case, *hold)[0] == 2
+    own_office.ok("hold", "add", erasure.case, *hold, officer="shonin-1")
+    for officer in ("uketsuke-1", "shonin-1"):
+        assert own_office.run("hold", "release", erasure.case, *hold, officer=officer)[0] == 1
+    assert erasure.show()["holds"] == 1
     before = held(own_office.sample)
     assert erasure.run()[0] == 1
     assert erasure.state == "awaiting_decision"
@@ -118,7 +131,10 @@ def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_off
     theirs = set(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])
     assert theirs & set(left) == {invoice}
     assert erasure.dispatched() == "kept"
-    own_office.ok("hold", "release", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
+    own_office.ok("hold", "release", erasure.case, *hold, officer="shonin-2")
+    exported = own_office.home / "trail.json"
+    own_office.ok("trail", "export", erasure.case, "--out", str(exported))
+    assert "release:" in exported.read_text() and WHY not in exported.read_text()
     status, told, _ = own_office.run("watch", officer="gijutsu-1")
     assert status == 0, told["failed"]
     assert theirs & set(held(own_office.sample)["billing.invoices"]) == set()
@@ -305,12 +321,15 @@ def test_late_rows_are_stopped_and_a_later_holders_never(own_office: Office, tmp
         {"dataset": calls, "identifiers": line, "at": "2025-11-30T23:59:59+09:00"},
         {"dataset": calls, "identifiers": line, "at": "2026-02-01T00:00:00+09:00"},
         {"dataset": calls, "identifiers": {"line_no": "092-000-1001"}, "at": "2025-11-30T23:59:59+09:00"},
+        *({"dataset": "service_contracts.lines", "identifiers": {"contract_no": number}, "at": None}
+          for number in (*own_office.truth["people"]["kaoru"]["owns"]["service_contracts.contracts"],
+                         *own_office.truth["people"]["susumu"]["owns"]["service_contracts.contracts"])),
     ]
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     status, told, _ = own_office.run("ingest-check", "--file", str(path), officer="gijutsu-1")
     assert status == 1
-    assert [row["stopped"] for row in told] == [True, False, False]
+    assert [row["stopped"] for row in told] == [True, False, False, True, False]
     assert told[0]["case"] == erasure.case
     assert "1013" not in json.dumps(told)
 

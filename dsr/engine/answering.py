@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dsr.engine import intake, ordering, surveying
 from dsr.engine.office import Office
+from dsr.errors import BadInput, as_id
 from dsr.request import SearchAnswer
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
@@ -15,12 +16,15 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
         if to.startswith(begins):
             take(office, case_no, to.removeprefix(begins), document)
             return
+    office.may("answer")
+    known = (*office.inventory.system, *office.inventory.partner)
+    if to not in known:
+        raise BadInput("system", f"no system or partner '{as_id(to)}' in the inventory", f"use {', '.join(known)}")
     case = office.store.case(case_no)
     orders = (case.facts.get("orders") or {}).values()
     if any(order["to"] == to and order["answered_on"] is None for order in orders):
         ordering.answer(office, case_no, to, document)
     elif case.state in (State.VERIFYING, State.RESIDUAL):
-        office.may("answer")
         found = shaped(SearchAnswer, document, "answer")
         with office.hold(case_no) as hold:
             surveying.search_again(hold, to, found.model_dump(mode="json"))

@@ -6,22 +6,18 @@ longer matches the live stores goes back to a person (edge cases EN-13, EN-14, E
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from dsr.case import Act
 from dsr.connector import Writes
-from dsr.days import Interval
-from dsr.engine import carried, collecting, ordering, plans, remembering, surveying
+from dsr.engine import carried, collecting, ordering, plans, suppressing, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
 from dsr.errors import Conflict, NotAllowed
-from dsr.inventory import PERSON
 from dsr.plan import Plan, Receipt
 from dsr.rules.lifecycle import State
-from dsr.suppression import Entry, token
 
 
 def fulfil(office: Office, case_no: str, live: str | None) -> State:
@@ -89,7 +85,7 @@ def carry_out(hold: Hold) -> None:
         return
     carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
-        hold.once(f"suppress:{first}", lambda: _suppressed(hold))
+        hold.once(f"suppress:{first}", lambda: suppressing.suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
     ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
@@ -151,36 +147,3 @@ def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[st
         changed += acts[acting]
         absent += sum(receipt.absent for receipt in receipts)
     return {"planned": planned, "changed": changed, "absent": absent, "acts": acts, "by": "direct"}
-
-
-# -- suppression ---------------------------------------------------------------------------------------------------
-
-
-def _suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
-    entries = tuple(_entries(hold))
-    counts: dict[str, int] = {}
-    for entry in entries:
-        counts[entry.dataset] = counts.get(entry.dataset, 0) + 1
-    return {"entries": counts}, Act("", suppresses=entries, facts={"suppressed_on": hold.office.today.isoformat()})
-
-
-def _entries(hold: Hold) -> Iterator[Entry]:
-    """Of each dataset that is erased or objected to, by each identifier that leads there, in the days it was hers; and
-    by who she is, so that a later answer can name the day (EN-11, EN-12)."""
-    known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
-    lives = any(part["ground"] == "APPI-35-5-NEEDED"
-                for item in hold.case.facts["items"].values() for part in item["parts"])  # fmt: skip
-    for one in plans.frozen(hold):
-        measures = {str(part["measure"]) for part in one.parts}
-        if not measures & plans.ACTS:
-            continue
-        reason = "objected" if measures & plans.ACTS == {"use_stop"} else "erased"
-        # A living contract goes on making rows; they are new data. An objection holds until her own word.
-        limit = Interval(None, now) if lives and reason == "erased" else Interval()
-        for whom in remembering.person_tokens(hold):
-            yield Entry(whom, one.dataset.id, PERSON, cast(Any, reason), now, Interval(now, now), hold.case_no)
-        for identifier in known.identifiers:
-            if identifier.trusted and identifier.kind in one.dataset.kinds:
-                marked = token(key, identifier.kind, identifier.value)
-                yield Entry(marked, one.dataset.id, identifier.kind, cast(Any, reason), now,
-                            identifier.interval.meet(limit), hold.case_no)  # fmt: skip

@@ -284,9 +284,19 @@ def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
 def journal(hold: Hold, plan: Plan) -> None:
     """In the second place, on the disk, before anything happens."""
     digest = f"{run(hold)}:{plan.digest}:{'erase' if plan.values is None else 'empty'}"
+    corrects = plan.values is not None and hold.case.right in CORRECTING
+    before = _said_before(hold, plan) if corrects else None
     hold.office.journal.append(
-        Intent(hold.case_no, plan.dataset.id, digest, hold.office.now.isoformat(), plan.keys, plan.values)
+        Intent(hold.case_no, plan.dataset.id, digest, hold.office.now.isoformat(), plan.keys, plan.values, before)
     )
+
+
+def _said_before(hold: Hold, plan: Plan) -> pa.Table:
+    """What the columns that are set said when they were fetched, row by row beside the keys."""
+    assert plan.values is not None
+    rows, key = _rows(hold, plan.dataset), plan.dataset.key
+    places = pc.index_in(record_nos(plan.keys, key), record_nos(rows, key))
+    return rows.select(plan.values.column_names).take(places)
 
 
 # -- holds ---------------------------------------------------------------------------------------------------------
@@ -294,7 +304,12 @@ def journal(hold: Hold, plan: Plan) -> None:
 
 def held(hold: Hold) -> frozenset[str]:
     """``<dataset>/<record no>`` that a court, a dispute or a request for preservation keeps (HOLD)."""
-    return frozenset(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else frozenset()
+    return frozenset(holds(hold))
+
+
+def holds(hold: Hold) -> dict[str, Any]:
+    """The same with who held it, on which day and why."""
+    return dict(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else {}
 
 
 # -- made again ----------------------------------------------------------------------------------------------------
