@@ -557,9 +557,23 @@ def _show(arguments: Arguments) -> None:
         ]
         stopped = (shown["release"] or {}).get("findings", [])
         lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
+        lines += _unverified(shown["findings"])
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         _print(arguments, shown, "\n".join(lines))
+
+
+def _unverified(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of the last look what it could not verify: dataset, verdict, why, counts."""
+    last = [found for found in findings if found["run"] == findings[-1]["run"] and found["verdict"] != "verified"]
+    return [f"  ✗ {f['dataset']}: {f['verdict']} ({', '.join(_counts(f['said']))})" for f in last]
+
+
+def _counts(said: Mapping[str, Any]) -> Iterator[str]:
+    why = said.get("why", [])
+    yield from [why] if isinstance(why, str) else why
+    for counts in said.get("cases", {"": said}).values():
+        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied") if counts.get(name))
 
 
 def _watch(arguments: Arguments) -> int:

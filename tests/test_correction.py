@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dsr.engine import ordering
 from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
@@ -21,7 +22,16 @@ def stories(office: Office, person: str) -> Any:
     return office.truth["people"][person]["wrong"]
 
 
-def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_office: Office, tmp_path: Path) -> None:
+def azumas(erasure: Erasure, out: Path) -> str:
+    """What the joint user is told in its order."""
+    erasure.office.ok("order", erasure.case, "azuma", "--out", str(out))
+    [keys] = out.glob("*.csv")
+    return keys.read_text("utf-8-sig")
+
+
+def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
+    own_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     erasure = Erasure(own_office, "anzu", tmp_path, "correction")
     items = erasure.proposed()
     wrong = {name: set(numbers) for name, numbers in stories(own_office, "anzu").items()}
@@ -33,14 +43,29 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     before = held(own_office.sample)
+    with monkeypatch.context() as patch:
+        patch.setattr(ordering, "identifiers", lambda _hold, _partner: [])
+        status, _, said = erasure.run()
+        assert (status, "azuma" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
+        assert held(own_office.sample) == before
     assert erasure.run()[0] == 0
     [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
     assert partner["to"] == "azuma"
+    [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
+    assert told.startswith('"customer_no","C')
+    [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
+    erasure.answer_order(owner)  # says done, and did nothing
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
+    numbers = [o["order"].removeprefix(f"{erasure.case}-") for o in erasure.show()["orders"]]
+    assert numbers == ["1-customer_master.customers", "1-partner.azuma", "1r2-customer_master.customers"]
+    assert [told] == azumas(erasure, tmp_path / "azuma again").splitlines()[1:], "what is known of her is still known"
     erasure.carried_out()
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
     found = difference(before, held(own_office.sample))
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
+    assert letter.count("あずま通信株式会社") == 1
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter

@@ -13,7 +13,7 @@ from typing import Any, cast
 from dsr.case import Act
 from dsr.connector import Writes
 from dsr.days import Interval
-from dsr.engine import collecting, ordering, plans, remembering, surveying
+from dsr.engine import collecting, ordering, plans, remembering, residue, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
@@ -35,8 +35,8 @@ def fulfil(office: Office, case_no: str, live: str | None) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
         _say_live(hold)
-        if case.state is State.RESIDUAL:
-            _once_more(hold)
+        if case.state is State.RESIDUAL and _still_left(hold):
+            residue.once_more(hold)
         if hold.case.state is State.FULFILLING:
             _cooled_off(hold)
             carry_out(hold)
@@ -71,10 +71,9 @@ def _cooled_off(hold: Hold) -> None:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
 
 
-def _once_more(hold: Hold) -> None:
-    """A residue was found and a person says go on: what the stores still hold of the frozen set is erased again."""
-    tries = int(hold.case.facts.get("tries", 1)) + 1
-    hold.record(Act(f"again:{plans.run(hold)}:{tries}", "result", {}, to=State.FULFILLING, facts={"tries": tries}))
+def _still_left(hold: Hold) -> bool:
+    """A person says go on after a residue: what was left may have gone since."""
+    return not residue.looks(hold) or surveying.verify(hold) is State.RESIDUAL
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
@@ -85,12 +84,13 @@ def carry_out(hold: Hold) -> None:
     name, first = plans.run(hold), plans.first_run(hold)
     if hold.result(f"matches:{first}") is None and not _still_matches(hold, first):
         return
+    ordering.must_reach_partners(hold)
     if not surveying.baseline(hold, first):
         return
     if hold.case.right in plans.ERASING:
         hold.once(f"suppress:{first}", lambda: _suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
-    ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
+    ordering.to_partners(hold, first, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
         hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
 

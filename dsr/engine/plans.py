@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -227,6 +227,16 @@ def to_carry_out(hold: Hold, one: Frozen, due: frozenset[int] | None) -> list[Pl
     if emptied.num_rows:
         made.append(Plan(hold.case_no, one.dataset, emptied, plan, one.changed()))
     return made
+
+
+def with_old(hold: Hold, plan: Plan) -> Plan:
+    """With what stands, as it was fetched, in the columns that it sets."""
+    if plan.values is None:
+        return plan
+    rows = pa.Table.from_batches(list(fetched(hold, plan.dataset)))
+    order = {number: at for at, number in enumerate(record_nos(rows, plan.dataset.key).to_pylist())}
+    places = [order[number] for number in record_nos(plan.keys, plan.dataset.key).to_pylist()]
+    return replace(plan, old=rows.select(plan.values.column_names).take(pa.array(places, pa.int64())))
 
 
 def due_parts(hold: Hold) -> dict[str, frozenset[int]] | None:
