@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -15,11 +16,22 @@ from tests.erasing import Erasure
 from tests.story import Office
 from tests.test_erasure_luck import letter_of
 
+RIGHT, WRONG = "福岡県ひがし市泉町2-2-12", "福岡県みなと市北町6-1-3"
 UNTRUE = {"datasets": {}, "investigated": {"how": "住民票により確認", "result": "untrue"}}
 
 
 def stories(office: Office, person: str) -> Any:
     return office.truth["people"][person]["wrong"]
+
+
+def previewed(erasure: Erasure) -> Any:
+    """What the approver reads, and that the words say it too."""
+    out = erasure.folder / f"preview{len(list(erasure.folder.glob('preview*')))}"
+    erasure.office.ok("preview", erasure.case, "--out", str(out))
+    told = json.loads((out / "plan.json").read_text())
+    text = (out / "plan.txt").read_text()
+    assert all(value in text for value in (WRONG, told["correction"]["asked"], told["correction"]["decided"], told["code"]))
+    return told
 
 
 def azumas(erasure: Erasure, out: Path) -> str:
@@ -39,9 +51,21 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert told == set(wrong) != set()
     status, _, said = own_office.run("decide", erasure.case, "--as-proposed")
     assert (status, "investigated" in said) == (2, True)
+    erasure.decided({"datasets": {}, "investigated": {**UNTRUE["investigated"], "value": "福岡県ひがし市泉町2-2-13"}})
+    seen, refused = previewed(erasure), "番地が住民票と違います"
+    assert (seen["correction"]["asked"], seen["correction"]["decided"]) == (RIGHT, "福岡県ひがし市泉町2-2-13")
+    assert own_office.run("approve", erasure.case, "--refuse", " ", officer="shonin-1")[0] == 2
+    assert own_office.ok("approve", erasure.case, "--refuse", refused, officer="shonin-1")["state"] == "review"
+    assert own_office.ok("review", erasure.case)["refused"] == {"by": "shonin-1", "reason": refused}
+    assert refused not in str(erasure.show())
+    own_office.ok("collect", erasure.case)
     erasure.decided(UNTRUE)
-    if erasure.state == "awaiting_approval":
-        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    again = previewed(erasure)
+    assert (again["correction"]["decided"], again["code"] == seen["code"]) == (RIGHT, False)
+    changes = again["correction"]["changes"]
+    assert {(c["dataset"], c["new"]) for c in changes} == {(name, RIGHT) for name in wrong}
+    assert WRONG in {c["old"] for c in changes}
+    own_office.ok("approve", erasure.case, "--code", again["code"], officer="shonin-1")
     before = held(own_office.sample)
     with monkeypatch.context() as patch:
         patch.setattr(ordering, "identifiers", lambda _hold, _partner: [])
@@ -58,7 +82,7 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert (erasure.run()[0], erasure.state) == (1, "residual")
     assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
     numbers = [o["order"].removeprefix(f"{erasure.case}-") for o in erasure.show()["orders"]]
-    assert numbers == ["1-customer_master.customers", "1-partner.azuma", "1r2-customer_master.customers"]
+    assert numbers == ["2-customer_master.customers", "2-partner.azuma", "2r2-customer_master.customers"]
     assert [told] == azumas(erasure, tmp_path / "azuma again").splitlines()[1:], "what is known of her is still known"
     erasure.carried_out()
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
@@ -67,8 +91,7 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     letter = letter_of(erasure).replace("\n", "")
     assert letter.count("あずま通信株式会社") == 1
     assert "訂正等通知書" in letter
-    assert "福岡県みなと市北町6-1-3" in letter
-    assert "福岡県ひがし市泉町2-2-12" in letter
+    assert RIGHT in letter and WRONG in letter
 
 
 def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:

@@ -74,9 +74,16 @@ def test_a_contract_that_lives_again_sends_the_plan_back(own_office: Office, tmp
     before = held(own_office.sample)
     status, _, said = erasure.run()
     assert (status, "no longer" in said) == (1, True)
+    assert "service_contracts.contracts: changed" in said and f"dsr collect {erasure.case} --again" in said
     assert erasure.state == "awaiting_decision"
     assert "service_contracts.contracts" in erasure.show()["stale"]["changed"]
     assert held(own_office.sample) == before
+    status, _, said = own_office.run("decide", erasure.case, "--as-proposed")
+    assert (status, f"dsr collect {erasure.case} --again" in said) == (1, True), "the same plan would come back again"
+    own_office.ok("collect", erasure.case, "--again")
+    assert erasure.show()["stale"] is None
+    erasure.decided()
+    assert own_office.state(erasure.case) == "awaiting_approval"
 
 
 def test_a_vanished_row_sends_the_plan_back(own_office: Office, tmp_path: Path) -> None:
@@ -105,9 +112,18 @@ def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_off
     invoice = sorted(own_office.truth["people"]["shigeru"]["erased"]["billing.invoices"])[0]
     own_office.ok("hold", "add", erasure.case, "--record", f"billing.invoices/{invoice}", officer="shonin-1")
     before = held(own_office.sample)
-    assert erasure.run()[0] == 1
+    status, _, said = erasure.run()
+    assert (status, "billing.invoices: a record was put on hold" in said) == (1, True)
     assert erasure.state == "awaiting_decision"
     assert held(own_office.sample) == before
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    [contract] = own_office.truth["people"]["shigeru"]["erased"]["service_contracts.contracts"]
+    late = f"service_contracts.contracts/{contract}"
+    own_office.ok("hold", "add", erasure.case, "--record", late, officer="shonin-1")
+    status, _, said = own_office.run("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert (status, "contracts: a record was put on hold" in said, erasure.state) == (1, True, "review")
+    own_office.ok("hold", "release", erasure.case, "--record", late, officer="shonin-1")
     own_office.ok("collect", erasure.case, "--again")
     erasure.decided()
     own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
@@ -171,7 +187,8 @@ def test_a_copy_that_nobody_declared_stops_it_before_anything_goes(own_office: O
     with company(own_office) as base:
         base.execute("CREATE TABLE old_backup AS SELECT * FROM customers WHERE customer_no = 'C0001250'")
     before = held(own_office.sample)
-    erasure.run()
+    status, _, said = erasure.run()
+    assert (status, "old_backup: holds a copy" in said) == (1, True)
     shown = erasure.show()
     assert shown["state"] == "awaiting_decision"
     assert "old_backup" in json.dumps(shown["stale"])

@@ -13,7 +13,7 @@ from typing import Any, cast
 from dsr.case import Act
 from dsr.connector import Writes
 from dsr.days import Interval
-from dsr.engine import collecting, ordering, plans, remembering, residue, surveying
+from dsr.engine import collecting, ordering, overtaken, plans, remembering, residue, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
@@ -86,7 +86,7 @@ def carry_out(hold: Hold) -> None:
         return
     ordering.must_reach_partners(hold)
     if not surveying.baseline(hold, first):
-        return
+        raise _went_back(hold, "the survey found what no plan names")
     if hold.case.right in plans.ERASING:
         hold.once(f"suppress:{first}", lambda: _suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
@@ -105,10 +105,15 @@ def _still_matches(hold: Hold, name: str) -> bool:
         owed = (("second_sweep", "handler", hold.office.today),) if fresh else ()
         hold.record(Act(f"matches:{name}", "result", {"fresh": fresh}, facts={"fresh": fresh}, owes=owed))
         return True
-    plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
-    where = ", ".join([*moved.vanished, *moved.changed])
-    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing was erased, "
-                   "it went back to the decision")  # fmt: skip
+    why = {"held": overtaken.held(hold), "vanished": list(moved.vanished), "changed": list(moved.changed)}
+    plans.back(hold, f"stale:{name}", why)
+    raise _went_back(hold, "the stores are no longer what the plan was made of")
+
+
+def _went_back(hold: Hold, what: str) -> Conflict:
+    why = hold.case.facts["stale"]
+    return Conflict(f"{hold.case_no}: {what} ({overtaken.words(why)}); this run erased nothing, it went back to the "
+                    f"decision: {overtaken.anew(hold.case_no, why)}")  # fmt: skip
 
 
 def _done(hold: Hold, name: str, one: Frozen) -> bool:

@@ -100,8 +100,9 @@ def must_reach_partners(hold: Hold) -> None:
     for partner in _instructed(hold):
         if not identifiers(hold, partner):
             known = sorted({i.kind for i in collecting.current(hold).identifiers if i.trusted})
-            raise NotAllowed(f"{hold.case_no}: {partner.key} holds a copy and is told {', '.join(partner.identifiers)}, "
-                             f"of which none is known; declare partner.{partner.key}.identifiers with one of "
+            kinds = ", ".join(partner.identifiers)
+            raise NotAllowed(f"{hold.case_no}: {partner.key} holds a copy and is told {kinds}, of which none is known; "
+                             f"declare partner.{partner.key}.identifiers with one of "
                              f"{', '.join(known) or 'what collecting reveals'}; nothing was changed")  # fmt: skip
 
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from dsr.case import Act
 from dsr.connector import happened
 from dsr.engine import collecting
-from dsr.engine.fetched import fetched, found_datasets, stage
+from dsr.engine.fetched import fetched, found_datasets, proposing_step, stage
 from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
 from dsr.journal import Intent
@@ -63,7 +63,7 @@ def propose(hold: Hold) -> State:
              "cut_off": hold.office.now.isoformat(), "second_person": list(reasons), "secrecy": secrecy,
              "decision_outcome": None}  # fmt: skip
     public = {"plan": facts["plan"], "items": items, "second_person": list(reasons)}
-    hold.record(Act(f"propose:{here}", "result", public, to=State.AWAITING_DECISION, facts=facts))
+    hold.record(Act(proposing_step(hold), "result", public, to=State.AWAITING_DECISION, facts=facts))
     return State.AWAITING_DECISION
 
 
@@ -156,12 +156,12 @@ def seal(hold: Hold, here: str, plan: Planned) -> None:
 
 
 def seal_again(hold: Hold, number: int) -> None:
-    """The true value is not the one that was asked for: the same records, set to what was found true."""
+    """The same records, set to what was found true, which may not be what was asked for."""
     told = hold.read_json(f"decision/{number}.investigated.json")
     correction = hold.request.correction
     assert correction is not None
     rows = {d.id: _rows(hold, d) for d in found_datasets(hold)}
-    for plan in correcting.plan(hold.office.inventory, correction, told["value"], rows).values():
+    for plan in correcting.plan(hold.office.inventory, correction, told["value"] or correction.right, rows).values():
         seal(hold, hold.case.facts["plan_stage"], plan)
 
 
