@@ -31,8 +31,9 @@ class Plan:
 
     ``keys`` holds the dataset's key columns as ``locate`` returned them, each record once; of a log ``LINE`` too,
     without which no line is removed. ``values``: None where the records go whole; else the columns to set, row by row
-    beside ``keys`` (NULL empties a field): masking and correcting are the same act to a store. ``digest`` is the
-    approved plan's, part of every effect's idempotency key.
+    beside ``keys`` (NULL empties a field): masking and correcting are the same act to a store. ``old``: where it is
+    known, what stands in these columns until then. ``digest`` is the approved plan's, part of every effect's
+    idempotency key.
     """
 
     case_no: str
@@ -40,6 +41,7 @@ class Plan:
     keys: pa.Table = field(repr=False)
     digest: str
     values: pa.Table | None = field(default=None, repr=False)
+    old: pa.Table | None = field(default=None, repr=False)
 
     @property
     def records(self) -> int:

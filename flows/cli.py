@@ -32,6 +32,7 @@ from dsr.engine import (
     holding,
     intake,
     order_files,
+    overtaken,
     plans,
     previewing,
     process,
@@ -458,7 +459,11 @@ def _decide(arguments: Arguments) -> None:
 
 def _approve(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        _next(arguments, arguments.case, deciding.approve(office, arguments.case, arguments.code))
+        if arguments.refuse is not None:
+            state = deciding.refuse(office, arguments.case, arguments.refuse)
+        else:
+            state = deciding.approve(office, arguments.case, arguments.code)
+        _next(arguments, arguments.case, state)
 
 
 def _fulfil(arguments: Arguments) -> int:
@@ -564,9 +569,25 @@ def _show(arguments: Arguments) -> None:
         ]
         stopped = (shown["release"] or {}).get("findings", [])
         lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
+        if gone_by := overtaken.words(shown["stale"], not _japanese(arguments)):
+            lines.append(f"  ↩ {gone_by} → dsr collect {shown['case']} --again")
+        lines += _unverified(shown["findings"])
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         _print(arguments, shown, "\n".join(lines))
+
+
+def _unverified(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of the last look what it could not verify: dataset, verdict, why, counts."""
+    last = [found for found in findings if found["run"] == findings[-1]["run"] and found["verdict"] != "verified"]
+    return [f"  ✗ {f['dataset']}: {f['verdict']} ({', '.join(_counts(f['said']))})" for f in last]
+
+
+def _counts(said: Mapping[str, Any]) -> Iterator[str]:
+    why = said.get("why", [])
+    yield from [why] if isinstance(why, str) else why
+    for counts in said.get("cases", {"": said}).values():
+        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied") if counts.get(name))
 
 
 def _watch(arguments: Arguments) -> int:
@@ -727,7 +748,9 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--as-proposed", action="store_true")
     decide.add_argument("--file")
     approving = command("approve", _approve, "approve as the second officer", "case")
-    approving.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
+    answers = approving.add_mutually_exclusive_group()
+    answers.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
+    answers.add_argument("--refuse", metavar="REASON", help="back to review; sealed, shown by dsr review")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
     command("content-digest", _content_digest, "what a package says, as a digest to compare between machines", "dir")
     sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")

@@ -79,9 +79,16 @@ def test_a_contract_that_lives_again_sends_the_plan_back(own_office: Office, tmp
     before = held(own_office.sample)
     status, _, said = erasure.run()
     assert (status, "no longer" in said) == (1, True)
+    assert "service_contracts.contracts: changed" in said and f"dsr collect {erasure.case} --again" in said
     assert erasure.state == "awaiting_decision"
     assert "service_contracts.contracts" in erasure.show()["stale"]["changed"]
     assert held(own_office.sample) == before
+    status, _, said = own_office.run("decide", erasure.case, "--as-proposed")
+    assert (status, f"dsr collect {erasure.case} --again" in said) == (1, True), "the same plan would come back again"
+    own_office.ok("collect", erasure.case, "--again")
+    assert erasure.show()["stale"] is None
+    erasure.decided()
+    assert own_office.state(erasure.case) == "awaiting_approval"
 
 
 def test_a_vanished_row_sends_the_plan_back(own_office: Office, tmp_path: Path) -> None:
@@ -120,9 +127,18 @@ def test_a_hold_between_approval_and_run_keeps_that_record_and_goes_back(own_off
         assert own_office.run("hold", "release", erasure.case, *hold, officer=officer)[0] == 1
     assert erasure.show()["holds"] == 1
     before = held(own_office.sample)
-    assert erasure.run()[0] == 1
+    status, _, said = erasure.run()
+    assert (status, "billing.invoices: a record was put on hold" in said) == (1, True)
     assert erasure.state == "awaiting_decision"
     assert held(own_office.sample) == before
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    [contract] = own_office.truth["people"]["shigeru"]["erased"]["service_contracts.contracts"]
+    late = f"service_contracts.contracts/{contract}"
+    own_office.ok("hold", "add", erasure.case, "--record", late, "--reason", WHY, officer="shonin-1")
+    status, _, said = own_office.run("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert (status, "contracts: a record was put on hold" in said, erasure.state) == (1, True, "review")
+    own_office.ok("hold", "release", erasure.case, "--record", late, "--reason", WHY, officer="shonin-2")
     own_office.ok("collect", erasure.case, "--again")
     erasure.decided()
     own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
@@ -148,6 +164,7 @@ def test_an_owner_who_says_done_and_did_nothing_is_not_believed(own_office: Offi
     assert erasure.run()[0] == 0
     [order] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
     assert order["dataset"] == "customer_master.customers"
+    [script] = erasure.scripts(order["to"])
     erasure.answer_orders()
     status, _, _ = erasure.run()
     shown = erasure.show()
@@ -157,7 +174,9 @@ def test_an_owner_who_says_done_and_did_nothing_is_not_believed(own_office: Offi
     assert "C0001250" in held(own_office.sample)["customer_master.customers"]
     status, _, _ = own_office.run("package", erasure.case, "--out", str(tmp_path / "none"))
     assert status == 1, "no certificate and no letter of what was not done"
-    assert erasure.carried_out().state == "dispatching"  # a person says go on; the owner does it now
+    erasure.run_script(script)  # late, but done
+    assert erasure.run()[0] == 0
+    assert (erasure.state, len(erasure.show()["orders"])) == ("dispatching", len(shown["orders"])), "nobody is asked again"
     assert "C0001250" not in held(own_office.sample)["customer_master.customers"]
 
 
@@ -219,7 +238,8 @@ def test_a_copy_that_nobody_declared_stops_it_before_anything_goes(own_office: O
     with company(own_office) as base:
         base.execute("CREATE TABLE old_backup AS SELECT * FROM customers WHERE customer_no = 'C0001250'")
     before = held(own_office.sample)
-    erasure.run()
+    status, _, said = erasure.run()
+    assert (status, "old_backup: holds a copy" in said) == (1, True)
     shown = erasure.show()
     assert shown["state"] == "awaiting_decision"
     assert "old_backup" in json.dumps(shown["stale"])

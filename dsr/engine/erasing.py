@@ -11,7 +11,7 @@ from typing import Any
 
 from dsr.case import Act
 from dsr.connector import Writes
-from dsr.engine import carried, collecting, ordering, plans, suppressing, surveying
+from dsr.engine import carried, collecting, ordering, overtaken, plans, residue, suppressing, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
@@ -31,8 +31,8 @@ def fulfil(office: Office, case_no: str, live: str | None) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
         _say_live(hold)
-        if case.state is State.RESIDUAL:
-            _once_more(hold)
+        if case.state is State.RESIDUAL and _still_left(hold):
+            residue.once_more(hold)
         if hold.case.state is State.FULFILLING:
             _cooled_off(hold)
             carry_out(hold)
@@ -67,10 +67,9 @@ def _cooled_off(hold: Hold) -> None:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
 
 
-def _once_more(hold: Hold) -> None:
-    """A residue was found and a person says go on: what the stores still hold of the frozen set is erased again."""
-    tries = int(hold.case.facts.get("tries", 1)) + 1
-    hold.record(Act(f"again:{plans.run(hold)}:{tries}", "result", {}, to=State.FULFILLING, facts={"tries": tries}))
+def _still_left(hold: Hold) -> bool:
+    """A person says go on after a residue: what was left may have gone since."""
+    return not residue.looks(hold) or surveying.verify(hold) is State.RESIDUAL
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
@@ -81,13 +80,14 @@ def carry_out(hold: Hold) -> None:
     name, first = plans.run(hold), plans.first_run(hold)
     if hold.result(f"matches:{first}") is None and not _still_matches(hold, first):
         return
+    ordering.must_reach_partners(hold)
     if not surveying.baseline(hold, first):
-        return
+        raise _went_back(hold, "the survey found what no plan names")
     carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
         hold.once(f"suppress:{first}", lambda: suppressing.suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
-    ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
+    ordering.to_partners(hold, first, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
         hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
 
@@ -102,10 +102,15 @@ def _still_matches(hold: Hold, name: str) -> bool:
         owed = (("second_sweep", "handler", hold.office.today),) if fresh else ()
         hold.record(Act(f"matches:{name}", "result", {"fresh": fresh}, facts={"fresh": fresh}, owes=owed))
         return True
-    plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
-    where = ", ".join([*moved.vanished, *moved.changed])
-    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing of this "
-                   "plan was carried out, it went back to the decision")  # fmt: skip
+    why = {"held": overtaken.held(hold), "vanished": list(moved.vanished), "changed": list(moved.changed)}
+    plans.back(hold, f"stale:{name}", why)
+    raise _went_back(hold, "the stores are no longer what the plan was made of")
+
+
+def _went_back(hold: Hold, what: str) -> Conflict:
+    why = hold.case.facts["stale"]
+    return Conflict(f"{hold.case_no}: {what} ({overtaken.words(why)}); this run erased nothing, it went back to the "
+                    f"decision: {overtaken.anew(hold.case_no, why)}")  # fmt: skip
 
 
 def _done(hold: Hold, name: str, one: Frozen) -> bool:

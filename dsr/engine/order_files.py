@@ -80,12 +80,9 @@ def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) 
         known = [i for i in collecting.current(hold).identifiers if i.trusted]
         return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]], known)[0]
     dataset = hold.office.inventory.dataset(order["dataset"])
-    base = f"orders/{number}.{at}"
-    values = f"{base}.values.arrow"
-    has = hold.vault.exists(values)
-    table = collecting.read_table(hold, f"{base}.keys.arrow")
-    plan = Plan(hold.case_no, dataset, table, hold.case.facts["decided_plan"],
-                collecting.read_table(hold, values) if has else None)  # fmt: skip
+    names = {name: f"orders/{number}.{at}.{name}.arrow" for name in ("keys", "values", "old")}
+    kept = {name: collecting.read_table(hold, path) for name, path in names.items() if hold.vault.exists(path)}
+    plan = Plan(hold.case_no, dataset, digest=hold.case.facts["decided_plan"], **kept)
     dialect = hold.office.dialect(hold.office.inventory.system_of(dataset))
     if dialect in ("sqlite", "postgresql") and act != "annotate":
         return f"{number}.{act}.sql", sql_of(plan, number, cast(Any, dialect))
