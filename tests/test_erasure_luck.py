@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pypdfium2
 import pytest
 
 from dsr import law
+from flows.cli import _unverified
 from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
@@ -165,12 +167,18 @@ def test_an_owner_who_says_done_and_did_nothing_is_not_believed(own_office: Offi
     [order] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
     assert order["dataset"] == "customer_master.customers"
     [script] = erasure.scripts(order["to"])
+    [signed] = (erasure.folder / "orders0").glob("*.order.json")
+    words = ["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", "public-key.pem", "-in", signed.name, "-sigfile",
+             signed.with_suffix(".sig").name]  # fmt: skip
+    assert subprocess.run(["openssl", *words], cwd=signed.parent, capture_output=True, check=False).returncode == 0
     erasure.answer_orders()
     status, _, _ = erasure.run()
     shown = erasure.show()
     assert (status, shown["state"]) == (1, "residual")
     wrong = {f["dataset"]: f["verdict"] for f in shown["findings"] if f["verdict"] != "verified"}
     assert wrong["customer_master.customers"] == "residual"
+    [told] = [line for line in _unverified(shown["findings"]) if "customer_master.customers" in line]
+    assert "residual" in told and "left 1" in told, "and for people too"
     assert "C0001250" in held(own_office.sample)["customer_master.customers"]
     status, _, _ = own_office.run("package", erasure.case, "--out", str(tmp_path / "none"))
     assert status == 1, "no certificate and no letter of what was not done"

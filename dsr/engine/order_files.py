@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from dsr.case import Act
 from dsr.documents.content import FileLine, Head, Recipient
 from dsr.documents.letter import draw_letter
@@ -24,6 +26,7 @@ from dsr.request import RewriteAnswer
 from dsr.work_order import Measure, Order, csv_of, identifiers_csv, sign_order, sql_of
 
 ANSWER = {"done_on": "", "done_by": "", "datasets": {}, "sub_processors": []}
+PUBLIC_KEY = "public-key.pem"
 STATISTIC = "pg_catalog.pg_statistic"
 PAPER: Mapping[str, Kind] = {"owner": "work_order", "processor": "processor_instruction",
                              "joint": "joint_user_instruction"}  # fmt: skip
@@ -40,6 +43,9 @@ def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]
         files |= dict(_rewrite(hold, to.removeprefix(DBA))) if to.startswith(DBA) else {}
         if not files:
             raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits; see dsr show {case_no}")
+        if waiting:  # handed over once by another road, too: a key that comes with an order proves nothing by itself
+            public = office.keys.signing.public_key()
+            files[PUBLIC_KEY] = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.ledger())
         hold.record(Act(f"order_out:{to}:{count}", "intent", {"files": len(files)}))
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
