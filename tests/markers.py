@@ -57,6 +57,21 @@ def values_of(sample: Path, person: str) -> dict[str, str]:
     return {n: v for n, v in wanted.items() if len(v) >= (6 if v.isascii() else 2) and v != person}
 
 
+def only_erased(sample: Path, person: str, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """Personal values of records that truth says go and that stand in none of the others: ``rows`` before the erasure."""
+    erased = json.loads((sample / "truth.json").read_text())["people"][person]["erased"]
+    gone, stays = {}, []
+    for dataset, row in rows:
+        number = "|".join(str(row[name]) for name in row["_key"])
+        told = {f"{dataset}.{number}.{name}": str(value) for name, value in row.items() if name != "_key" and value}
+        if number in erased.get(dataset, ()):
+            gone |= {name: value for name, value in told.items() if _kind(name) in PERSONAL and len(value) >= SHORTEST}
+        else:
+            stays += told.values()
+    left = "\n".join(stays)
+    return {name: value for name, value in gone.items() if value not in left}
+
+
 def _kind(name: str) -> str:
     return next((part for part in reversed(name.split(".")) if not part.isdigit()), "")
 

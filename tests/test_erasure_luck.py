@@ -218,6 +218,9 @@ def test_a_company_goes_on_working_while_an_owner_takes_his_time(
             assert erasure.answer(f"others:{system}", {"explained_by": "基盤課", "how": "住所変更の届出"})[0] == 0
         assert erasure.run()[0] == 0
     assert erasure.state == "dispatching"
+    out = tmp_path / "package"
+    own_office.ok("package", erasure.case, "--out", str(out))
+    assert ("管理部署の説明" in text_of(out / "certificate.pdf")) == business.startswith("UPDATE")
     assert after["customer_master.customers"]["C0001235"] == held(own_office.sample)["customer_master.customers"]["C0001235"]
 
 

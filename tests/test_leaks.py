@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.exc import OperationalError
 
@@ -32,7 +33,9 @@ from dsr.errors import DsrError
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys
 from flows import boundary
+from sample_data.serve import serve
 from tests import markers
+from tests.erasing import Erasure
 from tests.markers import Markers
 from tests.story import Office, oracle
 
@@ -133,6 +136,40 @@ def test_the_whole_story_of_hanako_leaves_nothing_outside_the_vault(watched: Wat
     assert watched.leaks(hanako) == []
     assert {path.name for path in (watched.root / "temp").iterdir()} == set()
     assert {path.name for path in (watched.root / "cwd").iterdir()} == set()
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("person", ["mai", "isamu"])
+def test_what_was_erased_stands_in_no_file_of_estate_home_or_temp(watched: Watched, person: str) -> None:
+    """Every value that no kept row holds, in every form, in every file: raw, unpacked and decoded."""
+    with serve(watched.sample):
+        rows = list(markers._rows(watched.sample))
+        gone = markers.only_erased(watched.sample, person, rows)
+        assert len({name.split(".")[1] for name in gone}) > 1
+        values, papers = Markers(gone), [watched.sample / name for name in ("requests", "answers", "truth.json")]
+        assert len(_stands_in_estate(watched.sample, values, papers)) > 1, "present before"
+        neighbour = _stands_in_estate(watched.sample, NEIGHBOUR, papers)
+        watched.quiet = ("review", "preview", "order")
+        erasure = Erasure(watched, person, watched.desk).approved().carried_out()
+        assert erasure.dispatched() in ("kept", "closed")
+    with sqlite3.connect(watched.home / "dsr.db") as base:
+        base.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    base.close()
+    assert _stands_in_estate(watched.sample, values, papers) == set(), "absent after"
+    assert _stands_in_estate(watched.sample, NEIGHBOUR, papers) == neighbour != set()
+    assert watched.leaks(values) == []
+
+
+NEIGHBOUR = Markers({"member": "M0001234", "line": "092-000-1001"})
+
+
+def _stands_in_estate(sample: Path, values: Markers, papers: list[Path]) -> set[str]:
+    """Files of the company that hold one of them; what a Parquet file packs is decoded first."""
+    found = {hit.partition(":")[0] for hit in values.search(sample, papers)}
+    for path in sorted(sample.rglob("*.parquet")):
+        if values.within(json.dumps(pq.read_table(path).to_pylist(), default=str, ensure_ascii=False).encode()):
+            found.add(str(path.relative_to(sample)))
+    return found
 
 
 def test_an_officers_words_stay_in_the_vault_too(watched: Watched, hanako: Markers) -> None:

@@ -24,7 +24,7 @@ from dsr.errors import CheckFailed
 from dsr.plan import Finding, Level, Measure
 
 SEARCHED = ("found", "none_found")
-Limit = Literal["paper", "replica_lag", "wal"]
+Limit = Literal["paper", "replica_lag", "wal", "others"]
 
 
 @dataclass(frozen=True)

@@ -289,6 +289,8 @@ def _limits(covered: Sequence[Covered]) -> Iterator[Limit]:
         yield "paper"
     if any(one.store == "postgresql" and one.goes for one in covered):
         yield "wal"
+    if any(one.finding and one.finding.said.get("explained") for one in covered):
+        yield "others"
 
 
 def _remarks(hold: Hold) -> Iterator[Text]:
