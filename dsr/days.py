@@ -148,6 +148,14 @@ def _ceiling(instant: datetime, form: Form, zone: ZoneInfo) -> datetime:
     return local if floor == local else floor + step
 
 
+def after(instant: datetime, form: Form, zone: ZoneInfo) -> datetime:
+    """The first instant behind what a column of this form says with this value: its day, second or millisecond."""
+    local = instant.astimezone(zone)
+    if form in ("date", "yyyymmdd") or (form == "text" and local.time() == time.min):
+        return datetime.combine(local.date() + timedelta(days=1), time.min, zone)
+    return instant + (timedelta(milliseconds=1) if form == "epoch_ms" else timedelta(seconds=1))
+
+
 def bound(interval: Interval, form: Form, zone: ZoneInfo) -> tuple[Any, Any]:
     """``:from`` and ``:to`` of an interval in a column's stored form, open ends written as the far past and future.
 

@@ -29,7 +29,11 @@ Said = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Intent:
-    """What one step meant to do. ``at``: the original instant (ISO). ``keys`` as in ``dsr.plan.Plan``."""
+    """What one step meant to do. ``at``: the original instant (ISO). ``keys`` and ``values`` as in ``dsr.plan.Plan``.
+
+    ``before``, of a correction: what the columns of ``values`` said then. A record that says anything else by now was
+    changed by somebody since, and is not set back.
+    """
 
     case_no: str
     dataset: str
@@ -37,6 +41,7 @@ class Intent:
     at: str
     keys: pa.Table
     values: pa.Table | None = None
+    before: pa.Table | None = None
 
 
 class Journal:
@@ -55,7 +60,8 @@ class Journal:
                 return
             nonce = secrets.token_bytes(12)
             head = {"case": intent.case_no, "dataset": intent.dataset, "digest": intent.digest, "at": intent.at}
-            body = {"keys": _table(intent.keys), "values": _table(intent.values) if intent.values is not None else None}
+            tables = {"keys": intent.keys, "values": intent.values, "before": intent.before}
+            body = {name: None if table is None else _table(table) for name, table in tables.items()}
             key = self._key(intent.case_no, make=True)
             sealed = AESGCM(key).encrypt(nonce, json.dumps(body).encode(), _bound(head))
             line = json.dumps({**head, "sealed": base64.b64encode(nonce + sealed).decode()}) + "\n"
@@ -174,5 +180,5 @@ def _opened(case_no: str, key: bytes, written: bytes) -> Intent:
         body = None
     if body is None:
         raise Sealed(f"journal of {case_no}: a line was changed or belongs elsewhere")
-    values = _read(body["values"]) if body["values"] else None
-    return Intent(head["case"], head["dataset"], head["digest"], head["at"], _read(body["keys"]), values)
+    values, before = (_read(body[name]) if body.get(name) else None for name in ("values", "before"))
+    return Intent(head["case"], head["dataset"], head["digest"], head["at"], _read(body["keys"]), values, before)

@@ -31,8 +31,9 @@ class Plan:
 
     ``keys`` holds the dataset's key columns as ``locate`` returned them, each record once; of a log ``LINE`` too,
     without which no line is removed. ``values``: None where the records go whole; else the columns to set, row by row
-    beside ``keys`` (NULL empties a field): masking and correcting are the same act to a store. ``digest`` is the
-    approved plan's, part of every effect's idempotency key.
+    beside ``keys`` (NULL empties a field): masking and correcting are the same act to a store. ``old``: where it is
+    known, what stands in these columns until then. ``digest`` is the approved plan's, part of every effect's
+    idempotency key.
     """
 
     case_no: str
@@ -40,6 +41,7 @@ class Plan:
     keys: pa.Table = field(repr=False)
     digest: str
     values: pa.Table | None = field(default=None, repr=False)
+    old: pa.Table | None = field(default=None, repr=False)
 
     @property
     def records(self) -> int:
@@ -108,6 +110,10 @@ class Sought:
     lasting: frozenset[str] = frozenset()
 
 
+OTHERS = frozenset({"counts", "digest", "grown"})
+"""Reasons that speak of other people's rows only: who runs the store may know what happened to them."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """Of one dataset (or, ``dataset`` = ``<system>.<place>``, of a place that nobody declared), after the effect.
@@ -121,6 +127,12 @@ class Finding:
     level: Level | None
     said: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def others_only(self) -> bool:
+        """Nothing of the person is left; of other rows it cannot be said that each is as it was."""
+        why = self.said.get("why", ())
+        return self.verdict == "indeterminate" and bool(why) and set(why) <= OTHERS
+
 
 class Surveyor(Protocol):
     """The independent look at one system: own code, own read-only credential, targets from the store's own schema."""
@@ -132,8 +144,12 @@ class Surveyor(Protocol):
         Raises CheckFailed where it cannot find what it knows is there.
         """
 
-    def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
-        """One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
+    def after(
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finding]:
+        """``ours``: what the looks before of our other cases called ``planned``, for that is no harm of this one's.
+
+        One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
 
         Looks for the planted values first: a look that cannot find them is ``indeterminate``.
         """

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, model_validator
 
 from dsr.days import ALWAYS, TOKYO, Interval, whole_days
 from dsr.errors import BadInput, as_id
@@ -353,6 +353,13 @@ class OrderAnswer(Shape):
     sub_processors: tuple[Words, ...] = ()
 
 
+class OthersAnswer(Shape):
+    """Who runs the store says why other people's rows changed between two looks: ordinary business, and which."""
+
+    explained_by: Annotated[Words, Field(repr=False)]
+    how: Annotated[Words, Field(repr=False)]
+
+
 class RewriteAnswer(Shape):
     """What a DBA says of a PostgreSQL database: the day on which each copy of the deleted rows was gone (limits.md §5).
 
@@ -368,6 +375,23 @@ class RewriteAnswer(Shape):
     @property
     def days(self) -> dict[str, date]:
         return {name: getattr(self, name) for name in ("tables_on", "wal_on", "archive_on", "replicas_on")}
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Written = Annotated[Words, BeforeValidator(_as_text)]
+"""A number as somebody wrote it, in quotes or not."""
+
+
+class IngestRow(Shape):
+    """A row that is about to be taken in: by which numbers it is somebody's, and when it happened."""
+
+    dataset: Words
+    identifiers: Annotated[dict[str, Written], Field(min_length=1, repr=False)]
+    at: Instant | None
+    """null only of a dataset whose rows do not say when they happened."""
 
 
 def read_order_answer(document: object, ordered: Collection[str], issued_on: date, now: datetime) -> OrderAnswer:

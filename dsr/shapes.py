@@ -55,7 +55,6 @@ Day = Annotated[date, BeforeValidator(_written)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 _FIX = {
-    "model_type": "start with { and end with }",
     "dict_type": "start with { and end with }",
     "tuple_type": "write a list: [ … ]",
     "too_long": "give fewer",
@@ -83,10 +82,18 @@ def shaped(shape: type[S], document: object, name: str) -> S:
         first = min(wrong, key=lambda one: one["type"] != "extra_forbidden")
         field = ".".join(map(_part, first["loc"])) or name
         expected = first.get("ctx", {}).get("expected")
-        fix = f"one of {expected}" if expected else _FIX.get(first["type"], f"see dsr schema {shape.__name__.upper()}")
+        fix = f"one of {expected}" if expected else _fix(first, shape)
         problem = "is none of the known words" if expected else first["msg"].removeprefix("Value error, ")
         problem, _, said = problem.partition("; ")
     raise BadInput(field, problem, said or fix)
+
+
+def _fix(error: Any, shape: type[Shape]) -> str:
+    if error["type"] == "model_type":  # pydantic tells the name of the model alone
+        wanted = next((each for each in Shape.__subclasses__() if each.__name__ == error["ctx"]["class_name"]), shape)
+        fields = (f'"{field.alias or name}": …' for name, field in wanted.model_fields.items())
+        return f"write {{{', '.join(fields)}}}"
+    return _FIX.get(error["type"], f"see dsr schema {shape.__name__.upper()}")
 
 
 def _part(part: str | int) -> str:

@@ -412,6 +412,14 @@ class Store:
             )
             return {(step, phase): cast(dict[str, Any], json.loads(public)) for step, phase, public in rows}
 
+    def busy_since(self, case_no: str, step_key: str) -> list[str]:
+        """Other cases of which anything was recorded since that step of this one."""
+        mine = (EVENT.c.case_no == case_no, EVENT.c.step_key == step_key)
+        with self._read() as connection:
+            seq = connection.execute(select(func.min(EVENT.c.seq)).where(*mine)).scalar()
+            query = select(EVENT.c.case_no).where(EVENT.c.seq > (seq or 0), EVENT.c.case_no.not_in((case_no, OFFICE)))
+            return sorted(connection.execute(query.distinct()).scalars())
+
     def events(self, case_no: str | None = None) -> Iterator[tuple[Event, bytes]]:
         """Every event with its stored leaf, in order."""
         query = select(EVENT).order_by(EVENT.c.seq)
@@ -476,10 +484,11 @@ class Store:
             return {row.system: row.since for row in connection.execute(select(STOP))}
 
     def set_stop(self, system: str, stopped: bool, act: Act, at: datetime, actor: str) -> None:
-        """Safe to call twice; each change stands in the log."""
+        """Safe to call twice; each call stands in the log. What is stopped again was so since the first time."""
         with self._write() as connection:
-            connection.execute(STOP.delete().where(STOP.c.system == system))
-            if stopped:
+            if not stopped:
+                connection.execute(STOP.delete().where(STOP.c.system == system))
+            elif connection.execute(select(STOP.c.since).where(STOP.c.system == system)).first() is None:
                 connection.execute(insert(STOP).values(system=system, since=at.isoformat(), officer=actor))
             self._append(connection, OFFICE, act, b"", at, actor)
 

@@ -7,12 +7,14 @@ never stopped. It holds no identifier, only a keyed token: trying every number f
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from dsr.days import Interval
+from dsr.names.numbers import normal_form
 
 Reason = Literal["erased", "objected"]
 ANY_TIME = "-"
@@ -39,8 +41,27 @@ class Entry:
 
 
 def token(key: bytes, kind: str, value: str) -> str:
-    """Of one identifier; ``value`` in the one form in which stores are asked for it."""
-    return hmac.digest(key, f"{len(kind)}:{kind}{value}".encode(), "sha256").hex()
+    """Of one identifier, however ``value`` is written (names.md 7)."""
+    return hmac.digest(key, f"{len(kind)}:{kind}{normal_form(kind, value)}".encode(), "sha256").hex()
+
+
+def covering(
+    goes: Sequence[datetime], stays: Sequence[datetime], after: Callable[[datetime], datetime]
+) -> list[Interval]:
+    """The days that hold what goes and nothing that stays: each ends behind the last that goes.
+
+    ``goes`` and ``stays``: when records happened, sorted. ``after``: the first instant behind what a moment stands for.
+    """
+    found: list[Interval] = []
+    start: datetime | None = None
+    for edge in (*stays, None):
+        first = bisect_left(goes, start) if start else 0
+        last = bisect_left(goes, edge) if edge else len(goes)
+        if first < last:
+            end = after(goes[last - 1])
+            found.append(Interval(start, min(end, edge) if edge else end))
+        start = after(edge) if edge else None
+    return found
 
 
 def stopped(entries: Iterable[Entry], at: datetime | None) -> Entry | None:

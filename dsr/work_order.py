@@ -1,8 +1,10 @@
 """The machine half of a work order: the keys as SQL or CSV, and an order document signed with the home's key.
 
-A file of SQL is for a DBA to read before running it: one transaction, literal keys, how many rows each statement must
-meet. It names columns by an alias of the table, so that a column that is not there is an error and never a literal
-(SQLite) nor a function (``user`` in PostgreSQL). A partner gets identifiers of the kinds its declaration names, no key.
+A file of SQL is for a DBA to read before running it: one transaction, literal keys and, of what is changed, the value
+that stands there until then. Each statement counts its rows and undoes everything where the count is another, also in
+a shell that goes on after an error. It names columns by an alias of the table, so that a column that is not there is an
+error and never a literal (SQLite) nor a function (``user`` in PostgreSQL). A partner gets identifiers of the kinds its
+declaration names, no key.
 """
 
 from __future__ import annotations
@@ -91,9 +93,13 @@ def verify_order(document: bytes, signature: bytes, public_key: bytes, keys: byt
 
 # -- SQL -------------------------------------------------------------------------------------------------------------
 class Write(NamedTuple):
-    """How a database writes a value, and what makes a column compare to the letter."""
+    """How a database writes a value, a change that undoes all where it does not meet so many rows, and how a script
+    begins and ends; what makes a column compare to the letter."""
 
     literal: Callable[[Any], str]
+    counted: Callable[[str, str, int, str], str]
+    begin: tuple[str, ...]
+    end: tuple[str, ...]
     exactly: str = ""
 
 
@@ -119,35 +125,37 @@ def sql_of(plan: Plan, order_no: str, dialect: Dialect) -> bytes:
     table, write = table_of(plan.dataset), WRITERS[dialect]
     lines = [
         f"-- {order_no}  {plan.dataset.id}  {plan.records} rows in all  plan {plan.digest}",
-        "-- Run it whole, stop at the first error (psql -v ON_ERROR_STOP=1, sqlite3 -bail).",
-        "-- A count greater than expected: ROLLBACK, and tell us. Fewer: some were gone before; COMMIT, and tell us.",
-        *(["SET client_encoding = 'UTF8';"] if dialect == "postgresql" else []),
-        "BEGIN;",
+        "-- 全体を一度に実行してください。件数が一つでも違えば自動で取り消され、何も変わりません。その時はご連絡を。",
+        "-- Run it whole. Should one count differ, it undoes itself and nothing is changed: then tell us.",
+        *write.begin,
     ]
-    for values, keys in _groups(plan):
-        for start in range(0, len(keys), TOGETHER):
-            some = keys[start : start + TOGETHER]
-            where = f"WHERE {_where(plan, some, write)};  -- expect {len(some)} rows"
-            lines += [_changing(table, values, write), where]
-    return "\n".join([*lines, "COMMIT;", ""]).encode()
+    for values, rows in _groups(plan):
+        for start in range(0, len(rows), TOGETHER):
+            some = rows[start : start + TOGETHER]
+            lines.append(write.counted(_changing(table, values, write), _where(plan, some, write), len(some), order_no))
+    return "\n".join([*lines, *write.end, ""]).encode()
 
 
 Row = tuple[Any, ...]
 
 
 def _groups(plan: Plan) -> Iterator[tuple[Mapping[str, Any] | None, list[Row]]]:
-    """Keys by what they get: None where the records go whole, else column → value."""
-    keys = list(zip(*(plan.keys.column(name).to_pylist() for name in plan.dataset.key), strict=True))
+    """Keys, and old values, by what they get: None where the records go whole, else column → value."""
+    keys = _rows(plan.keys.select(list(plan.dataset.key)))
     if len(set(keys)) != len(keys):
         raise BadInput("keys", "name a record twice", "plan each record once")
     if plan.values is None:
         yield None, keys
         return
-    names, rows = plan.values.column_names, plan.values.to_pylist()
-    told = [(tuple(map(repr, row.values())), row, key) for row, key in zip(rows, keys, strict=True)]
+    rows = keys if plan.old is None else [(*key, *old) for key, old in zip(keys, _rows(plan.old), strict=True)]
+    told = [(tuple(map(repr, given)), given, row) for given, row in zip(_rows(plan.values), rows, strict=True)]
     for _, same in groupby(sorted(told, key=lambda one: one[0]), key=lambda one: one[0]):
         group = list(same)
-        yield {name: group[0][1][name] for name in names}, [key for _, _, key in group]
+        yield dict(zip(plan.values.column_names, group[0][1], strict=True)), [row for _, _, row in group]
+
+
+def _rows(table: pa.Table) -> list[Row]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def _changing(table: str, values: Mapping[str, Any] | None, write: Write) -> str:
@@ -157,16 +165,17 @@ def _changing(table: str, values: Mapping[str, Any] | None, write: Write) -> str
     return f"UPDATE {table} AS r SET {changes}"  # noqa: S608
 
 
-def _where(plan: Plan, keys: Sequence[Row], write: Write) -> str:
-    columns = plan.dataset.key
-    for key in keys:
-        if all(part is None for part in key):
-            raise BadInput("keys", f"a record of {plan.dataset.id} has no key", "single it out by hand")
+def _where(plan: Plan, rows: Sequence[Row], write: Write) -> str:
+    """Each row singled out by its key, and by what stands in the columns that are changed."""
+    key = plan.dataset.key
+    if any(all(part is None for part in row[: len(key)]) for row in rows):
+        raise BadInput("keys", f"a record of {plan.dataset.id} has no key", "single it out by hand")
+    columns = [*key, *(plan.old.column_names if plan.old is not None and plan.values is not None else ())]
     names = [f"r.{_name(column)}{write.exactly}" for column in columns]
-    if len(columns) == 1:
-        return f"{names[0]} IN ({', '.join(write.literal(key[0]) for key in keys)})"
+    if len(names) == 1:
+        return f"{names[0]} IN ({', '.join(write.literal(row[0]) for row in rows)})"
     return "\n   OR ".join(
-        f"({' AND '.join(_equals(name, part, write) for name, part in zip(names, key, strict=True))})" for key in keys
+        f"({' AND '.join(_equals(name, part, write) for name, part in zip(names, row, strict=True))})" for row in rows
     )
 
 
@@ -229,10 +238,37 @@ def _sqlite(value: Any) -> str:
     return f"('{joined}')" if joined != text else f"'{text}'"
 
 
+def _counted_postgresql(change: str, where: str, rows: int, order_no: str) -> str:
+    """After an error PostgreSQL does nothing more of the transaction, and its COMMIT is a ROLLBACK."""
+    tag = "$order$"
+    while tag in change + where:
+        tag = f"{tag[:-1]}_$"
+    return (f"DO {tag} DECLARE met bigint; BEGIN\n{change}\nWHERE {where};\nGET DIAGNOSTICS met = ROW_COUNT;\n"
+            f"IF met <> {rows} THEN RAISE EXCEPTION '{order_no}: % rows, expected {rows}; nothing was changed', met; "
+            f"END IF; END {tag};")  # fmt: skip
+
+
+_COUNTS = "temp.dsr_counts"
+"""Made and dropped inside the transaction, always empty: once that was undone, every later change fails without it."""
+
+
+def _counted_sqlite(change: str, where: str, rows: int, _order_no: str) -> str:
+    """A count that differs breaks the CHECK and undoes the transaction. One that agrees inserts nothing, and leaves
+    ``changes()`` at 0: a change that failed cannot pass for one that met its rows."""
+    check = f"INSERT OR ROLLBACK INTO {_COUNTS} SELECT changes(), {rows} WHERE changes() <> {rows};"
+    return f"{change}\nWHERE ({where})\n  AND NOT EXISTS (SELECT 1 FROM {_COUNTS});\n{check}"  # noqa: S608
+
+
 WRITERS: dict[Dialect, Write] = {
-    "postgresql": Write(_postgresql),
-    "sqlite": Write(_sqlite, " COLLATE BINARY"),  # a column may be declared NOCASE or RTRIM, and her key be another's
-}
+    "postgresql": Write(_postgresql, _counted_postgresql, ("SET client_encoding = 'UTF8';", "BEGIN;"), ("COMMIT;",)),
+    "sqlite": Write(
+        _sqlite, _counted_sqlite,
+        ("BEGIN IMMEDIATE;", "CREATE TEMP TABLE dsr_counts (met INTEGER, expected INTEGER, CHECK (met = expected));",
+         "DELETE FROM temp.dsr_counts;"),
+        (f"DROP TABLE {_COUNTS};", "COMMIT;"),
+        " COLLATE BINARY",  # a column may be declared NOCASE or RTRIM, and her key be another's
+    ),
+}  # fmt: skip
 
 
 # -- CSV -------------------------------------------------------------------------------------------------------------

@@ -32,11 +32,14 @@ from dsr.engine import (
     holding,
     intake,
     order_files,
+    overtaken,
     plans,
     previewing,
     process,
     reviewing,
+    suppressing,
 )
+from dsr.engine.effects import ALL
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
 from dsr.inventory import Inventory
@@ -337,21 +340,24 @@ def _order(arguments: Arguments) -> None:
 def _hold(arguments: Arguments) -> None:
     with _office(arguments) as office:
         change = {"add": holding.add, "release": holding.release}[arguments.what]
-        count = change(office, arguments.case, arguments.record)
-        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {count}")
+        count = change(office, arguments.case, arguments.record, arguments.reason)
+        words = (f"留保している記録 {count} 件", f"{count} records are held")[not _japanese(arguments)]
+        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {words}")
 
 
 def _stop(arguments: Arguments) -> None:
     with _office(arguments) as office:
         stopped = holding.stop(office, arguments.system, arguments.lift)
-        lines = [f"{name}  {since}" for name, since in stopped.items()]
-        _print(arguments, {"stopped": stopped}, "\n".join(lines) or "–")
+        everything, none = (("全システム", "停止中のシステムはありません。"), ("everything", "nothing is stopped"))[
+            not _japanese(arguments)]
+        lines = [f"{everything if name == ALL else name}  {since}" for name, since in stopped.items()]
+        _print(arguments, {"stopped": stopped}, "\n".join(lines) or none)
 
 
 def _replay(arguments: Arguments) -> int:
     with _office(arguments) as office:
         found = afterwards.replay(office)
-        lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "resurrected", "state", "erased_at"))
+        lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "act", "resurrected", "state", "erased_at"))
                  for entry in found["came_back"]]  # fmt: skip
         _print(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
         unreached = any(entry["state"] not in ("done", "ask_the_owner", "undeclared") for entry in found["came_back"])
@@ -361,10 +367,11 @@ def _replay(arguments: Arguments) -> int:
 def _ingest_check(arguments: Arguments) -> int:
     """Rows as JSON lines or a list; exit 1 where one must not be taken in."""
     with _office(arguments) as office:
-        told = afterwards.ingest_check(office, read_rows(Path(arguments.file)))
+        told = suppressing.ingest_check(office, read_rows(Path(arguments.file)))
         stopped = [row for row in told if row["stopped"]]
         lines = ["  ".join(str(row[name]) for name in ("row", "reason", "since", "case")) for row in stopped]
-        _print(arguments, told, "\n".join(lines) or "–")
+        none = (f"{len(told)}行とも取り込めます。", f"all {len(told)} rows may be taken in")[not _japanese(arguments)]
+        _print(arguments, told, "\n".join(lines) or none)
     return 1 if stopped else 0
 
 
@@ -452,7 +459,11 @@ def _decide(arguments: Arguments) -> None:
 
 def _approve(arguments: Arguments) -> None:
     with _office(arguments) as office:
-        _next(arguments, arguments.case, deciding.approve(office, arguments.case, arguments.code))
+        if arguments.refuse is not None:
+            state = deciding.refuse(office, arguments.case, arguments.refuse)
+        else:
+            state = deciding.approve(office, arguments.case, arguments.code)
+        _next(arguments, arguments.case, state)
 
 
 def _fulfil(arguments: Arguments) -> int:
@@ -558,9 +569,25 @@ def _show(arguments: Arguments) -> None:
         ]
         stopped = (shown["release"] or {}).get("findings", [])
         lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
+        if gone_by := overtaken.words(shown["stale"], not _japanese(arguments)):
+            lines.append(f"  ↩ {gone_by} → dsr collect {shown['case']} --again")
+        lines += _unverified(shown["findings"])
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         _print(arguments, shown, "\n".join(lines))
+
+
+def _unverified(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of the last look what it could not verify: dataset, verdict, why, counts."""
+    last = [found for found in findings if found["run"] == findings[-1]["run"] and found["verdict"] != "verified"]
+    return [f"  ✗ {f['dataset']}: {f['verdict']} ({', '.join(_counts(f['said']))})" for f in last]
+
+
+def _counts(said: Mapping[str, Any]) -> Iterator[str]:
+    why = said.get("why", [])
+    yield from [why] if isinstance(why, str) else why
+    for counts in said.get("cases", {"": said}).values():
+        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied") if counts.get(name))
 
 
 def _watch(arguments: Arguments) -> int:
@@ -614,14 +641,19 @@ SCHEMAS: dict[str, type[Shape]] = {
     "DISPATCH": shapes.Dispatch,
     "ANSWER": shapes.SearchAnswer,
     "ORDER_ANSWER": shapes.OrderAnswer,
+    "DONE": shapes.OrderAnswer,
     "REWRITE_ANSWER": shapes.RewriteAnswer,
+    "OTHERS_ANSWER": shapes.OthersAnswer,
+    "ROWS": shapes.IngestRow,
     "INVENTORY": Inventory,
 }
 
 
 def _schema(arguments: Arguments) -> None:
-    shape = SCHEMAS.get(arguments.name.upper().removesuffix(".JSON"))
-    if shape is None:
+    known = {name.replace("_", ""): shape for name, shape in SCHEMAS.items()}
+    known |= {shape.__name__.upper(): shape for shape in SCHEMAS.values()}  # as an error names it
+    asked = arguments.name.upper().removesuffix(".JSON").removesuffix(".JSONL").replace("_", "")
+    if (shape := known.get(asked)) is None:
         raise BadInput("NAME", "no such shape", f"one of {', '.join(SCHEMAS)}")
     print(json.dumps(shape.model_json_schema(), ensure_ascii=False, indent=2))
 
@@ -692,12 +724,15 @@ def _parser() -> argparse.ArgumentParser:
         command(name, act, words, "case").add_argument("--file", required=True)
     ordered = command("order", _order, "the search order of a manual system; with --out, work orders", "case", "system")
     ordered.add_argument("--out", help="a new folder for the signed work orders of a system or partner")
-    hold = command("hold", _hold, "keep one record from being erased, or let it go", "what", "case")
+    hold = command("hold", _hold, "keep one record from being erased; another officer, an approver, lets it go")
+    hold.add_argument("what", choices=("add", "release"))
+    hold.add_argument("case")
     hold.add_argument("--record", required=True, metavar="SYSTEM.DATASET/NO")
+    hold.add_argument("--reason", required=True, help="a court's order, a dispute; or why it ended; kept sealed")
     stopping = command("stop", _stop, "nothing new starts in a system, or in all")
     stopping.add_argument("system", nargs="?")
     stopping.add_argument("--lift", action="store_true", help="let it go on")
-    command("replay", _replay, "after a restore: erase again what came back, with its original date")
+    command("replay", _replay, "after a restore: erase, stop and correct again what came back, with its original date")
     command("ingest-check", _ingest_check, "which rows must not be taken in").add_argument("--file", required=True)
     answer = command("answer", _answer, "enter the answer to a search order or work order", "case", "system")
     answer.add_argument("--file", required=True)
@@ -713,7 +748,9 @@ def _parser() -> argparse.ArgumentParser:
     decide.add_argument("--as-proposed", action="store_true")
     decide.add_argument("--file")
     approving = command("approve", _approve, "approve as the second officer", "case")
-    approving.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
+    answers = approving.add_mutually_exclusive_group()
+    answers.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
+    answers.add_argument("--refuse", metavar="REASON", help="back to review; sealed, shown by dsr review")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
     command("content-digest", _content_digest, "what a package says, as a digest to compare between machines", "dir")
     sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")

@@ -46,7 +46,7 @@ def erase(desk: Desk, case: str, steps: Steps) -> None:
     gone = sum(found["records"] for found in facts["datasets"].values())
     verdicts = {found["verdict"] for found in facts["findings"]}
     if (ended, gone, verdicts) != (State.DISPATCHING, ROWS, {"verified"}):
-        sys.exit(f"bench: an erasure of {gone} rows ended as {ended}, {verdicts}: {facts['items']}")
+        sys.exit(f"bench: an erasure of {gone} rows ended as {ended}, {verdicts}: {[(f['dataset'], f['said'].get('why'), f['said'].get('steps')) for f in facts['findings']]}")
 
 
 def erased_plain(url: str, numbers: Sequence[int]) -> Found:

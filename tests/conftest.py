@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,20 @@ from tests import mutation
 
 mutation.install()
 
+from dsr.engine import office as offices  # noqa: E402
 from sample_data.build import build  # noqa: E402 - a mutant must be in its place before anything of ours is imported
 from sample_data.serve import Server, serve  # noqa: E402
 from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F401 - a fixture, one server for all
 from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_secrets() -> Iterator[None]:
+    """An officer signs in at every command of a story: what is slow on purpose is reckoned once for each secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(offices, "secret_matches", functools.cache(offices.secret_matches))
+        yield
 
 
 @pytest.fixture(scope="session")

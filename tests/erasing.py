@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +17,16 @@ SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1
 
 
 class Erasure:
-    """One case. ``right`` and whatever ``more`` says replace what the person's ready request says."""
+    """One case. ``right`` and whatever ``more`` says replace what the person's ready request says; what needs a ground
+    and names none is no longer needed (G-3)."""
 
     def __init__(self, office: Office, person: str, folder: Path, right: str = "erasure", **more: Any) -> None:
         self.office, self.person, self.folder = office, person, folder / f"{person}.{right}"
         self.folder.mkdir(parents=True, exist_ok=True)
         ready = office.sample / f"requests/{person}.{right}.json"
         ready = ready if ready.exists() else office.sample / f"requests/{person}.json"
-        request = {"ground": "G-3", **json.loads(ready.read_text()), "right": right, **more}
-        request["ground"] = request["ground"] or "G-3"
+        needed = "G-3" if right in ("erasure", "use_stop") else None
+        request = {**json.loads(ready.read_text()), "right": right, "ground": needed, **more}
         self.case = str(office.ok("open", self.written("request", request))["case"])
 
     def written(self, name: str, document: Any) -> str:
@@ -74,14 +77,17 @@ class Erasure:
         """Every open order as done by its owner, who did nothing here: the survey looks for itself."""
         waiting = [order for order in self.show()["orders"] if order["answered_on"] is None]
         for order in waiting:
-            name, done = order["dataset"] or order["to"], counts.get(order["to"], order["records"])
-            told: dict[str, Any] = {"found": done, "done": done}
-            if "annotate" in order["acts"]:
-                told["issued"] = {number: f"{number}-2" for number in self.ordered(order["to"], name)}
-            said = {"done_on": self.office.now[:10], "done_by": "所管課", "datasets": {name: told}}
-            status, _, errors = self.answer(order["to"], said)
-            assert status == 0, errors
+            self.answer_order(order, counts.get(order["to"]))
         return len(waiting)
+
+    def answer_order(self, order: Any, done: int | None = None) -> None:
+        name, done = order["dataset"] or order["to"], order["records"] if done is None else done
+        told: dict[str, Any] = {"found": done, "done": done}
+        if "annotate" in order["acts"]:
+            told["issued"] = {number: f"{number}-2" for number in self.ordered(order["to"], name)}
+        said = {"done_on": self.office.now[:10], "done_by": "所管課", "datasets": {name: told}}
+        status, _, errors = self.answer(order["to"], said)
+        assert status == 0, errors
 
     def ordered(self, to: str, dataset: str) -> list[str]:
         """Record nos of an open order, as its owner reads them in the key file."""
@@ -105,17 +111,21 @@ class Erasure:
 
     def owners_do(self) -> int:
         """The owners of the sample's systems carry their SQL orders out to the letter, and answer."""
-        import sqlite3
-        from contextlib import closing
-
         for order in self.show()["orders"]:
             if order["answered_on"] is None and order["kind"] == "owner":
-                out = self.folder / f"orders{len(list(self.folder.glob('orders*')))}"
-                self.office.ok("order", self.case, order["to"], "--out", str(out))
-                for script in sorted(out.glob("*.sql")):
-                    with closing(sqlite3.connect(self.office.sample / "company.db")) as base:
-                        base.executescript(script.read_text())
+                for script in self.scripts(order["to"]):
+                    self.run_script(script)
         return self.answer_orders()
+
+    def scripts(self, to: str) -> list[str]:
+        """The SQL of the open orders to an owner."""
+        out = self.folder / f"orders{len(list(self.folder.glob('orders*')))}"
+        self.office.ok("order", self.case, to, "--out", str(out))
+        return [script.read_text() for script in sorted(out.glob("*.sql"))]
+
+    def run_script(self, script: str) -> None:
+        with closing(sqlite3.connect(self.office.sample / "company.db")) as base:
+            base.executescript(script)
 
     def dispatched(self) -> str:
         self.office.ok("package", self.case, "--out", str(self.folder / f"package{self.office.now[:10]}"))

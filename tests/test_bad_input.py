@@ -167,6 +167,13 @@ def put(path: str, value: object) -> Change:
     return change
 
 
+def both(*changes: Change) -> Change:
+    def change(document: dict[str, Any]) -> None:
+        for each in changes:
+            each(document)
+    return change
+
+
 def drop(path: str) -> Change:
     def change(document: dict[str, Any]) -> None:
         *folders, name = path.split(".")
@@ -201,7 +208,7 @@ WRONG: dict[str, tuple[Change, str, str]] = {
     "an extra field that is a person": (put("subject.髙橋 花子", 1), "subject.…", "remove it"),
     "a number for a name": (put("subject.name", 5), "subject.name", "write text in quotes"),
     "a text for a list": (put("subject.addresses", "福岡県みなと市"), "subject.addresses", "write a list"),
-    "a list for an object": (put("subject", []), "subject", "start with {"),
+    "a list for an object": (put("subject", []), "subject", 'write {"name": …, "kana": …'),
     "a word for yes or no": (put("agent", {"kind": "mandated", "name": "代理", "receives_answer": "no"}),
                              "agent.receives_answer", "boolean"),
     "an arrival without zone": (put("received.at", "2026-11-02T10:15:00"), "received.at", "add the zone"),
@@ -216,6 +223,11 @@ WRONG: dict[str, tuple[Change, str, str]] = {
                                   "subject.identifiers.0.kind", "customer_no"),
     "a blank identifier": (put("subject.identifiers", [{"kind": "phone", "value": " "}]),
                            "subject.identifiers.0.value", "is blank"),
+    **{f"{ground} of {right}": (both(put("right", right), put("ground", ground)), "ground", fix) for right, ground, fix in (
+        ("erasure", "G-77", "one of G-1, G-3, G-4, G-5"), ("use_stop", "G-99", "one of G-1, G-3"),
+        ("use_stop", None, "the letter shows: G-1, G-3"), ("erasure", "G-2", "one of G-1, G-3"),
+        ("provision_stop", "G-1", "one of G-2, G-3"), ("disclosure", "G-3", "write null"),
+        ("content_deletion", "G-3", "one of UNTRUE, or null"))},
     "a number that is none": (put("correction", {"yen": float("nan")}), "number", "give a finite number"),
     "an endless number": (put("correction", {"yen": float("inf")}), "number", "give a finite number"),
 }  # fmt: skip
@@ -223,8 +235,8 @@ PLAIN = b'{"right": "disclosure", "subject": {"name": "x"}, "received": {"at": "
 UNREADABLE: dict[str, tuple[bytes, str, str]] = {
     "cut short": (PLAIN, "request: is not JSON at line 1 column", "mend the syntax"),
     "empty": (b"", "request: is not JSON", "mend the syntax"),
-    "not an object": (b'["disclosure"]', "request", "start with {"),
-    "null": (b"null", "request", "start with {"),
+    "not an object": (b'["disclosure"]', "request", 'write {"right": …'),
+    "null": (b"null", "request", 'write {"right": …'),
     "nested deeply": (b"[" * 200_000, "request: is nested too deeply", "dsr schema"),
     "a field twice": (PLAIN + b', "right": "erasure"}', "right: stands twice", "keep one"),
     "half a character": (PLAIN + b', "correction": {"x": "\\ud83d"}}', "request: holds half a character", "whole"),
@@ -328,6 +340,8 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
     "a single record decided apart": (
         "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "full"}}},
         "records", "strike the note"),
+    "a word for what was investigated": (
+        "decide", "awaiting_decision", {"datasets": {}, "investigated": "yes"}, "investigated", 'write {"how": …, "result": …'),
     "two acts of dispatch at once": ("dispatch", "dispatching", {**CHECK, **SENT}, "exactly one of", "envelope_check"),
     "no act of dispatch": ("dispatch", "dispatching", {}, "dispatch: give exactly one of", "channel (with sent_on)"),
     "sent, and no day": ("dispatch", "dispatching", {"channel": "counter"}, "sent_on", "the day"),
@@ -343,6 +357,17 @@ def test_a_later_paper_with_one_thing_wrong_moves_nothing(name: str, desk: Desk)
     system = ["archives_backups"] if command == "answer" else []
     case, path = desk.at(state), desk.file("paper.json", content)
     desk.refused(command, case, *system, "--file", path, status=2, words=(field, fix))
+
+
+def test_an_answer_of_nobody_declared_names_the_system_and_not_the_paper(desk: Desk) -> None:
+    done = desk.file("done.json", {"done_on": "2026-11-22", "done_by": "所管課", "datasets": {}})
+    words = ("system: no system or partner 'nosuch'", "billing", "azuma")
+    desk.refused("answer", desk.at("proved"), "nosuch", "--file", done, status=2, words=words)
+
+
+@pytest.mark.parametrize("name", ["DONE", "done.json", "ORDER_ANSWER", "ORDERANSWER", "ROWS", "rows.jsonl", "SEARCHANSWER"])
+def test_a_shape_is_shown_by_the_name_of_its_file_and_as_errors_name_it(desk: Desk, name: str) -> None:
+    assert desk.ok("schema", name)["properties"]
 
 
 @pytest.mark.parametrize(

@@ -241,3 +241,20 @@ def test_a_million_calls_come_in_bounded_memory(tmp_path: Path) -> None:
     located, fetched, peak_mb = map(int, done.stdout.split())
     assert (located, fetched) == (1_000_000, 1_000_000)
     assert peak_mb < 600, peak_mb
+
+
+def test_a_row_group_larger_than_its_memory_is_read_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB would take every row group's bytes at once, one a thread, and could not spill them."""
+    (tmp_path / "lake").mkdir()
+    count, letters = 300_000, np.random.default_rng(1).bytes(300_000 * 60)  # random: no codec makes it smaller
+    table = pa.table({
+        "call_id": np.arange(count), "leg": pa.array([letters[at:at + 60].hex() for at in range(0, len(letters), 60)]),
+        "line_no": pa.array(np.where(np.arange(count) % 1000, OTHER, LINE)),
+        "started_at": pa.array(np.arange(count), pa.timestamp("us")), "seconds": pa.repeat(1, count),
+    })
+    pq.write_table(table, tmp_path / "lake" / "calls-1.parquet", row_group_size=count // 2)
+    monkeypatch.setattr("connectors.stores.lake.MEMORY", "40MB")
+    connector = connector_of(tmp_path, CALLS)
+    dataset = connector.access.inventory.dataset("call_history.calls")  # type: ignore[attr-defined]
+    keys = located_keys(connector, dataset, [ask_by("line_no", LINE)])
+    assert len(rows_of(connector.fetch(dataset, keys))) == keys.num_rows == count // 1000

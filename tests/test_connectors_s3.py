@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
 import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from connectors.contract import ConnectorContract, located_keys, record_nos
@@ -244,40 +239,3 @@ def test_duckdb_opens_nothing_and_loads_no_extension(bucket: Bucket, calls: Data
                     f"SELECT * FROM read_parquet('{bucket.folder}/lake/*')"):
             with pytest.raises(duckdb.Error):
                 connection.execute(sql).fetchall()
-
-
-_MILLION = """
-import json, sys
-from pathlib import Path
-import pyarrow as pa
-from tests.connector_fixtures import ask_by, connector_of
-from tests.test_connectors_lake import LINE
-from tests.test_connectors_s3 import IN_BUCKET
-connector = connector_of(Path(sys.argv[1]), IN_BUCKET, environment=json.loads(sys.argv[2]))
-dataset = connector.access.inventory.dataset("call_history.calls")
-keys = pa.concat_tables([each.rows.select(["call_id", "leg"]) for each in connector.locate(dataset, [ask_by("line_no", LINE)])])
-rows = sum(batch.num_rows for batch in connector.fetch(dataset, keys))
-from tests.bench import peak_rss_mb
-print(keys.num_rows, rows, int(peak_rss_mb()))
-"""
-
-
-def test_a_million_calls_come_in_bounded_memory(s3: S3, tmp_path: Path) -> None:
-    import json
-
-    (tmp_path / "lake").mkdir()
-    for part in range(4):
-        ids = np.arange(part * 500_000, (part + 1) * 500_000)
-        table = pa.table({
-            "call_id": ids, "leg": pa.array(np.char.add("leg-", (ids % 7).astype(str))),
-            "line_no": pa.array(np.where(ids % 2, LINE, OTHER)), "started_at": pa.array(ids * 1_000_000, pa.timestamp("us")),
-            "seconds": pa.array((ids % 99).astype(np.int32)),
-        })
-        pq.write_table(table, tmp_path / "lake" / f"calls-{part}.parquet", row_group_size=125_000)
-    bucket = Bucket(s3, tmp_path).filled()
-    environment = {**s3.environment, "LAKE_URL": f"s3://{BUCKET}/{bucket.prefix}"}
-    done = subprocess.run([sys.executable, "-c", _MILLION, str(tmp_path), json.dumps(environment)], capture_output=True,
-                          text=True, check=True, cwd=Path(__file__).parents[1])
-    located, fetched, peak_mb = map(int, done.stdout.split())
-    assert (located, fetched) == (1_000_000, 1_000_000)
-    assert peak_mb < 800, peak_mb

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 import pytest
 
 from dsr import law
-from tests.differ import difference, held
+from dsr.engine import ordering
+from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
 from tests.story import Office
 from tests.test_erasure_luck import letter_of
 
+RIGHT, WRONG = "福岡県ひがし市泉町2-2-12", "福岡県みなと市北町6-1-3"
 UNTRUE = {"datasets": {}, "investigated": {"how": "住民票により確認", "result": "untrue"}}
 
 
@@ -22,7 +26,26 @@ def stories(office: Office, person: str) -> Any:
     return office.truth["people"][person]["wrong"]
 
 
-def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_office: Office, tmp_path: Path) -> None:
+def previewed(erasure: Erasure) -> Any:
+    """What the approver reads, and that the words say it too."""
+    out = erasure.folder / f"preview{len(list(erasure.folder.glob('preview*')))}"
+    erasure.office.ok("preview", erasure.case, "--out", str(out))
+    told = json.loads((out / "plan.json").read_text())
+    text = (out / "plan.txt").read_text()
+    assert all(value in text for value in (WRONG, told["correction"]["asked"], told["correction"]["decided"], told["code"]))
+    return told
+
+
+def azumas(erasure: Erasure, out: Path) -> str:
+    """What the joint user is told in its order."""
+    erasure.office.ok("order", erasure.case, "azuma", "--out", str(out))
+    [keys] = out.glob("*.csv")
+    return keys.read_text("utf-8-sig")
+
+
+def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
+    own_office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     erasure = Erasure(own_office, "anzu", tmp_path, "correction")
     items = erasure.proposed()
     wrong = {name: set(numbers) for name, numbers in stories(own_office, "anzu").items()}
@@ -30,22 +53,68 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(own_of
     assert told == set(wrong) != set()
     status, _, said = own_office.run("decide", erasure.case, "--as-proposed")
     assert (status, "investigated" in said) == (2, True)
+    erasure.decided({"datasets": {}, "investigated": {**UNTRUE["investigated"], "value": "福岡県ひがし市泉町2-2-13"}})
+    seen, refused = previewed(erasure), "番地が住民票と違います"
+    assert (seen["correction"]["asked"], seen["correction"]["decided"]) == (RIGHT, "福岡県ひがし市泉町2-2-13")
+    assert own_office.run("approve", erasure.case, "--refuse", " ", officer="shonin-1")[0] == 2
+    assert own_office.ok("approve", erasure.case, "--refuse", refused, officer="shonin-1")["state"] == "review"
+    assert own_office.ok("review", erasure.case)["refused"] == {"by": "shonin-1", "reason": refused}
+    assert refused not in str(erasure.show())
+    own_office.ok("collect", erasure.case)
     erasure.decided(UNTRUE)
-    if erasure.state == "awaiting_approval":
-        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    again = previewed(erasure)
+    assert (again["correction"]["decided"], again["code"] == seen["code"]) == (RIGHT, False)
+    changes = again["correction"]["changes"]
+    assert {(c["dataset"], c["new"]) for c in changes} == {(name, RIGHT) for name in wrong}
+    assert WRONG in {c["old"] for c in changes}
+    own_office.ok("approve", erasure.case, "--code", again["code"], officer="shonin-1")
     before = held(own_office.sample)
+    shutil.copy(own_office.sample / "company.db", tmp_path / "backup.db")
+    with monkeypatch.context() as patch:
+        patch.setattr(ordering, "identifiers", lambda _hold, _partner: [])
+        status, _, said = erasure.run()
+        assert (status, "azuma" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
+        assert held(own_office.sample) == before
     assert erasure.run()[0] == 0
     [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
     assert partner["to"] == "azuma"
+    [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
+    assert told.startswith('"customer_no","C')
+    [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
+    erasure.answer_order(owner)  # says done, and did nothing
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
+    numbers = [o["order"].removeprefix(f"{erasure.case}-") for o in erasure.show()["orders"]]
+    assert numbers == ["2-customer_master.customers", "2-partner.azuma", "2r2-customer_master.customers"]
+    assert [told] == azumas(erasure, tmp_path / "azuma again").splitlines()[1:], "what is known of her is still known"
     erasure.carried_out()
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
     found = difference(before, held(own_office.sample))
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
+    assert letter.count("あずま通信株式会社") == 1
     assert {d["kind"] for d in erasure.show()["documents"]} == {"receipt_slip", "correction_notice"}, "nothing is certified"
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter
+    _restored_and_set_again(own_office, tmp_path / "backup.db", {n: r for n, r in wrong.items() if n in TOLD}, erasure)
+
+
+TOLD = {dataset for dataset, _ in TABLES.values()}
+
+
+def _restored_and_set_again(office: Office, backup: Path, wrong: dict[str, set[str]], erasure: Erasure) -> None:
+    """EN-03 of a correction: what a backup undid is set again or told to the owner; what moved on since is not."""
+    mended = held(office.sample)
+    assert office.ok("replay", officer="gijutsu-1")["came_back"] == []
+    shutil.copy(backup, office.sample / "company.db")
+    assert difference(mended, held(office.sample)).changed == wrong
+    status, told, _ = office.run("replay", officer="gijutsu-1")
+    assert (status, told["resurrected"]) == (1, sum(map(len, wrong.values()))), told
+    owners = {entry["dataset"] for entry in told["came_back"] if entry["state"] == "ask_the_owner"}
+    assert owners == {o["dataset"] for o in erasure.show()["orders"] if o["kind"] == "owner"} & set(wrong)
+    left = difference(mended, held(office.sample))
+    assert (left.changed, left.gone, left.new) == ({name: wrong[name] for name in owners}, {}, {})
 
 
 def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:
@@ -93,7 +162,8 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
 
     assert {"C0001234", "C0001235"} <= extract()
     before = held(own_office.sample)
-    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop", ground=None)
+    shutil.copy(own_office.sample / "company.db", tmp_path / "backup.db")
+    erasure = Erasure(own_office, "hanako", tmp_path, "marketing_stop")
     erasure.proposed()
     own_office.ok("preview", erasure.case, "--out", str(tmp_path / "plan"))
     plan = (tmp_path / "plan" / "plan.txt").read_text()
@@ -110,3 +180,12 @@ def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_offi
     assert "C0001235" in extract()
     found = difference(before, held(own_office.sample))
     assert (set(found.changed), found.gone, found.new) == ({"marketing_consents.consents"}, {}, {})
+    shutil.copy(tmp_path / "backup.db", own_office.sample / "company.db")
+    assert "C0001234" in extract()
+    _, told, _ = own_office.run("replay", officer="gijutsu-1")
+    stopped = found.changed["marketing_consents.consents"]
+    assert [(e["dataset"], e["act"], e["resurrected"], e["state"]) for e in told["came_back"]] == [
+        ("marketing_consents.consents", "set", len(stopped), "done")
+    ]
+    assert difference(before, held(own_office.sample)) == found
+    assert own_office.ok("replay", officer="gijutsu-1")["came_back"] == []

@@ -133,7 +133,7 @@ def test_the_day_of_arrival_is_the_day_in_tokyo(office: Office) -> None:
 
 @pytest.mark.parametrize(("right", "counts"), [("published_matters", False), ("purpose_notice", False), ("erasure", True)])
 def test_clock_a_runs_for_the_rights_of_article_39_only(office: Office, right: str, counts: bool) -> None:
-    case = opened(office, "saki", "2026-11-20T10:00:00+09:00", right=right)
+    case = opened(office, "saki", "2026-11-20T10:00:00+09:00", right=right, ground="G-3" if counts else None)
     assert (office.ok("show", case)["clocks"]["presuit"] is not None) is counts
 
 
@@ -303,3 +303,29 @@ def test_the_exit_status_says_what_became_of_it(office: Office) -> None:
     office.ok("prove", waiting, "--file", str(office.sample / "requests/rei.proof.json"))
     assert office.run("collect", waiting)[0] == 3
     assert office.run("trail", "verify", "--head", "1:" + "0" * 64)[0] in (1, 2)
+
+
+# -- in words --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lang", "nothing", "all_in", "everything"), [
+    ("ja", "停止中のシステムはありません。", "1行とも取り込めます。", "全システム"),
+    ("en", "nothing is stopped", "all 1 rows may be taken in", "everything"),
+])
+def test_nothing_stopped_is_said_and_not_dashed(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    lang: str, nothing: str, all_in: str, everything: str,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("DSR_HOME", str(office.home))
+    monkeypatch.setenv("DSR_OFFICER", "gijutsu-1")
+    monkeypatch.setenv("DSR_SECRET", office.secrets["gijutsu-1"])
+    row = {"dataset": "marketing_consents.consents", "identifiers": {"customer_no": "C0001235"}, "at": None}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+
+    def said(*argv: str) -> str:
+        assert main([*argv, "--lang", lang, "--now", office.now]) == 0
+        return capsys.readouterr().out.strip()
+
+    assert said("ingest-check", "--file", str(tmp_path / "rows.jsonl")) == all_in
+    assert said("stop").startswith(everything)
+    assert said("stop", "--lift") == nothing

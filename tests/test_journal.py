@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,6 +37,14 @@ def test_what_was_meant_comes_back_as_it_was_and_once(journal: Journal) -> None:
     assert found[0].values is not None
     assert found[0].values.column("note").to_pylist() == [None, "x", ""]
     assert journal.cases() == [CASE, OTHER]
+
+
+def test_what_a_correction_found_comes_back_and_an_older_line_without_it_opens(journal: Journal, tmp_path: Path) -> None:
+    said = pa.table({"note": ["a", None, "c"]})
+    journal.append(replace(intent(), before=said))
+    journal.append(intent(OTHER))
+    assert [found.before and found.before.equals(said) for found in journal.intents()] == [True, None]
+    assert b'"before"' not in next((tmp_path / "journal").iterdir()).read_bytes()
 
 
 def test_nothing_personal_stands_in_the_clear(journal: Journal, tmp_path: Path) -> None:

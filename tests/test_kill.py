@@ -21,6 +21,9 @@ import pytest
 from dsr.vault import Keys, Vault
 from tests.story import Office
 
+pytestmark = pytest.mark.no_cover
+"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
+
 ALL = bool(os.environ.get("DSR_KILL_ALL"))
 SYSTEMS = ("customer_master", "service_contracts", "billing")
 """No notes and no secrecy: the case of Hanako goes from collect to package without a second officer."""

@@ -110,7 +110,7 @@ def test_a_disclosure_can_be_taken_back_until_dispatching_and_an_erasure_until_f
     ("open", "handler"), ("prove", "handler"), ("collect", "handler technician"), ("review", "handler"),
     ("decide", "handler"), ("approve", "approver"), ("fulfil", "handler technician"), ("package", "handler"),
     ("dispatch", "handler"), ("envelope_check", "approver"), ("withdraw", "handler"), ("answer", "handler"),
-    ("hold", "handler approver"), ("stop", "handler approver technician"),
+    ("hold", "handler approver"), ("release", "approver"), ("stop", "handler approver technician"),
     ("verify", "handler approver auditor technician"), ("export", "handler approver auditor"),
     ("watch", "handler technician"), ("preview", "handler approver"),
 ])

@@ -26,6 +26,7 @@ from sqlmodel import SQLModel
 from dsr import migrations
 from dsr.case import Act
 from dsr.engine import collecting, fulfilling, releasing
+from dsr.engine.office import Hold
 from dsr.errors import BadInput, DsrError
 from dsr.log import root, verify_log
 from dsr.migrations import NEWEST
@@ -261,8 +262,9 @@ def test_what_the_first_release_knew_of_a_subject_is_read() -> None:
 
 
 def as_the_first_release(patch: pytest.MonkeyPatch) -> None:
-    """Discovery and log are written with the words that they had then, and nothing looks at a package."""
-    written, act = discovery.to_json, collecting.Act
+    """Discovery and log are written with the words that they had then, what a note said when it was read is not kept,
+    and nothing looks at a package."""
+    written, act, write = discovery.to_json, collecting.Act, Hold.write_json
 
     def act_of_then(step: str, phase: Any = "result", public: Any = None, **more: Any) -> Act:
         left = {k: v for k, v in (public or {}).items() if not (step.startswith("match:") and k in ("kept", "misread"))}
@@ -270,6 +272,8 @@ def as_the_first_release(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(discovery, "to_json", lambda known: {k: v for k, v in written(known).items() if k in RELEASED["discovery"]})
     patch.setattr(collecting, "Act", act_of_then)
+    patch.setattr(Hold, "write_json", lambda hold, name, document: None if name.endswith(".texts.json") else write(
+        hold, name, document))  # fmt: skip
     patch.setattr(collecting, "_kept_waves", lambda hold: {
         name: waves for d in hold.office.inventory.datasets() for name in [d.id]
         if (waves := [int(Path(n).stem) for n in hold.vault.names(f"keys/{name}/")])})  # fmt: skip
@@ -318,7 +322,10 @@ def test_what_was_ready_to_leave_before_there_was_a_gate_passes_it_or_goes_back(
     assert office.ok("show", clean)["release"]["passed"]
     status, _, said = office.run("dispatch", leaking, "--file", str(sent))
     assert (status, "nothing may leave" in said, office.state(leaking)) == (1, True, "review")
+    # What its notes said when they were read nobody kept: they are read again.
+    assert {note["read"] for note in office.ok("review", leaking)["notes"]} == {False}
     office.ok("review", leaking, "--file", str(office.review_of("hanako", tmp_path)))
+    assert {note["read"] for note in office.ok("review", leaking)["notes"]} == {True}
     office.ok("decide", leaking, "--as-proposed")
     office.ok("approve", leaking, officer="shonin-1")
     office.ok("fulfil", leaking)

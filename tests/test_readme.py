@@ -13,10 +13,12 @@ import pytest
 
 from dsr import errors
 from dsr.inventory import Inventory
-from dsr.request import Dispatch, Review
-from dsr.shapes import shaped
+from dsr.request import Dispatch, OrderAnswer, Review
+from dsr.shapes import Shape, shaped
 from flows.cli import _parser
 
+SHAPES: dict[str, type[Shape]] = {"notes": Review, "done_by": OrderAnswer}
+"""By what an example of the README names."""
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -41,7 +43,8 @@ def test_every_command_of_the_program_is_in_the_readme_or_the_changelog() -> Non
 def test_the_examples_of_the_readme_are_read_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in blocks("json"):
         document = json.loads(text)
-        shaped(Review if "notes" in document else Dispatch, document, "example")
+        shape = next((shape for name, shape in SHAPES.items() if name in document), Dispatch)
+        shaped(shape, document, "example")
     inventory = shaped(Inventory, tomllib.loads(blocks("toml")[0]), "inventory")
     assert {dataset.id for dataset in inventory.datasets()} == {"power.party", "power.supply"}
 

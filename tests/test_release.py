@@ -35,6 +35,7 @@ from dsr.release.judging import Batch, hidden, judge, lawful, may_hide
 from dsr.release.pdf import look_through
 from dsr.release.search import Place, Search, Seen, my_numbers
 from dsr.release.standards import standards
+from dsr.release.wordings import printed
 from dsr.request import NoteReview
 from dsr.rules import redaction
 from dsr.rules.redaction import Whose, redact
@@ -250,6 +251,30 @@ def attached(name: str, content: Callable[[str], bytes]) -> Callable[[pikepdf.Pd
     return edit
 
 
+def described(pdf: pikepdf.Pdf, value: str) -> None:
+    pdf.attachments["a.csv"] = pikepdf.AttachedFileSpec(pdf, b"no", description=f"通話 {value}")
+
+
+def named(pdf: pikepdf.Pdf, value: str) -> None:
+    pdf.attachments[f"{value}.csv"] = pikepdf.AttachedFileSpec(pdf, b"no")
+
+
+def in_cells(value: str) -> bytes:
+    return ",".join(f'"{part}"' for part in ("1", *value.split("-"), "2")).encode()
+
+
+def in_mail(value: str) -> bytes:
+    return base64.encodebytes(b"x" * 50 + value.encode() + b"y" * 60)
+
+
+def quoted(value: str) -> bytes:
+    return b"".join(b"=%02X" % octet for octet in value.encode())
+
+
+def tagged(value: str) -> bytes:
+    return "".join(f"<b>{letter}</b>" for letter in value).encode()
+
+
 def zipped(value: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as opened:
@@ -322,6 +347,11 @@ def broken_in_a_cell(sheet: Any, value: str) -> None:
     sheet.paragraph(value, CELL, ("t",), measure=CELL.size * 3)
 
 
+def broken_over_pages(sheet: Any, value: str) -> None:
+    sheet.skip(sheet.left_over - BODY.leading * 1.5)
+    sheet.paragraph(value, BODY, ("t",), measure=BODY.size * 3.5)
+
+
 def measured(sheet: Any, value: str) -> None:
     """Nothing of it is drawn; its letters were asked of the font."""
     for glyph in BODY.hand.spell(value, ("t",)):
@@ -381,12 +411,25 @@ CANARIES: dict[str, tuple[Plant, str, str]] = {
             edited(private_stream(lambda v, n=lead: base64.b64encode(b"." * n + v.encode() + b"."))), "stream", "object")
         for lead in range(3)
     },
+    "broken over pages": (drawn_by(broken_over_pages), "page", "page 2 from the one before"),
+    "description of an attachment": (edited(described), "string", "(attachment) /Desc"),
+    "name of an attached file": (edited(named), "string", "(attachment) /F"),
+    "base64 in lines attached": (edited(attached("a.eml", in_mail)), "attachment", "(attachment)"),
+    "mail attached": (edited(attached("a.eml", quoted)), "attachment", "(attachment)"),
+    "tags attached": (edited(attached("a.html", tagged)), "attachment", "(attachment)"),
+    "three cells attached": (
+        edited(attached("a.csv", in_cells)), "attachment", "(attachment)"),
+    "JSON number attached": (
+        edited(attached("a.json", lambda v: b'{"to": %d}' % int(v.replace("-", "")))), "attachment", "(attachment)"),
     "base64 of hex": (edited(private_stream(lambda v: base64.b64encode(v.encode().hex().encode()))), "stream", "object"),
 }  # fmt: skip
 
 NAMES: dict[str, tuple[Plant, str, str]] = {
     "text in kanji": (drawn_by(in_kanji), "page", "page 1"),
     "kanji broken over lines": (drawn_by(broken_in_a_cell), "page", "page 1"),
+    "kanji broken over pages": (drawn_by(broken_over_pages), "page", "page 2 from the one before"),
+    "description of an attachment": (edited(described), "string", "(attachment) /Desc"),
+    "mail attached": (edited(attached("a.eml", quoted)), "attachment", "(attachment)"),
     "outline": (edited(outline), "string", "(outline) /Title"),
     "ActualText": (edited(actual_text), "string", "(marked content)"),
     "annotation": (edited(annotation), "string", "(annotation) /Contents"),
@@ -512,10 +555,11 @@ def test_a_number_that_the_package_shows_lawfully_may_stand_in_the_text(clean: b
 def test_a_released_note_excuses_its_own_sentences_and_no_number_in_it(clean: bytes) -> None:
     """An officer who read a note may have overlooked a number; the same sentence in an unread note is no secret."""
     note = f"折り返し{NUMBER}まで"
-    search = Search(forbidden(NUMBER, "回線の試験を済ませた"))
+    unread = Column("calls.calls", "note", 1, pa.array(["回線の試験を済ませた"]), unread=True)
+    search = Search(Forbidden(lambda: [Column("calls.calls", "to", 1, pa.array([NUMBER])), unread]))
     search.note("data/t.csv", "row 1 note", note)
     search.note("data/t.csv", "row 2 note", "回線の試験を済ませた。")
-    (finding,) = search.findings(lambda: [Seen(pa.array([note, "回線の試験を済ませた"]), whole=True)])
+    (finding,) = search.findings(lambda: [Seen(pa.array([note, "回線の試験を済ませた"]), released=True)])
     assert (finding.place, finding.kind) == ("row 1 note", "file")
 
 
@@ -559,6 +603,87 @@ def test_a_stamp_a_coordinate_and_an_offset_are_no_telephone_numbers() -> None:
     assert search.findings(list) == []
 
 
+# -- other ways to write a value, and how much of it is shown ------------------------------------------------------------
+
+ICCID, KANA, STREET = "8981-1000-0000-1234-5678", "サトウ イチロウタ", "福岡県福岡市中央区天神一丁目"
+
+
+def told(value: str, text: str, *seen: Seen, unread: bool = False, loose: bool = True) -> list[str]:
+    """Kinds of what is found in a text of which ``value`` is masked, or only never read."""
+    search = Search(Forbidden(lambda: [Column("calls.calls", "to", 1, pa.array([value]), unread)]))
+    search.text(Place("f", "page", "p"), text, loose=loose)
+    return [finding.kind for finding in search.findings(lambda: seen)]
+
+
+@pytest.mark.parametrize(("value", "written", "other"), [
+    (NUMBER, "090・8765・4321", "090・8765・4322"), (NUMBER, "090の8765の4321", "090の8765の4322"),
+    (NUMBER, "090_8765_4321", "090_8765_4322"), (NUMBER, "下八桁は8765-4321です", "下八桁は8765-4322です"),
+    (NUMBER, "9087654321", "9087654322"), (NUMBER, "9087654321", "90 8765 4321"), ("9087654321", NUMBER, OTHER),
+    (ICCID, "89811000000012345678", "89811000000012345679"), (ICCID.replace("-", ""), ICCID, ICCID[:-1] + "9"),
+    (PERSON, "譚・嗣同太郎", "譚・嗣同次郎"), (PERSON, '"譚","嗣同太郎"', '"譚","嗣同次郎"'), (f"{PERSON} 様", PERSON, ELSE),
+    ("渡邉 一郎太", "渡辺一郎太", "渡辺二郎太"), ("高橋 花子太", "髙橋　花子太", "髙橋　春子太"),
+    (KANA, "さとう いちろうた", "さとう じろうた"), (KANA, "ｻﾄｳ ｲﾁﾛｳﾀ", "ｻﾄｳ ｼﾞﾛｳﾀ"),
+    (f"{STREET}9-9", f"{STREET}９－９", "福岡県福岡市中央区大名一丁目9-9"),
+])  # fmt: skip
+def test_a_value_is_known_however_a_clerk_or_a_spreadsheet_wrote_it(value: str, written: str, other: str) -> None:
+    assert told(value, f"<{written}>") == ["page"]
+    assert told(value, f"<{other}>") == []
+
+
+def test_a_street_that_is_shown_excuses_no_house_in_it() -> None:
+    """What begins alike for longer than a word is known by."""
+    shown = Seen(pa.array([f"{STREET}1-1"]))
+    masked = f"{STREET}9-9 コーポ天神"
+    assert told(masked, f"{STREET}1-1", shown) == []
+    for leaked in (masked, f"{STREET}9-"):
+        assert told(masked, leaked, shown) == ["page"]
+    both = Forbidden(lambda: [Column("c.c", "to", 1, pa.array([f"{STREET}5-5", masked, f"{STREET}1-2"]))])
+    search = Search(both)
+    search.text(Place("f", "page", "p"), masked)
+    assert [str(f.cell) for f in search.findings(lambda: [shown])] == ["c.c.to row 2"]
+
+
+def test_what_was_only_never_read_may_stand_in_what_an_officer_released_and_what_is_masked_may_not() -> None:
+    usual, other = "お問い合わせの件はご案内済みですので終了", "お問い合わせの件はご案内済みですが再訪"
+    for note, unread in ((usual, usual), (usual, other), (f"折り返しは{NUMBER}へ", NUMBER), ("09087654321", NUMBER)):
+        released = Seen(pa.array([note, "ほか"]), released=True)
+        assert told(unread, note, unread=True) == ["page"]
+        assert told(unread, note, released, unread=True) == []
+        assert told(unread, f"{note}。{unread}", Seen(pa.array(["ほか"]), released=True), unread=True) == ["page"]
+    for note, masked in ((f"折り返しは{NUMBER}へ", NUMBER), ("09087654321", NUMBER), (f"{PERSON}様より", PERSON)):
+        assert told(masked, note, Seen(pa.array([note, NUMBER]), released=True)) == ["page"]
+
+
+@pytest.mark.parametrize("text", [NUMBER, PERSON, f"{STREET}9-9"])
+def test_what_is_masked_as_well_as_unread_is_masked(text: str) -> None:
+    released, stored = Seen(pa.array([f"{text}まで"]), released=True), pa.array([text])
+    masked, unread = Column("c.c", "to", 1, stored), Column("c.c", "note", 1, stored, unread=True)
+    for columns, cells in (([masked, unread], {"c.c.to row 1"}), ([unread], set())):
+        search = Search(Forbidden(lambda columns=columns: columns))  # type: ignore[misc]
+        search.text(Place("f", "page", "p"), text)
+        assert {str(f.cell) for f in search.findings(lambda: [released])} == cells
+
+
+OWN_WORDS = ("保有個人データ開示書", "Contents", "Catalog", "Identity", "generator", "Description")
+
+
+@pytest.mark.parametrize("word", OWN_WORDS)
+def test_a_word_that_the_engine_prints_anyway_stops_nothing(word: str, clean: bytes) -> None:
+    """Somebody may be named so; not even when it is masked does it say anything of them."""
+    search = Search(forbidden(word))
+    look_through(search, "f", clean)
+    search.text(Place("f", "page", "p"), word)
+    assert search.findings(list) != []
+    assert search.findings(lambda: [Seen(pa.array(printed()))]) == []
+    assert told(f"{word}太郎", f"{word}太郎", Seen(pa.array(printed()))) == ["page"]
+
+
+def test_days_beside_hours_are_no_account() -> None:
+    assert told("8041607", "R8.04.16 07") == ["page"]
+    assert told("8041607", "R8.04.16 07:36:51 275", Seen(pa.array(["275"]))) == []
+    assert told("8041607", "R8.04.16 07 8041607", Seen(pa.array(["07"]))) == ["page"]
+
+
 # -- a million ------------------------------------------------------------------------------------------------------
 
 
@@ -577,7 +702,7 @@ def test_a_hundred_thousand_numbers_and_words_are_looked_for_and_the_right_cell_
 
 
 @pytest.mark.parametrize(("written", "number"), [
-    ("１２３４-５６７８-９０１８", "123456789018"), ("個人番号123456789018です", None), ("no 123456789018.", None),
+    ("１２３４-５６７８-９０１８", "123456789018"), ("個人番号123456789018です", "123456789018"), ("契約番号123456789018です", None), ("マイナンバーは1234 5678 9018", "123456789018"), ("no 123456789018.", None),
     ("番号 1234 5678 9018 を", "123456789018"), ("1234-5678-9018", "123456789018"), ("1234-56789018", None),
     ("123456789017", None), ("2123456789018", None), ("+811234567890", None), ("000000000000", None),
 ])  # fmt: skip
@@ -782,6 +907,8 @@ def test_what_is_hidden_is_what_is_masked_struck_unread_or_withheld() -> None:
     assert found["to"] == {NUMBER, "03-1234-5678"}
     assert found["account"] == {"1234567", "12", "7654321"}
     assert found["who"] == {"佐藤 一郎太", "別の人です"}
+    assert [(c.name, c.unread) for c in hidden(batches()[0], shown=True) if c.name == "note"] == [
+        ("note", False), ("note", True), ("note", True)]  # fmt: skip
     assert found["note"] == {"山田", "まだ読んでいない長い文です。次の文", "まだ読んでいない長い文です"}
     assert found["id"] == {"4"}
     assert not {"direction", "level"} & set(found)

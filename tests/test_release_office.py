@@ -20,6 +20,9 @@ from dsr.engine import papers, reviewing
 from dsr.rules import redaction
 from tests.story import Office, rows_of
 
+pytestmark = pytest.mark.no_cover
+"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
+
 CALLS = "call_history.calls"
 CALLER = "withheld_number"
 
@@ -206,7 +209,9 @@ def test_what_of_a_refused_dataset_stands_in_the_letter_is_stopped(office: Offic
 def test_a_reader_who_overlooked_a_masked_number_in_a_note_is_told_and_can_strike_it(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller whom the calls do not name stands in a note that was released."""
+    """A caller whom the calls do not name stands in a note that was released. Payers of whom nothing but a word of the
+    papers themselves is known stop nothing."""
+    own_words = ["保有個人データ開示書", "みなと通信電力株式会社", "DSR-2026-000001", "2026-11-22", "counterpart_no", "Contents"]
     number = leak_in_the_book(office, monkeypatch, str)
     monkeypatch.undo()
     fetched = reviewing.fetched
@@ -217,6 +222,10 @@ def test_a_reader_who_overlooked_a_masked_number_in_a_note_is_told_and_can_strik
                 at = batch.schema.get_field_index("answer")
                 answers = [f"{text or ''}{number}へ折り返し" for text in batch.column("answer").to_pylist()]
                 batch = batch.set_column(at, "answer", pa.array(answers))
+            if dataset.id == "billing.invoices":
+                at = batch.schema.get_field_index("payer_name")
+                payers = [own_words[row % len(own_words)] for row in range(batch.num_rows)]
+                batch = batch.set_column(at, "payer_name", pa.array(payers))
             yield batch
 
     with monkeypatch.context() as patch:
@@ -227,4 +236,5 @@ def test_a_reader_who_overlooked_a_masked_number_in_a_note_is_told_and_can_strik
         assert status == 1
         found = office_.ok("show", case)["release"]["findings"]
         assert {f["place"].split()[-1] for f in found if f["kind"] == "file"} == {"answer"}
+        assert {f["cell"].split()[0] for f in found} == {f"{CALLS}.counterpart_no"}
         assert number not in errors + json.dumps(found)

@@ -28,7 +28,7 @@ from dsr.inventory import Dataset
 
 MEMORY = "160MB"
 """Of DuckDB; what a sort or a join needs beyond it is spilt. At 320 MB a process that fetched 1,000,000 calls grew to
-657 MB, at 160 to 530 in half a second more (tests/test_memory.py)."""
+657 MB, at 160 to 510 in half a second more (make bench)."""
 GATHERED = 8 * LIMIT
 """Rows of a shared scan that wait to be handed out ask by ask: few large tables, bounded memory."""
 FEW = 10_000
@@ -74,6 +74,7 @@ class LakeStore(Guarded):
         feeds: list[Feed] = []
         with self.access.scratch() as folder, duckdb.connect(":memory:", config=settings_of(folder)) as connection:
             connection.execute("SET enable_progress_bar = false")  # it writes to standard output
+            connection.execute("SET disable_parquet_prefetching = true")  # of a row group a thread, never to be spilt
             paths: set[str] = set()
             for name in sorted(statement.tables):
                 pieces = (shown or {}).get(name) or self._whole(name, statement)

@@ -26,6 +26,8 @@ from dsr.inventory import Dataset
 
 _TAIL = 65_536
 _TOGETHER = 8
+_AHEAD, _AT_ONCE = 32 << 20, 2 << 20
+"""Bytes of a row group (unpacked) up to which it is fetched as a whole; of a larger one so much of a column at once."""
 
 
 @dataclass(frozen=True)
@@ -234,8 +236,10 @@ class Feed:
         part = ds.ParquetFileFormat().make_fragment(piece.file.path, self._shelf.filesystem, row_groups=piece.groups)
         part = part if self._only is None else part.subset(self._only, self._schema)
         with self._shelf.filesystem.open_input_file(piece.file.path) as file:
-            reader = pq.ParquetFile(file, metadata=part.metadata, pre_buffer=True)
             for group in part.row_groups:
+                ahead = group.total_byte_size <= _AHEAD
+                buffer = 0 if ahead else _AT_ONCE
+                reader = pq.ParquetFile(file, metadata=part.metadata, pre_buffer=ahead, buffer_size=buffer)
                 for batch in reader.iter_batches(LIMIT, [group.id], self._shown.names):
                     shown = batch.select(self._shown.names).cast(self._shown)
                     yield shown if self._only is None else shown.filter(self._only)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,9 @@ class Files:
 
     def _decoded(self, member: Member, datasets: Sequence[Dataset], shown: str) -> Iterator[Part | Unread]:
         try:
-            yield from self._declared(member, datasets) if datasets else self._other(member, shown)
+            file = self._marks.of(member.path)[:16]
+            for part in self._declared(member, datasets) if datasets else self._other(member, shown):
+                yield replace(part, file=file)
             yield contents.about(member, datasets[0].name if datasets else shown)
         except contents.BROKEN as error:
             yield Unread(shown, f"cannot be decoded ({type(error).__name__})")

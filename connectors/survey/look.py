@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.survey.marks import Marks, one, total
+from connectors.survey.marks import Blocks, Marks, one
+from connectors.survey.others import Others
 from connectors.survey.words import PLANT, Needle, Needles, squeeze, tells
 from dsr.inventory import Dataset
 from dsr.plan import Sought
@@ -33,7 +34,7 @@ class Part:
 
     ``copies``: datasets whose key columns stand in a place that nobody declared: a row there may be a copy. ``keys``:
     key texts by dataset id, where they are no columns. ``beside``: no rows of their own, but a footer or a file's name;
-    what the parts of the same file before it held is no news there.
+    what the parts of the same file before it held is no news there. ``file``: a mark of the file it comes from.
     """
 
     place: str
@@ -42,6 +43,7 @@ class Part:
     copies: tuple[Dataset, ...] = ()
     keys: Mapping[str, pa.Array] = field(default_factory=dict, repr=False)
     beside: bool = False
+    file: str = ""
 
     def texts(self, column: str) -> pa.Array | None:
         """A declared column as text; None where the rows have none of that name."""
@@ -166,11 +168,11 @@ class Tally:
 
     rows: int = 0
     gone: int = 0
-    digest: int = 0
+    others: Others = field(default_factory=Others)
     datasets: set[str] = field(default_factory=set)
 
     def told(self) -> list[Any]:
-        return [self.rows, self.gone, self.rows - self.gone, f"{self.digest:032x}"]
+        return [self.rows, self.gone, self.rows - self.gone, f"{self.others.digest:032x}"]
 
 
 @dataclass
@@ -251,12 +253,15 @@ class Look:
         whole = ~fates.gone
         whole[list(fates.emptied)] = False
         marked = self.marks.rows(part.rows, part.rows.column_names)
-        digest = total(marked[whole]) + sum(self._others_of(part, fates))
-        tally.digest = (tally.digest + digest) % (1 << 128)
+        tally.others.take(part.file, marked[whole])
+        if self._first and not whole.all():
+            tally.others.plan(marked[~whole])
+        for marked in self._left_of_emptied(part, fates):
+            tally.others.take(part.file, marked)
         if not self.canary:
             self._plant(part, whole)
 
-    def _others_of(self, part: Part, fates: _Fates) -> Iterator[int]:
+    def _left_of_emptied(self, part: Part, fates: _Fates) -> Iterator[Blocks]:
         """Of emptied rows the columns that are not emptied."""
         alike: dict[frozenset[str], list[int]] = defaultdict(list)
         for row, emptied in fates.emptied.items():
@@ -264,7 +269,7 @@ class Look:
                 alike[frozenset(emptied)].append(row)
         for emptied_columns, rows in alike.items():
             left = [name for name in part.rows.column_names if name.split("#")[0].lower() not in emptied_columns]
-            yield total(self.marks.rows(part.rows.take(rows), left))
+            yield self.marks.rows(part.rows.take(rows), left)
 
     # -- planted values ----------------------------------------------------------------------------------------
 
@@ -277,7 +282,8 @@ class Look:
             return
         if part.place in {place for place, _, _ in self.plants}:
             return
-        for row in np.flatnonzero(stays)[:_TRIED].tolist():
+        free = np.flatnonzero(stays)  # from all over, last first: neighbours in a table are often erased together
+        for row in free[np.linspace(len(free) - 1, 0, min(_TRIED, len(free))).astype(int)].tolist():
             for name in part.rows.column_names:
                 cell = one(part.rows.column(name).slice(row, 1))
                 if _found_again(cell, cell):
@@ -352,12 +358,17 @@ class Look:
 
     # -- told --------------------------------------------------------------------------------------------------
 
+    def planned(self) -> dict[str, str]:
+        """By place, marks of the rows that are to go or to be emptied."""
+        return {place: told for place, tally in sorted(self.places.items()) if (told := tally.others.planned())}
+
     def told(self) -> dict[str, Any]:
         """Places, counts and keyed digests: JSON without a value in clear."""
         hits = [[where, self.cases[case].case_no, place, kind, count]
                 for (where, case, place, kind), count in sorted(self.hits.items())]  # fmt: skip
         return {
             "places": {place: tally.told() for place, tally in sorted(self.places.items())},
+            "others": {place: tally.others.told() for place, tally in sorted(self.places.items())},
             "hits": hits, "unplanned": self.unplanned(), "plants": self._chosen(),
         }
 
@@ -381,8 +392,11 @@ class Look:
         return {place for place, tally in self.places.items() if tally.datasets & wanted}
 
     def planted(self) -> tuple[int, int]:
-        """How many values must be found, and how many were."""
-        wanted = len(self.canary) or len(self.plants)
+        """How many values must be found, and how many were.
+
+        Of chance rows one is enough: the others may have been somebody's to erase meanwhile.
+        """
+        wanted = len(self.canary) or min(1, len(self.plants))
         return wanted, len(self.recognised)
 
 

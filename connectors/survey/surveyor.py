@@ -47,12 +47,14 @@ class Survey:
     def before(self, sought: Sequence[Sought]) -> Mapping[str, Any]:
         return self._reach.plainly(lambda: self._before(sought))
 
-    def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
+    def after(
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finding]:
         names = self._names(sought)
         if before.get("of") != self._of(sought):
             return indeterminate(names, "other_plan")
         try:
-            return self._reach.plainly(lambda: self._after(sought, names, before))
+            return self._reach.plainly(lambda: self._after(sought, names, before, ours))
         except ConnectorMisread as error:
             return indeterminate(names, "unread", error.detail)
 
@@ -82,7 +84,7 @@ class Survey:
         for unread in look.unread:
             raise ConnectorMisread(self._reach.system.name, None, f"{unread.place}: {unread.why}")
         self._require_found(look)
-        return {**look.told(), "of": self._of(sought), "store": self._store.memory()}
+        return {**look.told(), "planned": look.planned(), "of": self._of(sought), "store": self._store.memory()}
 
     def _require_found(self, look: Look) -> None:
         """A look that cannot find what is certainly there now could not find it afterwards either."""
@@ -97,11 +99,15 @@ class Survey:
             raise CheckFailed(f"{self._reach.system.name}: the survey found {found} of {wanted} planted values; plant "
                               "the system's canary anew")  # fmt: skip
 
-    def _after(self, sought: Sequence[Sought], names: Sequence[str], before: Mapping[str, Any]) -> list[Finding]:
+    def _after(
+        self, sought: Sequence[Sought], names: Sequence[str], before: Mapping[str, Any],
+        ours: Sequence[Mapping[str, str]],
+    ) -> list[Finding]:  # fmt: skip
         look = self._look(sought, before)
         wanted, found = look.planted()
         tests = (("no_plant", not wanted), ("plant_missing", found < wanted), ("unread", bool(look.unread)))
-        judgement = Judgement(self._reach.system.name, look, before, [reason for reason, wrong in tests if wrong])
+        judgement = Judgement(self._reach.system.name, look, before, [reason for reason, wrong in tests if wrong],
+                              ours)  # fmt: skip
         return judgement.findings(names, lambda: self._store.level(look, before["store"]))
 
     def _of(self, sought: Sequence[Sought]) -> str:
@@ -127,7 +133,9 @@ class Unlooked:
     def before(self, sought: Sequence[Sought]) -> Mapping[str, Any]:
         return {"why": self._why}
 
-    def after(self, sought: Sequence[Sought], before: Mapping[str, Any]) -> list[Finding]:
+    def after(
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+    ) -> list[Finding]:
         return indeterminate(asked(sought), self._why)
 
     def rewritten(self, owed: Mapping[str, Any]) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """From two looks to findings: verified, residual or indeterminate, in numbered steps (limits.md §5, §6).
 
 1 planted values were found · 2 no frozen key is left · 3 no written form stands where it should not · 4 A1 = A0 - B0,
-B1 = 0, C1 = C0 and the digest of C is the same · 5 the level that this store's evidence allows.
+B1 = 0, C1 = C0 and the digest of C is the same, or all of C stands and other rows came since · 5 the level that this
+store's evidence allows.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connectors.survey.look import Look, Tally
-from dsr.plan import Finding, Level, Sought, Verdict
+from connectors.survey.others import lost
+from dsr.plan import OTHERS, Finding, Level, Sought, Verdict
 
 Hits = Counter[tuple[str, str, str, str]]
 """(where, case, place, kind) → count."""
@@ -31,8 +33,10 @@ def indeterminate(names: Sequence[str], why: str, words: str = "") -> list[Findi
 
 
 class Judgement:
-    def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str]) -> None:
-        """``general``: reasons for which nothing in this store can be vouched for."""
+    def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str],
+                 ours: Sequence[Mapping[str, str]]) -> None:  # fmt: skip
+        """``general``: reasons for which nothing in this store can be vouched for. ``ours``: see Surveyor.after."""
+        self._ours = ours
         self._system, self._look, self._before, self._general = system, look, before, list(general)
         self._hits_before: Hits = Counter({tuple(hit[:4]): hit[4] for hit in before["hits"]})
         now = [((where, look.cases[case].case_no, place, kind), count) for (where, case, place, kind), count
@@ -66,10 +70,11 @@ class Judgement:
             reasons, more = self._of_place(place)
             why, steps = why + reasons, steps + more
         said: dict[str, Any] = {"why": sorted(set(why)), "steps": steps, "cases": self._cases(name)}
-        if why:
+        if set(why) - OTHERS:
             return Finding(name, _verdict(why), None, said)
         reached, evidence = level()
-        return Finding(name, "verified", reached, {**said, "steps": [*steps, {"step": 5, **evidence}]})
+        verdict: Verdict = "indeterminate" if why else "verified"
+        return Finding(name, verdict, reached, {**said, "steps": [*steps, {"step": 5, **evidence}]})
 
     def _place(self, place: str) -> Finding | None:
         """Of a place where nothing was planned; None where nothing is to be said of it."""
@@ -87,11 +92,20 @@ class Judgement:
                  "bystanders_before": self._count(self._hits_before, place, "bystander")}  # fmt: skip
         a0, b0, c0, digest = self._before["places"].get(place, Tally().told())
         a1, b1, c1, now = self._look.places.get(place, Tally()).told()
+        told = (0, 0) if digest == now else self._lost(place)
+        missing, unknown = told or (None, None)
         fourth = {"step": 4, "place": place, "A0": a0, "B0": b0, "A1": a1, "B1": b1, "C0": c0, "C1": c1,
-                  "digest_before": digest, "digest": now}  # fmt: skip
-        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", c1 != c0),
-                 ("digest", digest != now))  # fmt: skip
+                  "digest_before": digest, "digest": now, "lost": missing,
+                  "lost_to_ours": told and told[0] - told[1],
+                  "came": None if missing is None else c1 - c0 + missing}  # fmt: skip
+        tests = (("hit", third["residual"]), ("grown", grown), ("left", b1), ("counts", c1 != c0 and unknown != 0),
+                 ("digest", unknown != 0))  # fmt: skip
         return [reason for reason, wrong in tests if wrong], [third, fourth]
+
+    def _lost(self, place: str) -> tuple[int, int] | None:
+        """Rows of others that stood there before and do not now; a place that nobody saw before lost none."""
+        before, tally = self._before["others"].get(place), self._look.places.get(place, Tally())
+        return lost(before, tally.others, [told[place] for told in self._ours if place in told]) if before else (0, 0)
 
     @staticmethod
     def _count(hits: Hits, place: str, where: str) -> int:

@@ -20,13 +20,13 @@ from dsr.engine import erasing, ordering, plans, surveying
 from dsr.engine.effects import LogEffects
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, ConnectorError
-from dsr.inventory import Dataset
+from dsr.inventory import Dataset, is_value
 from dsr.journal import Intent
 from dsr.plan import LINE, Plan, line_marks
 from dsr.rules import planning
 from dsr.rules.lifecycle import State
+from dsr.rules.redaction import record_nos
 from dsr.store import OFFICE
-from dsr.suppression import lifted_by_contract, stopped, token
 
 DAY = timedelta(days=1)
 
@@ -128,7 +128,8 @@ def _held_now(hold: Hold, due: Mapping[str, Sequence[int]]) -> list[str]:
 
 
 def replay(office: Office) -> dict[str, Any]:
-    """After a restore: every erasure that a backup may have undone is carried out again, with its original date."""
+    """After a restore: every erasure, stop and correction that a backup may have undone is carried out again, with its
+    original date."""
     office.may("fulfil")
     number = 1 + sum(step.startswith("replay:") and phase == "intent" for step, phase in office.store.ledger(OFFICE))
     office.store.log_alone(OFFICE, Act(f"replay:{number}", "intent"), office.now, office.actor.name)
@@ -153,47 +154,70 @@ def _swept(office: Office) -> dict[str, dict[str, int]]:
 
 
 def _again(office: Office, number: int, at: int, intent: Intent, connectors: Mapping[str, Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"case": intent.case_no, "dataset": intent.dataset, "erased_at": intent.at,
+    act = "erase" if intent.values is None else "set"
+    entry: dict[str, Any] = {"case": intent.case_no, "dataset": intent.dataset, "act": act, "erased_at": intent.at,
                              "resurrected": 0, "state": "done"}  # fmt: skip
     try:
         dataset = office.inventory.dataset(intent.dataset)
     except BadInput:
         return {**entry, "state": "undeclared"}
     connector, system = connectors.get(dataset.system), office.inventory.system_of(dataset)
-    if system.writes != "direct" or not isinstance(connector, Writes):
-        return entry if system.store == "manual" else {**entry, **_there(connector, dataset, intent)}
+    if connector is None or system.store == "manual":  # paper is restored from no backup, and is not asked
+        return entry
+    direct = system.writes == "direct" and isinstance(connector, Writes)
     try:
-        intent = _in_place(connector, dataset, intent)
+        if not direct or act == "set" or LINE in intent.keys.column_names:  # else the store itself finds what is there
+            intent = _came_back(connector, dataset, intent)
+        if not intent.keys.num_rows:
+            return entry
+        if not direct:
+            return {**entry, "resurrected": intent.keys.num_rows, "state": "ask_the_owner"}
         plan = Plan(intent.case_no, dataset, intent.keys, f"{intent.digest}:replay{number}", intent.values)
         receipts = connector.write([plan], LogEffects(office, f"replay:{number}:{at}", system.name))
     except ConnectorError as error:
         return {**entry, "state": error.reason}
-    came = sum(receipt.changed for receipt in receipts) if intent.values is None else 0
-    return {**entry, "resurrected": came}
+    return {**entry, "resurrected": sum(receipt.changed for receipt in receipts)}
 
 
-def _in_place(connector: Any, dataset: Dataset, intent: Intent) -> Intent:
+def _came_back(connector: Any, dataset: Dataset, intent: Intent) -> Intent:
+    """Of its records those that are there again, or say again what they were not to say."""
+    here = _lines_in_place if LINE in intent.keys.column_names else _undone
+    stands = pa.array(here(connector, dataset, intent), pa.bool_())
+    values, before = (None if table is None else table.filter(stands) for table in (intent.values, intent.before))
+    return replace(intent, keys=intent.keys.filter(stands), values=values, before=before)
+
+
+def _lines_in_place(connector: Any, dataset: Dataset, intent: Intent) -> list[bool]:
     """Of a log's lines those that stand where they stood: in a file that nobody restored, others moved up there."""
-    if LINE not in intent.keys.column_names:
-        return intent
     key, found = dataset.key[0], set[tuple[str, str]]()
     for batch in connector.fetch(dataset, intent.keys.select([key])):
         found |= set(zip(batch.column(key).to_pylist(), line_marks(dataset, batch).to_pylist(), strict=True))
     wanted = zip(intent.keys.column(key).to_pylist(), intent.keys.column(LINE).to_pylist(), strict=True)
-    stands = pa.array([line in found for line in wanted], pa.bool_())
-    values = None if intent.values is None else intent.values.filter(stands)
-    return replace(intent, keys=intent.keys.filter(stands), values=values)
+    return [line in found for line in wanted]
 
 
-def _there(connector: Any, dataset: Dataset, intent: Intent) -> dict[str, Any]:
-    """What its owner must erase again. Paper is restored from no backup, and is not asked."""
-    if connector is None or intent.values is not None:
-        return {}
-    try:
-        back = sum(batch.num_rows for batch in connector.fetch(dataset, intent.keys.select(list(dataset.key))))
-    except ConnectorError as error:
-        return {"state": error.reason}
-    return {"resurrected": back, "state": "ask_the_owner"} if back else {}
+def _undone(connector: Any, dataset: Dataset, intent: Intent) -> list[bool]:
+    columns = intent.values.column_names if intent.values is not None else []
+    found: dict[str, dict[str, Any]] = {}
+    for batch in connector.fetch(dataset, intent.keys.select(list(dataset.key))):
+        rows = batch.select(columns).to_pylist() if columns else [{}] * batch.num_rows
+        found |= zip(record_nos(batch, dataset.key).to_pylist(), rows, strict=True)
+    live = [found.get(number) for number in record_nos(intent.keys, dataset.key).to_pylist()]
+    if intent.values is None:
+        return [row is not None for row in live]
+    wanted = intent.values.to_pylist()
+    before = intent.before.to_pylist() if intent.before is not None else [None] * len(wanted)
+    return [row is not None and _says_again(row, *told) for row, *told in zip(live, wanted, before, strict=True)]
+
+
+def _says_again(row: Mapping[str, Any], wanted: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+    """It is not as it was set; of a correction: it is as it was before, for somebody may have changed it since."""
+    undone = [name for name, value in wanted.items() if not _same(row[name], value)]
+    return bool(undone) and (before is None or all(_same(row[name], before[name]) for name in undone))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return is_value(one, other if other is None or isinstance(other, (str, int)) else str(other))
 
 
 def forget_journals(office: Office) -> list[str]:
@@ -210,51 +234,6 @@ def forget_journals(office: Office) -> list[str]:
 
 
 # -- what arrives late ---------------------------------------------------------------------------------------------
-
-
-def ingest_check(office: Office, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Which of these rows must not be taken in: ``{"dataset", "identifiers": {kind: value}, "at"}`` each.
-
-    Answers with the row's place, never its values. A living contract of the person ends open entries of erasure (RT-4).
-    """
-    key = office.keys.suppression_key
-    told = []
-    for place, row in enumerate(rows):
-        dataset_id, at, tokens = _read(office, key, place, row)
-        entries = office.store.suppressions(tokens)
-        if _new_contract(office, dataset_id):
-            _lift(office, entries, at or office.now)
-            entries = []
-        entry = stopped([e for e in entries if e.dataset == dataset_id], at)
-        why = {"since": entry.since.isoformat(), "case": entry.case_no, "reason": entry.reason} if entry else {}
-        told.append({"row": place, "stopped": entry is not None, **why})
-    return told
-
-
-def _read(office: Office, key: bytes, place: int, row: Mapping[str, Any]) -> tuple[str, datetime | None, set[str]]:
-    try:
-        dataset_id, identifiers = str(row["dataset"]), dict(row["identifiers"])
-        at = datetime.fromisoformat(row["at"]) if row.get("at") else None
-    except (KeyError, TypeError, ValueError):
-        fix = '{"dataset": "<system>.<dataset>", "identifiers": {"<kind>": "<value>"}, "at": "<ISO instant>"}'
-        raise BadInput(f"rows.{place}", "is not a row to check", f"write {fix}") from None
-    if at is not None and at.tzinfo is None:
-        raise BadInput(f"rows.{place}.at", "has no zone", "write 2026-11-22T09:00+09:00")
-    office.inventory.dataset(dataset_id)
-    return dataset_id, at, {token(key, str(kind), str(value)) for kind, value in identifiers.items()}
-
-
-def _new_contract(office: Office, dataset_id: str) -> bool:
-    alive = office.inventory.dataset(dataset_id).alive
-    return alive is not None and alive.when is not None and bool(alive.gives)
-
-
-def _lift(office: Office, entries: Sequence[Any], when: datetime) -> None:
-    ending = lifted_by_contract(entries)
-    if ending:
-        number = 1 + sum(step.startswith("lift:") for step, _ in office.store.ledger(OFFICE))
-        act = Act(f"lift:{number}", "result", {"entries": len(ending)})
-        office.store.lift(ending, when, act, office.now, office.actor.name)
 
 
 def sweep(office: Office, case_no: str) -> dict[str, int]:

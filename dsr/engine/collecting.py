@@ -7,6 +7,7 @@ A wave's questions follow from what earlier waves taught, so a run that was kill
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -112,14 +113,19 @@ def collect_again(office: Office, case_no: str) -> None:
                      State.FULFILLING)  # fmt: skip
         keep(hold, discovery.restarted(current(hold), hold.request.identifiers()))
         again = 1 + sum(step.startswith("again:") for step, _ in hold.ledger())
-        hold.record(Act(f"again:{again}", "result", {}, to=State.COLLECTING))
+        hold.record(Act(f"again:{again}", "result", {}, to=State.COLLECTING, facts={"stale": None}))
 
 
 def _version(hold: Hold) -> int:
     """How often what is known has changed. An act keeps the next version first; its event makes it current."""
     changes = (("match:", "result"), ("review:", "result"), ("again:", "result"), ("collect:", "intent"),
                ("collect:", "result"))  # fmt: skip
-    return sum(step.startswith(kind) and phase == when for step, phase in hold.ledger() for kind, when in changes)
+    own = [(step, phase) for step, phase in hold.ledger() if not _RETRIED.match(step)]
+    return sum(step.startswith(kind) and phase == when for step, phase in own for kind, when in changes)
+
+
+_RETRIED = re.compile(r"again:.+:")
+"""How another try at a residue was once named: it changes nothing of what is known."""
 
 
 def current(hold: Hold) -> Discovery:

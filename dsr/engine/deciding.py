@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import plans
+from dsr.engine import overtaken, plans
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, Conflict
 from dsr.request import Decision
@@ -20,6 +20,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
     office.may("decide")
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_DECISION)
+        overtaken.must_not_be(hold)
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         rules: Any = erasures if plans.changes(hold) else proposing
         items = rules.decided(case.right, case.facts["proposal"], decision)
@@ -33,7 +34,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         hold.write_json(f"decision/{number}.json", {name: items[name]["reason"] for name in changed})
         items |= {name: {**items[name], "reason": ""} for name in changed}
         plan = _plan(hold, items, number)
-        if decision.investigated and decision.investigated.value:
+        if decision.investigated:
             plans.seal_again(hold, number)
         second = case.facts["second_person"]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
@@ -44,6 +45,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         facts = {
             "items": items,
             "decision": number,
+            "refused": None,
             "decided_by": office.actor.name,
             "decided_on": office.today.isoformat(),
             "decided_plan": plan,
@@ -68,7 +70,9 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
 
 def _plan(hold: Hold, items: Mapping[str, Mapping[str, Any]], number: int) -> str:
     words = hold.vault.read(f"decision/{number}.json").decode()
-    return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words)])
+    looked = f"decision/{number}.investigated.json"  # what is to stand there: the code of another value is another
+    true = [hold.vault.commit("investigated", hold.vault.read(looked).decode())] if hold.vault.exists(looked) else []
+    return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words), *true])
 
 
 def _codes(items: dict[str, dict[str, object]]) -> dict[str, list[object]]:
@@ -94,8 +98,12 @@ def approve(office: Office, case_no: str, code: str = "") -> State:
             raise BadInput("--code", "is not the code of this plan", fix)
         plan = _plan(hold, case.facts["items"], case.facts["decision"])
         if plan != case.facts["decided_plan"] or not _still(hold):
-            hold.record(Act(f"approve:{len(case.facts['decisions'])}", "result", {"stale": True}, to=State.REVIEW))
+            _to_review(hold, f"approve:{len(case.facts['decisions'])}", {"stale": True}, {})
             raise Conflict(f"{case_no}: what was decided is no longer what lies in the case; it went back to review")
+        if plans.changes(hold) and (why := overtaken.stale(hold)):
+            _to_review(hold, f"approve:{len(case.facts['decisions'])}", why, {"stale": why})
+            raise Conflict(f"{case_no}: the plan was overtaken since it was decided ({overtaken.words(why)}); it went "
+                           f"back to review: {overtaken.anew(case_no, why)}")  # fmt: skip
         decisions = [
             *case.facts["decisions"],
             {"by": office.actor.name, "at": office.now.isoformat(), "plan": plan, "approves": True},
@@ -111,6 +119,26 @@ def approve(office: Office, case_no: str, code: str = "") -> State:
             )
         )
         return State.FULFILLING
+
+
+def refuse(office: Office, case_no: str, reason: str) -> State:
+    """The second person does not approve: back to review, with the reason sealed for who decided. Raises BadInput."""
+    office.may("approve")
+    if not reason.strip():
+        raise BadInput("--refuse", "gives no reason", "say what must change before you would approve")
+    with office.hold(case_no) as hold:
+        case = hold.require(State.AWAITING_APPROVAL)
+        lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
+        number = case.facts["decision"]
+        hold.write_json(f"decision/{number}.refused.json", {"by": office.actor.name, "reason": reason.strip()})
+        _to_review(hold, f"refuse:{number}", {"plan": case.facts["decided_plan"]}, {"refused": number})
+        return State.REVIEW
+
+
+def _to_review(hold: Hold, step: str, public: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    owed = ("decision", "handler", hold.office.today)
+    hold.record(Act(step, "result", public, to=State.REVIEW, facts={"items": {}, "decision_outcome": None, **facts},
+                    owes=(owed,), done=("approve",)))  # fmt: skip
 
 
 def _still(hold: Hold) -> bool:

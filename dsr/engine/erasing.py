@@ -6,22 +6,18 @@ longer matches the live stores goes back to a person (edge cases EN-13, EN-14, E
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 from dsr.case import Act
 from dsr.connector import Writes
-from dsr.days import Interval
-from dsr.engine import carried, collecting, ordering, plans, remembering, surveying
+from dsr.engine import carried, collecting, ordering, overtaken, plans, residue, suppressing, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
 from dsr.errors import Conflict, NotAllowed
-from dsr.inventory import PERSON
 from dsr.plan import Plan, Receipt
 from dsr.rules.lifecycle import State
-from dsr.suppression import Entry, token
 
 
 def fulfil(office: Office, case_no: str, live: str | None) -> State:
@@ -35,8 +31,8 @@ def fulfil(office: Office, case_no: str, live: str | None) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
         _say_live(hold)
-        if case.state is State.RESIDUAL:
-            _once_more(hold)
+        if case.state is State.RESIDUAL and _still_left(hold):
+            residue.once_more(hold)
         if hold.case.state is State.FULFILLING:
             _cooled_off(hold)
             carry_out(hold)
@@ -71,10 +67,9 @@ def _cooled_off(hold: Hold) -> None:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
 
 
-def _once_more(hold: Hold) -> None:
-    """A residue was found and a person says go on: what the stores still hold of the frozen set is erased again."""
-    tries = int(hold.case.facts.get("tries", 1)) + 1
-    hold.record(Act(f"again:{plans.run(hold)}:{tries}", "result", {}, to=State.FULFILLING, facts={"tries": tries}))
+def _still_left(hold: Hold) -> bool:
+    """A person says go on after a residue: what was left may have gone since."""
+    return not residue.looks(hold) or surveying.verify(hold) is State.RESIDUAL
 
 
 # -- the steps -----------------------------------------------------------------------------------------------------
@@ -85,13 +80,14 @@ def carry_out(hold: Hold) -> None:
     name, first = plans.run(hold), plans.first_run(hold)
     if hold.result(f"matches:{first}") is None and not _still_matches(hold, first):
         return
+    ordering.must_reach_partners(hold)
     if not surveying.baseline(hold, first):
-        return
+        raise _went_back(hold, "the survey found what no plan names")
     carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
-        hold.once(f"suppress:{first}", lambda: _suppressed(hold))
+        hold.once(f"suppress:{first}", lambda: suppressing.suppressed(hold))
     waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
-    ordering.to_partners(hold, name, "correct" if hold.case.right in plans.CORRECTING else "erase")
+    ordering.to_partners(hold, first, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
         hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
 
@@ -106,10 +102,15 @@ def _still_matches(hold: Hold, name: str) -> bool:
         owed = (("second_sweep", "handler", hold.office.today),) if fresh else ()
         hold.record(Act(f"matches:{name}", "result", {"fresh": fresh}, facts={"fresh": fresh}, owes=owed))
         return True
-    plans.back(hold, f"stale:{name}", {"vanished": list(moved.vanished), "changed": list(moved.changed)})
-    where = ", ".join([*moved.vanished, *moved.changed])
-    raise Conflict(f"{hold.case_no}: the stores are no longer what the plan was made of ({where}); nothing of this "
-                   "plan was carried out, it went back to the decision")  # fmt: skip
+    why = {"held": overtaken.held(hold), "vanished": list(moved.vanished), "changed": list(moved.changed)}
+    plans.back(hold, f"stale:{name}", why)
+    raise _went_back(hold, "the stores are no longer what the plan was made of")
+
+
+def _went_back(hold: Hold, what: str) -> Conflict:
+    why = hold.case.facts["stale"]
+    return Conflict(f"{hold.case_no}: {what} ({overtaken.words(why)}); this run erased nothing, it went back to the "
+                    f"decision: {overtaken.anew(hold.case_no, why)}")  # fmt: skip
 
 
 def _done(hold: Hold, name: str, one: Frozen) -> bool:
@@ -151,36 +152,3 @@ def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[st
         changed += acts[acting]
         absent += sum(receipt.absent for receipt in receipts)
     return {"planned": planned, "changed": changed, "absent": absent, "acts": acts, "by": "direct"}
-
-
-# -- suppression ---------------------------------------------------------------------------------------------------
-
-
-def _suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
-    entries = tuple(_entries(hold))
-    counts: dict[str, int] = {}
-    for entry in entries:
-        counts[entry.dataset] = counts.get(entry.dataset, 0) + 1
-    return {"entries": counts}, Act("", suppresses=entries, facts={"suppressed_on": hold.office.today.isoformat()})
-
-
-def _entries(hold: Hold) -> Iterator[Entry]:
-    """Of each dataset that is erased or objected to, by each identifier that leads there, in the days it was hers; and
-    by who she is, so that a later answer can name the day (EN-11, EN-12)."""
-    known, now, key = collecting.current(hold), hold.office.now, hold.office.keys.suppression_key
-    lives = any(part["ground"] == "APPI-35-5-NEEDED"
-                for item in hold.case.facts["items"].values() for part in item["parts"])  # fmt: skip
-    for one in plans.frozen(hold):
-        measures = {str(part["measure"]) for part in one.parts}
-        if not measures & plans.ACTS:
-            continue
-        reason = "objected" if measures & plans.ACTS == {"use_stop"} else "erased"
-        # A living contract goes on making rows; they are new data. An objection holds until her own word.
-        limit = Interval(None, now) if lives and reason == "erased" else Interval()
-        for whom in remembering.person_tokens(hold):
-            yield Entry(whom, one.dataset.id, PERSON, cast(Any, reason), now, Interval(now, now), hold.case_no)
-        for identifier in known.identifiers:
-            if identifier.trusted and identifier.kind in one.dataset.kinds:
-                marked = token(key, identifier.kind, identifier.value)
-                yield Entry(marked, one.dataset.id, identifier.kind, cast(Any, reason), now,
-                            identifier.interval.meet(limit), hold.case_no)  # fmt: skip

@@ -36,3 +36,10 @@ def revision(hold: Hold) -> int:
 def stage(hold: Hold) -> str:
     """Drafts belong to one collection and one reading of it."""
     return f"{collecting.attempt(hold)}.{revision(hold)}"
+
+
+def proposing_step(hold: Hold) -> str:
+    """Of the next proposal: an approver may send the one of this very stage back."""
+    step = f"propose:{stage(hold)}"
+    made = sum(done.split("#")[0] == step for done, _ in hold.ledger())
+    return f"{step}#{made + 1}" if made else step

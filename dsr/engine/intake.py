@@ -51,6 +51,7 @@ def open_case(office: Office, document: object) -> Case:
     office.may("open")
     request = read_request(document, office.now)
     _known_here(office, request)
+    _grounded(request)
     with office.vault.opening():
         case_no, linked_to = _open(office, request, document)
     for opened in filter(None, (linked_to, case_no)):  # the twin too: a kill may have left it without its slip
@@ -72,6 +73,20 @@ def _known_here(office: Office, request: Request) -> None:
         if stated.kind not in kinds:
             field = f"subject.identifiers.{number}.kind"
             raise BadInput(field, "leads to no system", f"use {', '.join(kinds)}")
+
+
+def _grounded(request: Request) -> None:
+    """Of the closed list of its right (law.md §3): what nothing can be weighed against is never planned by."""
+    allowed = law.right(request.right, law.version_on(day_of(request.received.at))).ground_needed
+    choice = len(allowed) > 1  # a correction says by itself that something is not true
+    if request.ground is None and choice:
+        problem, fix = "is missing", f"give the one that the letter shows: {', '.join(allowed)}"
+    elif request.ground is not None and request.ground not in allowed:
+        problem = f"is no ground of {request.right}"
+        fix = f"one of {', '.join(allowed)}{'' if choice else ', or null'}" if allowed else "write null: it needs none"
+    else:
+        return
+    raise BadInput("ground", problem, fix)
 
 
 def _open(office: Office, request: Request, document: object) -> tuple[str, str | None]:

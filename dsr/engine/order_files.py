@@ -10,6 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from dsr.case import Act
 from dsr.documents.content import FileLine, Head, Recipient
 from dsr.documents.letter import draw_letter
@@ -24,6 +26,7 @@ from dsr.request import RewriteAnswer
 from dsr.work_order import Measure, Order, csv_of, identifiers_csv, sign_order, sql_of
 
 ANSWER = {"done_on": "", "done_by": "", "datasets": {}, "sub_processors": []}
+PUBLIC_KEY = "public-key.pem"
 STATISTIC = "pg_catalog.pg_statistic"
 PAPER: Mapping[str, Kind] = {"owner": "work_order", "processor": "processor_instruction",
                              "joint": "joint_user_instruction"}  # fmt: skip
@@ -40,6 +43,9 @@ def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]
         files |= dict(_rewrite(hold, to.removeprefix(DBA))) if to.startswith(DBA) else {}
         if not files:
             raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits; see dsr show {case_no}")
+        if waiting:  # handed over once by another road, too: a key that comes with an order proves nothing by itself
+            public = office.keys.signing.public_key()
+            files[PUBLIC_KEY] = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.ledger())
         hold.record(Act(f"order_out:{to}:{count}", "intent", {"files": len(files)}))
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,12 +86,9 @@ def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) 
         known = [i for i in collecting.current(hold).identifiers if i.trusted]
         return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]], known)[0]
     dataset = hold.office.inventory.dataset(order["dataset"])
-    base = f"orders/{number}.{at}"
-    values = f"{base}.values.arrow"
-    has = hold.vault.exists(values)
-    table = collecting.read_table(hold, f"{base}.keys.arrow")
-    plan = Plan(hold.case_no, dataset, table, hold.case.facts["decided_plan"],
-                collecting.read_table(hold, values) if has else None)  # fmt: skip
+    names = {name: f"orders/{number}.{at}.{name}.arrow" for name in ("keys", "values", "old")}
+    kept = {name: collecting.read_table(hold, path) for name, path in names.items() if hold.vault.exists(path)}
+    plan = Plan(hold.case_no, dataset, digest=hold.case.facts["decided_plan"], **kept)
     dialect = hold.office.dialect(hold.office.inventory.system_of(dataset))
     if dialect in ("sqlite", "postgresql") and act != "annotate":
         return f"{number}.{act}.sql", sql_of(plan, number, cast(Any, dialect))

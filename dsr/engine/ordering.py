@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import collecting, plans
+from dsr.engine import collecting, plans, residue
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed, as_id
 from dsr.inventory import Dataset, Partner
@@ -25,18 +25,24 @@ def orders(hold: Hold) -> dict[str, dict[str, Any]]:
 
 
 def carried_out(hold: Hold, run: str, dataset: Dataset, work: list[Plan], act: str = "") -> bool:
-    """True once the owner answered the order for this dataset; gives the order the first time."""
-    number = _number(hold, run, dataset.id)
+    """True once the owner answered the order for this dataset; gives the order the first time. What an earlier try did
+    is not ordered again, and counts."""
+    number, planned = _number(hold, run, dataset.id), sum(plan.records for plan in work)
     known = orders(hold).get(number)
-    if known is None:
-        _give(hold, number, dataset, work, act)
+    if known is None and (left := residue.there(hold, [plans.with_old(hold, plan) for plan in work])):
+        _give(hold, number, dataset, left, act)
         return False
-    if known["answered_on"] is None:
+    if known and known["answered_on"] is None:
         return False
-    step = f"erase:{run}:{dataset.id}"
-    planned = sum(plan.records for plan in work)
-    hold.record(Act(step, "result", {"planned": planned, "changed": known["done"], "absent": 0, "by": "owner"}))
+    ordered, done, absent = _said(known) if known else (0, 0, 0)
+    said = {"planned": planned, "changed": planned - ordered + done, "absent": absent, "by": "owner"}
+    hold.record(Act(f"erase:{run}:{dataset.id}", "result", said))
     return True
+
+
+def _said(order: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Records ordered, done, and those that the owner did not find."""
+    return order["records"], order["done"], max(0, order["records"] - max(order["found"], order["done"]))
 
 
 def _number(hold: Hold, run: str, name: str) -> str:
@@ -50,8 +56,9 @@ def _give(hold: Hold, number: str, dataset: Dataset, work: list[Plan], act: str)
         plans.journal(hold, plan)  # before anybody may act on it
     for at, plan in enumerate(work):
         collecting.write_table(hold, f"orders/{number}.{at}.keys.arrow", plan.keys)
-        if plan.values is not None:
-            collecting.write_table(hold, f"orders/{number}.{at}.values.arrow", plan.values)
+        for name, table in (("values", plan.values), ("old", plan.old)):
+            if table is not None:
+                collecting.write_table(hold, f"orders/{number}.{at}.{name}.arrow", table)
     due = office.calendar.after(office.today, system.order_days)
     order = {"to": system.name, "kind": "owner", "dataset": dataset.id, "given_on": office.today.isoformat(),
              "records": sum(plan.records for plan in work), "due": due.isoformat(), "answered_on": None, "done": None,
@@ -72,12 +79,12 @@ def waits_for(hold: Hold, run: str, dataset: Dataset) -> str | None:
 
 
 def to_partners(hold: Hold, run: str, action: str = "erase") -> None:
-    """Each holder of a copy of what is changed is instructed once: order no., minimal identifiers, action, day."""
+    """Each holder of a copy of what is changed is instructed once, however often a residue is gone after: order no.,
+    minimal identifiers, action, day. ``run``: the first of the tries."""
     office = hold.office
-    changed = {one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)}
-    for partner in office.inventory.partner.values():
+    for partner in _instructed(hold):
         number = _number(hold, run, f"partner.{partner.key}")
-        if not changed & set(partner.datasets) or number in orders(hold):
+        if number in orders(hold):
             continue
         due = office.calendar.after(office.today, partner.due_days)
         order = {"to": partner.key, "kind": partner.kind, "dataset": None, "given_on": office.today.isoformat(),
@@ -86,6 +93,22 @@ def to_partners(hold: Hold, run: str, action: str = "erase") -> None:
         facts = {"orders": {**orders(hold), number: order}}
         owed = (f"order:{number}", "handler", due)
         hold.record(Act(f"order:{number}", "result", {"order": order}, facts=facts, owes=(owed,)))
+
+
+def must_reach_partners(hold: Hold) -> None:
+    """Raises NotAllowed, before anything begins, for a partner to whom nobody could say whose copy it is to change."""
+    for partner in _instructed(hold):
+        if not identifiers(hold, partner):
+            known = sorted({i.kind for i in collecting.current(hold).identifiers if i.trusted})
+            kinds = ", ".join(partner.identifiers)
+            raise NotAllowed(f"{hold.case_no}: {partner.key} holds a copy and is told {kinds}, of which none is known; "
+                             f"declare partner.{partner.key}.identifiers with one of "
+                             f"{', '.join(known) or 'what collecting reveals'}; nothing was changed")  # fmt: skip
+
+
+def _instructed(hold: Hold) -> list[Partner]:
+    changed = {one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)}
+    return [partner for partner in hold.office.inventory.partner.values() if changed & set(partner.datasets)]
 
 
 def identifiers(hold: Hold, partner: Partner) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from dsr.case import Act
 from dsr.connector import happened
 from dsr.engine import collecting
-from dsr.engine.fetched import fetched, found_datasets, stage
+from dsr.engine.fetched import fetched, found_datasets, proposing_step, stage
 from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
 from dsr.journal import Intent
@@ -63,7 +63,7 @@ def propose(hold: Hold) -> State:
              "cut_off": hold.office.now.isoformat(), "second_person": list(reasons), "secrecy": secrecy,
              "decision_outcome": None}  # fmt: skip
     public = {"plan": facts["plan"], "items": items, "second_person": list(reasons)}
-    hold.record(Act(f"propose:{here}", "result", public, to=State.AWAITING_DECISION, facts=facts))
+    hold.record(Act(proposing_step(hold), "result", public, to=State.AWAITING_DECISION, facts=facts))
     return State.AWAITING_DECISION
 
 
@@ -156,12 +156,12 @@ def seal(hold: Hold, here: str, plan: Planned) -> None:
 
 
 def seal_again(hold: Hold, number: int) -> None:
-    """The true value is not the one that was asked for: the same records, set to what was found true."""
+    """The same records, set to what was found true, which may not be what was asked for."""
     told = hold.read_json(f"decision/{number}.investigated.json")
     correction = hold.request.correction
     assert correction is not None
     rows = {d.id: _rows(hold, d) for d in found_datasets(hold)}
-    for plan in correcting.plan(hold.office.inventory, correction, told["value"], rows).values():
+    for plan in correcting.plan(hold.office.inventory, correction, told["value"] or correction.right, rows).values():
         seal(hold, hold.case.facts["plan_stage"], plan)
 
 
@@ -229,6 +229,16 @@ def to_carry_out(hold: Hold, one: Frozen, due: frozenset[int] | None) -> list[Pl
     return made
 
 
+def with_old(hold: Hold, plan: Plan) -> Plan:
+    """With what stands, as it was fetched, in the columns that it sets."""
+    if plan.values is None:
+        return plan
+    rows = pa.Table.from_batches(list(fetched(hold, plan.dataset)))
+    order = {number: at for at, number in enumerate(record_nos(rows, plan.dataset.key).to_pylist())}
+    places = [order[number] for number in record_nos(plan.keys, plan.dataset.key).to_pylist()]
+    return replace(plan, old=rows.select(plan.values.column_names).take(pa.array(places, pa.int64())))
+
+
 def due_parts(hold: Hold) -> dict[str, frozenset[int]] | None:
     """What a day that came lets go: parts that were kept, by dataset; None for the first carrying out."""
     fired = hold.case.facts.get("fired_parts")
@@ -282,11 +292,26 @@ def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
 
 
 def journal(hold: Hold, plan: Plan) -> None:
-    """In the second place, on the disk, before anything happens."""
-    digest = f"{run(hold)}:{plan.digest}:{'erase' if plan.values is None else 'empty'}"
+    """In the second place, on the disk, before anything happens; what an order asks for again stands there already."""
+    digest = f"{first_run(hold)}:{plan.digest}:{'erase' if plan.values is None else 'empty'}"
+    numbers = set(record_nos(plan.keys, plan.dataset.key).to_pylist())
+    for intent in hold.office.journal.of_case(hold.case_no):
+        same = (intent.dataset, intent.digest) == (plan.dataset.id, digest)
+        if same and numbers <= set(record_nos(intent.keys, plan.dataset.key).to_pylist()):
+            return
+    corrects = plan.values is not None and hold.case.right in CORRECTING
+    before = _said_before(hold, plan) if corrects else None
     hold.office.journal.append(
-        Intent(hold.case_no, plan.dataset.id, digest, hold.office.now.isoformat(), plan.keys, plan.values)
+        Intent(hold.case_no, plan.dataset.id, digest, hold.office.now.isoformat(), plan.keys, plan.values, before)
     )
+
+
+def _said_before(hold: Hold, plan: Plan) -> pa.Table:
+    """What the columns that are set said when they were fetched, row by row beside the keys."""
+    assert plan.values is not None
+    rows, key = _rows(hold, plan.dataset), plan.dataset.key
+    places = pc.index_in(record_nos(plan.keys, key), record_nos(rows, key))
+    return rows.select(plan.values.column_names).take(places)
 
 
 # -- holds ---------------------------------------------------------------------------------------------------------
@@ -294,7 +319,12 @@ def journal(hold: Hold, plan: Plan) -> None:
 
 def held(hold: Hold) -> frozenset[str]:
     """``<dataset>/<record no>`` that a court, a dispute or a request for preservation keeps (HOLD)."""
-    return frozenset(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else frozenset()
+    return frozenset(holds(hold))
+
+
+def holds(hold: Hold) -> dict[str, Any]:
+    """The same with who held it, on which day and why."""
+    return dict(hold.read_json("holds.json")) if hold.vault.exists("holds.json") else {}
 
 
 # -- made again ----------------------------------------------------------------------------------------------------

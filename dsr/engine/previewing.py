@@ -1,8 +1,9 @@
-"""What an erasure would do, in words and counts, with the short code that its approver types."""
+"""What an erasure or correction would do, in words and counts, with the short code that its approver types."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from dsr import law
 from dsr.documents.style import era_day
-from dsr.engine import deciding
+from dsr.engine import deciding, plans
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import label_of
 from dsr.errors import BadInput
@@ -24,7 +25,8 @@ MEASURE = {
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:
-    """``plan.txt`` for people and ``plan.json``: counts, rules, days, grounds; no record and no value."""
+    """``plan.txt`` for people and ``plan.json``: counts, rules, days, grounds, and no record. No value either, but of a
+    correction: nobody can approve a value unseen, so what stands, what was asked for and what was decided are told."""
     office.may("preview")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput("--out", "is not an empty folder", "name a new folder")
@@ -44,7 +46,33 @@ def told_of(hold: Hold) -> dict[str, Any]:
     systems = hold.office.inventory.system
     how = {name: systems[name.partition(".")[0]].writes for name, item in items.items() if item["parts"]}
     return {"case": hold.case_no, "right": case.right, "cut_off": case.facts["cut_off"], "code": code,
-            "datasets": {name: {**item, "by": how.get(name)} for name, item in items.items()}}  # fmt: skip
+            "datasets": {name: {**item, "by": how.get(name)} for name, item in items.items()},
+            **({"correction": _corrected(hold)} if case.right in plans.CORRECTING else {})}  # fmt: skip
+
+
+def _corrected(hold: Hold) -> dict[str, Any]:
+    """``decided``: None until an officer said what was found true. ``changes``: what stands → what will."""
+    asked, facts = hold.request.correction, hold.case.facts
+    assert asked is not None
+    looked = hold.read_json(f"decision/{facts['decision']}.investigated.json") if facts["items"] else {}
+    changes = [change for one in plans.frozen(hold) for change in _changes(hold, one)]
+    return {"field": asked.field, "wrong": asked.wrong, "asked": asked.right,
+            "decided": plans.true_value(hold) if looked else None,
+            "how": looked.get("how"), "result": looked.get("result"), "changes": changes}  # fmt: skip
+
+
+def _changes(hold: Hold, one: plans.Frozen) -> Iterator[dict[str, Any]]:
+    """As the order or the write will set them; each pair of values once."""
+    counts: Counter[tuple[str, str | None, str | None]] = Counter()
+    for plan in plans.to_carry_out(hold, one, None) if hold.case.facts["items"] else ():
+        old = plans.with_old(hold, plan).old
+        if plan.values is None or old is None:
+            continue
+        for name in old.column_names:
+            pairs = zip(old.column(name).to_pylist(), plan.values.column(name).to_pylist(), strict=True)
+            counts.update((name, before, after) for before, after in pairs if before != after)
+    for (name, before, after), records in counts.items():
+        yield {"dataset": one.dataset.id, "field": name, "old": before, "new": after, "records": records}
 
 
 def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
@@ -60,8 +88,22 @@ def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
                         if part["measure"] == word) for word in MEASURE}  # fmt: skip
     total = "、".join(MEASURE[word].format(n=count) for word, count in counts.items() if count)
     yield f"計：{total or '変更するものはありません'}"
+    if correction := told.get("correction"):
+        yield from _values(hold, correction)
     if told["code"]:
         yield f"承認の符号：{told['code']}　（dsr approve {told['case']} --code {told['code']}）"
+
+
+def _values(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
+    yield f"誤りとされた値：{told['wrong']}"
+    yield f"請求された値：{told['asked']}"
+    yield f"決定した値：{'（未決定）' if told['decided'] is None else told['decided']}"
+    if told["how"]:
+        yield f"調査：{told['how']}（{told['result']}）"
+    for change in told["changes"]:
+        dataset = hold.office.inventory.dataset(change["dataset"])
+        field = label_of(hold.office.inventory, dataset).ja + " " + dataset.fields[change["field"]].label
+        yield f"・{field}：{change['old']} → {change['new']}（{change['records']}件）"
 
 
 def _why(part: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -25,6 +25,7 @@ from dsr.release.judging import Batch, hidden, judge, lawful, may_hide
 from dsr.release.pdf import look_through
 from dsr.release.search import Place, Search, Seen
 from dsr.release.standards import standards
+from dsr.release.wordings import leaves, printed
 from dsr.rules.lifecycle import State
 
 DATA = "data/"
@@ -110,7 +111,8 @@ def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
     forbidden = Forbidden(case.hidden)
     known = {bytes.fromhex(digest) for digest in [*digests.values(), *_inputs(hold)] if digest}
     search = Search(forbidden, known)
-    for name in digests:
+    for number, name in enumerate(digests, start=1):
+        search.text(Place("the package", "string", f"name of file {number}"), name, loose=False)
         kind = PurePosixPath(name).suffix
         if kind == ".pdf":
             paper = hold.vault.read(folder + name)
@@ -147,12 +149,17 @@ class _Case:
                 first += part.num_rows
 
     def hidden(self) -> Iterator[Column]:
+        """What is only unread comes last, and once more: a value that is masked too is known as masked."""
+        yield from (column for column in self._hidden(may_hide) if not column.unread)
+        yield from self._others()
+        yield from (column for column in self._hidden(_notes) if column.unread)
+
+    def _hidden(self, fields_of: Callable[[Dataset, bool], Collection[str]]) -> Iterator[Column]:
         for dataset in reviewing.found_datasets(self.hold):
             shown = dataset.id in self.shown
-            fields = may_hide(dataset, shown)
+            fields = fields_of(dataset, shown)
             for batch in self.judged(dataset, fields) if fields else ():
                 yield from hidden(batch, shown)
-        yield from self._others()
 
     def _others(self) -> Iterator[Column]:
         """People who were found beside the subject and are not the subject."""
@@ -162,7 +169,7 @@ class _Case:
                 yield Column(name.split("/")[0], word, 0, pa.array([one.evidence.get(word)], pa.string()))
 
     def lawful(self) -> Iterator[Seen]:
-        """What the rules show, what the person wrote, and what the company says of itself."""
+        """What the rules show, what the person wrote, what the company says of itself and every paper by itself."""
         for name in self.shown:
             for batch in self.judged(self.hold.office.inventory.dataset(name)):
                 yield from lawful(batch)
@@ -170,15 +177,16 @@ class _Case:
         # Of a corrected voucher the letter names the record itself, and what stands beside it (EBOOK).
         issued = (self.hold.read_json(name) for name in self.hold.vault.names("issued/"))
         own += [{"of": no, "new": new} for numbers in issued for no, new in numbers.items()]
-        yield Seen(pa.array(sorted(set(_leaves(own))), pa.string()))
+        yield Seen(pa.array(sorted({*leaves(own), *printed(), *self._cited()}), pa.string()))
+
+    def _cited(self) -> Iterator[str]:
+        """The number of the case and the day of issue stand in every file's own claims."""
+        days = [found.get("issued_on") for found in self.hold.ledger().values()]
+        yield from filter(None, [self.hold.case_no, self.hold.office.today.isoformat(), *days])
 
 
-def _leaves(document: Any) -> Iterator[str]:
-    if isinstance(document, dict | list):
-        for value in document.values() if isinstance(document, dict) else document:
-            yield from _leaves(value)
-    elif isinstance(document, str):
-        yield document
+def _notes(dataset: Dataset, _shown: bool) -> Collection[str]:
+    return dataset.free_text_fields()
 
 
 # -- by kind of file ------------------------------------------------------------------------------------------------

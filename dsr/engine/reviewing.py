@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from dsr.case import Act, Case
 from dsr.engine import collecting, plans
-from dsr.engine.fetched import fetched, found_datasets, revision, stage
+from dsr.engine.fetched import fetched, found_datasets, proposing_step, revision, stage
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset
@@ -84,6 +84,7 @@ def worksheets(office: Office, case_no: str) -> dict[str, Any]:
         known, marks = collecting.current(hold), valid_marks(hold)
         return {
             "case": case_no,
+            "refused": _refused(hold),
             "identity": {
                 name: {
                     "evidence": dict(c.evidence),
@@ -106,6 +107,12 @@ def worksheets(office: Office, case_no: str) -> dict[str, Any]:
                 for dataset, number, name, text, names in notes(hold)
             ],
         }
+
+
+def _refused(hold: Hold) -> dict[str, str] | None:
+    """By whom and why the last decision was not approved."""
+    name = f"decision/{hold.case.facts.get('refused')}.refused.json"
+    return dict(hold.read_json(name)) if hold.vault.exists(name) else None
 
 
 USUAL = "APPI-33-2-1-THIRD"
@@ -289,7 +296,7 @@ def propose(hold: Hold) -> State:
              "items": {}, "decision_outcome": None}  # fmt: skip  an earlier decision was on other drafts
     hold.record(
         Act(
-            f"propose:{stage(hold)}",
+            proposing_step(hold),
             "result",
             {"plan": plan, "items": items, "second_person": list(reasons)},
             to=State.AWAITING_DECISION,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,14 +16,15 @@ from dsr.case import Act
 from dsr.engine import closing_papers, collecting, plans
 from dsr.engine.fetched import fetched, found_datasets
 from dsr.engine.office import Hold, Office
-from dsr.errors import BadInput, CheckFailed, NotAllowed, as_id
+from dsr.errors import BadInput, CheckFailed, NotAllowed, Sealed, as_id
 from dsr.inventory import System
 from dsr.plan import Finding, Sought
-from dsr.request import RewriteAnswer
+from dsr.request import OthersAnswer, RewriteAnswer
 from dsr.rules import discovery
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 from dsr.shapes import shaped
+from dsr.vault import CaseVault
 
 
 def concerned(hold: Hold) -> list[System]:
@@ -62,6 +65,10 @@ def sought(hold: Hold, system: System) -> Sought:
     return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
 
 
+PLANNED = "survey/planned.{}.json"
+"""Marks of the rows that a case changes in a store, in its vault: read by the looks of other cases."""
+OTHERS = "others:"
+"""Begins the name of a question about other people's rows; the system's name follows."""
 DBA = "dba:"
 """Begins the name of a DBA's duty; the system's name follows."""
 NEVER_LASTING = frozenset({"wrong", "name", "kana", "born_on", "address", "phone", "mail", "cookie_id"})
@@ -111,7 +118,9 @@ def baseline(hold: Hold, run: str) -> bool:
         if unplanned:
             plans.back(hold, f"unplanned:{run}", {"system": system.name, "places": unplanned})
             return False
-        hold.write_json(f"survey/{run}/{system.name}.json", dict(seen))
+        told = {name: value for name, value in seen.items() if name != "planned"}
+        hold.write_json(f"survey/{run}/{system.name}.json", told)
+        hold.write_json(PLANNED.format(system.name), [*_planned(hold.vault, system), seen.get("planned", {})])
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
@@ -138,8 +147,8 @@ def verify(hold: Hold) -> State:
         if system in by_hand:
             continue
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
-        found += hold.office.survey(system).after([sought(hold, system)], seen)
-    found = _one_each(hold, found)
+        found += hold.office.survey(system).after([sought(hold, system)], seen, _ours(hold, system))
+    found = [_explained(hold, run, finding) for finding in _one_each(hold, found)]
     if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
         return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
     said = [_said(finding) for finding in found]
@@ -153,6 +162,42 @@ def verify(hold: Hold) -> State:
     owed = ("residual", "handler", hold.office.today)
     hold.record(Act(f"survey:{run}:{number}", "result", public, to=State.RESIDUAL, facts=facts, owes=(owed,)))
     return State.RESIDUAL
+
+
+# -- other people's rows -------------------------------------------------------------------------------------------
+
+
+def explain(office: Office, case_no: str, system: str, document: object) -> None:
+    """Rows of others changed since the look before, and who runs the store knows why; the next look accepts it.
+
+    Never of what is the person's: that is looked for again (traps.md T05).
+    """
+    office.may("answer")
+    said = shaped(OthersAnswer, document, "answer")
+    with office.hold(case_no) as hold:
+        hold.require(State.RESIDUAL)
+        run = plans.run(hold)
+        mine = [f for f in hold.case.facts["findings"]
+                if (f["run"], f["system"]) == (run, system) and _as_finding(f).others_only]  # fmt: skip
+        if not mine:
+            raise NotAllowed(f"{case_no}: of {as_id(system)} no other rows are in question; see dsr show {case_no}")
+        explained = hold.case.facts.get("explained", {})
+        systems = sorted({*explained.get(run, ()), system})
+        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.ledger())
+        facts = {"explained": {**explained, run: systems}}
+        hold.record(Act(f"explained:{run}:{system}:{number}", "result", {"findings": len(mine)},
+                        secret=said.model_dump_json().encode(), facts=facts))  # fmt: skip
+
+
+def _as_finding(said: Mapping[str, Any]) -> Finding:
+    return Finding(said["dataset"], said["verdict"], said["level"], said["said"])
+
+
+def _explained(hold: Hold, run: str, found: Finding) -> Finding:
+    known = hold.case.facts.get("explained", {}).get(run, ())
+    if not found.others_only or found.dataset.partition(".")[0] not in known:
+        return found
+    return replace(found, verdict="verified", said={**found.said, "explained": True})
 
 
 # -- what a DBA owes -----------------------------------------------------------------------------------------------
@@ -206,6 +251,22 @@ def rewritten(office: Office, case_no: str, system: str, document: object) -> No
 def _at_l2(found: Mapping[str, Any], days: Mapping[str, str]) -> dict[str, Any]:
     steps = [step for step in found["said"]["steps"] if "owes" not in step]
     return {**found, "level": "L2", "said": {**found["said"], "steps": [*steps, {"step": 5, "rewritten": dict(days)}]}}
+
+
+def _planned(vault: CaseVault, system: System) -> list[dict[str, str]]:
+    name = PLANNED.format(system.name)
+    return list(json.loads(vault.read(name))) if vault.exists(name) else []
+
+
+def _ours(hold: Hold, system: System) -> list[dict[str, str]]:
+    """What cases that went on since our look before planned in this store: two erasures at a time disturb neither."""
+    office, step = hold.office, f"baseline:{plans.first_run(hold)}:{system.name}"
+    others = office.store.busy_since(hold.case_no, step)
+    told: list[dict[str, str]] = []
+    for case_no in others:
+        with suppress(Sealed):  # forgotten since
+            told += _planned(office.vault.case(case_no), system)
+    return told
 
 
 def _again(run: str, system: str) -> str:

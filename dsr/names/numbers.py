@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -129,3 +130,17 @@ def device_key(text: str) -> str | None:
     """IMEI (15, or 16 with software version) and MEID by their first 14 digits; the rest is check and version."""
     key = re.sub(r"[^0-9A-F]", "", unicodedata.normalize("NFKC", text).upper())
     return key[:14] if 14 <= len(key) <= 16 else None
+
+
+NORMAL: Mapping[str, Callable[[str], str | None]] = {
+    "phone": e164,
+    "line_no": e164,
+    "mail": mail_key,
+    "supply_point_no": supply_point_key,
+}
+"""Kind of identifier → its one form; any other is a number as ``number_key`` reads it."""
+
+
+def normal_form(kind: str, value: str) -> str:
+    """The same of every way in which one identifier is written; what has no such form is compared without dashes."""
+    return NORMAL.get(kind, number_key)(value) or number_key(value)

@@ -8,6 +8,7 @@ search        texts and bytes of one package against the forbidden values
 pages         the text of PDF pages as their own fonts say it, and the letters that no page uses
 pdf           everything a PDF holds, its earlier revisions and attachments too
 judging       what each cell may show by the inventory, and which values are hidden
+wordings      what the engine prints in every package by itself
 rows          CSV and JSON, row by row against the rules of the inventory
 standards     PDF/A, PDF/UA and syntax, as lists of failed rules
 content       what a package says, as a digest that is the same on every platform

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,18 +21,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.names.letters import spelled
+from dsr.names.letters import spelled, without_honorific
 from dsr.release.finding import Cell
-from dsr.release.readings import HYPHENS, digits_of, level, national, plain, squeezed
+from dsr.release.readings import HYPHENS, digits_of, level, national, plain, squeezed, unspaced
 
 SHORTEST = 4
 """Characters of a value that is looked for (documents.md DC-2); shorter ones stand in any text by chance."""
 ALONE = 7
 """Latin letters and digits below which a value is found only as a text of its own: 2026 stands in many places."""
 LONGEST = 18
-"""Digits that fit 64 bits with a leading 1; longer ones are looked for as words."""
+"""Digits that fit 64 bits with a leading 1; of longer numbers the last, for those of one series begin alike."""
 FIRST, CUT = 6, 32
-"""Bytes of a word by which it is looked for, and of it that are compared: who sees these has seen it."""
+"""Bytes of a word by which it is looked for, and by which it is known: who sees so many has seen it. But many streets
+and usual phrases begin alike: of a longer word only as much is held to be shown lawfully as is."""
 _NUMBER = rf"^[0-9+() \-]{{{ALONE},40}}$"
 _ROW = 40
 
@@ -46,6 +49,8 @@ class Column:
     name: str
     first: int
     values: pa.Array = field(repr=False)
+    unread: bool = False
+    """Hidden because nobody judged the note, not because somebody masked it. Comes after all that is masked."""
 
 
 Source = Callable[[], Iterable[Column]]
@@ -89,7 +94,7 @@ class Forbidden:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._fields: dict[tuple[str, str], int] = {}
+        self._fields: dict[tuple[str, str, bool], int] = {}
         self.numbers, self.tails = Lookup(), Lookup()
         self.words = Words()
         for column in source():
@@ -107,13 +112,16 @@ class Forbidden:
         return len(self.numbers) + len(self.words)
 
     def cell(self, owner: int) -> Cell:
-        dataset, name = list(self._fields)[owner >> _ROW]
+        dataset, name, _ = list(self._fields)[owner >> _ROW]
         return Cell(dataset, name, owner & ((1 << _ROW) - 1))
+
+    def is_unread(self, owner: int) -> bool:
+        return owner >= 0 and list(self._fields)[owner >> _ROW][2]
 
     def _add(self, column: Column) -> None:
         if column.values.null_count == len(column.values):
             return
-        number = self._fields.setdefault((column.dataset, column.name), len(self._fields))
+        number = self._fields.setdefault((column.dataset, column.name, column.unread), len(self._fields))
         filled = np.flatnonzero(pc.is_valid(column.values).to_numpy(zero_copy_only=False))
         stored = column.values.drop_null()
         coded = stored.dictionary_encode()
@@ -122,15 +130,14 @@ class Forbidden:
         stored = stored.take(pa.array(first))
         written = pc.replace_substring_regex(pc.utf8_normalize(stored, "NFKC"), HYPHENS, "-")
         digits = digits_of(written)
-        length = pc.binary_length(digits)
         is_number = pc.and_(pc.match_substring_regex(written, _NUMBER),
-                            pc.and_(pc.greater_equal(length, ALONE), pc.less_equal(length, LONGEST)))  # fmt: skip
+                            pc.greater_equal(pc.binary_length(digits), ALONE))  # fmt: skip
         chosen = is_number.to_numpy(zero_copy_only=False)
         self._add_numbers(digits.filter(is_number), owners[chosen])
-        self.words.add(stored.filter(pc.invert(is_number)), owners[~chosen])
+        self.words.add(stored.filter(pc.invert(is_number)), owners[~chosen], column.unread)
 
     def _add_numbers(self, digits: pa.Array, owners: Owners) -> None:
-        self.numbers.add(keys_of(digits), owners)
+        self.numbers.add(keys_of(pc.utf8_slice_codeunits(digits, -LONGEST)), owners)
         phones = pc.and_(pc.starts_with(digits, "0"), pc.greater_equal(pc.binary_length(digits), 10))
         tails = pc.utf8_slice_codeunits(digits.filter(phones), -8)
         self.tails.add(keys_of(tails), owners[phones.to_numpy(zero_copy_only=False)])
@@ -150,11 +157,43 @@ class Forbidden:
                         yield found[digest], Cell(column.dataset, column.name, row)
 
 
+class _Alike:
+    """Words that begin alike, each with its owner."""
+
+    def __init__(self) -> None:
+        self.owners: dict[bytes, int] = {}
+
+    @cached_property
+    def _sorted(self) -> list[bytes]:
+        return sorted(self.owners)
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted({len(word) for word in self.owners})
+
+    def standing(self, raw: bytes, place: int) -> Iterator[tuple[bytes, int]]:
+        """Each that stands there whole, and as much as does of the one of which most does."""
+        found = {part: self.owners[part] for size in self._lengths
+                 if (part := raw[place : place + size]) in self.owners}  # fmt: skip
+        following = raw[place : place + self._lengths[-1]]
+        at = bisect_left(self._sorted, following)
+        near = self._sorted[max(at - 1, 0) : at + 1]
+        furthest = max(near, key=lambda word: _alike(word, following))
+        yield from ({furthest[: _alike(furthest, following)]: self.owners[furthest]} | found).items()
+
+
+def _alike(word: bytes, other: bytes) -> int:
+    """How many first bytes are the same."""
+    unlike = (at for at, (one, two) in enumerate(zip(word, other, strict=False)) if one != two)
+    return next(unlike, min(len(word), len(other)))
+
+
 class Words:
     """Masked texts that are no numbers, by the first bytes of their plain form and a hash of up to CUT of them."""
 
     def __init__(self) -> None:
         self.short: dict[str, int] = {}
+        self._long: dict[tuple[int, bool], _Alike] = {}
         self._whole = Lookup()
         self._first: Keys = np.zeros(0, np.uint64)
         self._begins = np.zeros(0, np.bool_)
@@ -163,7 +202,7 @@ class Words:
     def __len__(self) -> int:
         return len(self.short) + len(self._whole)
 
-    def add(self, stored: pa.Array, owners: Owners) -> None:
+    def add(self, stored: pa.Array, owners: Owners, unread: bool = False) -> None:
         hashes, holders, firsts = [], [], []
         for text, owner in zip(stored.to_pylist(), owners.tolist(), strict=True):
             word = plain(text)
@@ -172,8 +211,11 @@ class Words:
             if word.isascii() and len(word) < ALONE:
                 self.short.setdefault(word, owner)
                 continue
-            for form in {word, squeezed(text)}:
-                coded = form.encode("utf-8", "replace")[:CUT]
+            for form in {word, squeezed(text), plain(without_honorific(level(text)))}:
+                whole = form.encode("utf-8", "replace")
+                coded = whole[:CUT]
+                if len(coded) == CUT:
+                    self._long.setdefault((hash(coded), unread), _Alike()).owners.setdefault(whole, owner)
                 self._sizes.add(len(coded))
                 firsts.append(int.from_bytes(coded[:FIRST], "little"))
                 hashes.append(hash(coded))
@@ -188,7 +230,7 @@ class Words:
             self._begins[(self._first & np.uint64(0xFFFFFF)).astype(np.int64)] = True
 
     def within(self, raw: bytes) -> Iterator[tuple[int, str, int]]:
-        """(place, the word or its beginning, owner) of each that stands in ``raw``, which is squeezed UTF-8."""
+        """(place, the word or how much of it stands there, owner) of each in ``raw``, which is squeezed UTF-8."""
         if not len(self._first) or len(raw) < FIRST:
             return
         at = self._begun(np.frombuffer(raw + bytes(FIRST), np.uint8))
@@ -197,7 +239,13 @@ class Words:
         owners = self._whole.find(hashes)
         for found in np.flatnonzero(owners >= 0).tolist():
             place, size = places[found]
-            yield place, raw[place : place + size].decode("utf-8", "ignore"), int(owners[found])
+            if size < CUT:
+                yield place, raw[place : place + size].decode("utf-8", "ignore"), int(owners[found])
+            else:
+                for unread in (False, True):
+                    alike = self._long.get((hash(raw[place : place + size]), unread))
+                    for word, owner in alike.standing(raw, place) if alike else ():
+                        yield place, word.decode("utf-8", "ignore"), owner
 
     def _begun(self, octets: npt.NDArray[np.uint8]) -> Owners:
         """Where the first bytes of a word stand: by three of them, which is quick and lets little through; by all."""
@@ -227,7 +275,7 @@ _WIDE = {ord(c): ord(c) + 0xFEE0 for c in "0123456789-+()"}
 
 def _forms(text: str) -> set[str]:
     """Every form in which somebody may have digested the value."""
-    forms = {text, plain(text)} | (set() if text.isascii() else {spelled(text)})
+    forms = {text, unspaced(level(text)), plain(text)} | (set() if text.isascii() else {spelled(text)})
     digits = national(re.sub("[^0-9]", "", level(text)))
     if len(digits) >= ALONE:
         forms |= {digits, digits[-8:], f"+81{digits[1:]}", f"81{digits[1:]}"}

@@ -160,13 +160,15 @@ def _only(values: pa.Array, mask: Bools) -> pa.Array:
 
 def _parts(batch: Batch, note: Judged, whole: Bools) -> Iterator[Column]:
     """Struck spans; of an unread note the whole, its sentences and its numbers. One part of each row at a time."""
-    parts: list[list[str]] = []
+    struck: list[list[str]] = []
+    unread: list[list[str]] = []
     for at, text in enumerate(note.stored.to_pylist()):
-        unread = text and (whole[at] or note.verdict[at])
-        struck = [text[start:end] for start, end, _ in note.spans.get(at, ())] if text else []
-        parts.append(_split(text) if unread else struck)
-    for layer in zip_longest(*parts) if any(parts) else ():
-        yield Column(batch.dataset.id, note.name, batch.first, pa.array(layer, pa.string()))
+        is_read = text and not (whole[at] or note.verdict[at])
+        struck.append([text[start:end] for start, end, _ in note.spans.get(at, ())] if text else [])
+        unread.append([] if is_read or not text else _split(text))
+    for parts, is_unread in ((struck, False), (unread, True)):
+        for layer in zip_longest(*parts) if any(parts) else ():
+            yield Column(batch.dataset.id, note.name, batch.first, pa.array(layer, pa.string()), is_unread)
 
 
 def _split(text: str) -> list[str]:
@@ -182,7 +184,7 @@ def lawful(batch: Batch) -> Iterator[Seen]:
     for one in batch.fields:
         if one.rule.free_text:
             read = _only(one.stored, (one.verdict == 0) & ~batch.out).drop_null().to_pylist()
-            yield Seen(pa.array([part for text in read for part in _split(text)], pa.string()), whole=True)
+            yield Seen(pa.array([part for text in read for part in _split(text)], pa.string()), released=True)
         else:
             yield Seen(_only(one.stored, (one.verdict == 0) & ~batch.out))
             yield Seen(pa.array(sorted(one.rule.codes.values()), pa.string()))

@@ -20,7 +20,7 @@ from fontTools.ttLib import TTFont, TTLibError
 from dsr.errors import CheckFailed
 
 _SHOWS = ("Tj", "TJ", "'", '"')
-_OPERATORS = " ".join(("q", "Q", "gs", "ET", "Tf", *_SHOWS, "Do", "BDC", "DP", "EI"))
+_OPERATORS = " ".join(("q", "Q", "gs", "ET", "Tf", *_SHOWS, "Do", "BMC", "BDC", "EMC", "DP", "EI"))
 _SECTION = re.compile(rb"begin(codespacerange|bfchar|bfrange)(.*?)end\1", re.DOTALL)
 _TOKEN = re.compile(rb"<([0-9A-Fa-f\s]*)>|(\[)|(\])")
 DEEPEST = 20
@@ -33,10 +33,11 @@ class Unreadable(CheckFailed):
 
 
 class Drawn(NamedTuple):
-    """Text of one BT … ET; ``strings`` are those of marked content."""
+    """Text of one BT … ET; ``strings`` are those of marked content; ``beside``: a running head and other artifacts."""
 
     text: str
     strings: tuple[pikepdf.String, ...] = ()
+    beside: bool = False
 
 
 @dataclass
@@ -200,18 +201,21 @@ class Reader:
     def _content(self, content: pikepdf.Object, resources: Any, depth: int) -> Iterator[Drawn]:
         parts: list[str] = []
         fonts: list[Lettering | None] = [None]
+        marks: list[str] = []
         for operands, operator in _instructions(content):
             name = str(operator)
             if name in _SHOWS:
                 parts.append(_shown(fonts[-1], operands[-1]))
             elif name == "ET":
-                yield Drawn("".join(parts))
+                yield Drawn("".join(parts), beside="/Artifact" in marks)
                 parts = []
             elif name in ("Tf", "gs"):
                 fonts[-1] = self._font(resources, name, operands[0]) or fonts[-1]
             elif name in ("q", "Q"):
                 fonts = [*fonts, fonts[-1]] if name == "q" else fonts[:-1] or [None]
-            elif name in ("BDC", "DP"):
+            elif name in ("BMC", "BDC", "EMC"):
+                marks = marks[:-1] if name == "EMC" else [*marks, str(operands[0])]
+            if name in ("BDC", "DP"):
                 yield Drawn("", tuple(_strings(operands[1])))
             elif name == "Do":
                 yield from self._drawn(_resource(resources, "/XObject", operands[0]), resources, depth)

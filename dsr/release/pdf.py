@@ -25,6 +25,8 @@ from dsr.release.search import Place, Search
 DEEPEST = 5
 LARGEST = 1 << 28
 """Bytes that one stream or member may become."""
+TURN = 40
+"""Letters on either side of a page's end that are read as one: what is broken there is one again."""
 _PDFIUM = threading.RLock()  # it keeps state of its own and is not for two threads
 _STRING = re.compile(rb"\(|(?<!<)<[0-9A-Fa-f]")
 _NAME = re.compile(rb"/[^\s/<>\[\]()]+")
@@ -138,8 +140,12 @@ class _Document:
                 for part in pdf.trailer.get("/ID", []):
                     self.scan.search.account_for(bytes(part))
                 self._by_pdfium(len(pdf.pages))
+                before = ""
                 for number, page in enumerate(pdf.pages, start=1):
-                    self._drawn(self.reader.page(page.obj), f"page {number}")
+                    text = self._drawn(self.reader.page(page.obj), f"page {number}")
+                    turned = f"{before[-TURN:]}\n{text[:TURN]}" if before else ""
+                    self.scan.search.text(self.scan.place("page", f"page {number} from the one before"), turned)
+                    before = text
                 shown = {page.obj.objgen for page in pdf.pages}
                 for thing in pdf.objects:
                     self._object(thing, thing.objgen in shown)
@@ -170,18 +176,22 @@ class _Document:
             finally:
                 document.close()
 
-    def _drawn(self, drawn: Iterable[Drawn], words: str) -> None:
+    def _drawn(self, drawn: Iterable[Drawn], words: str) -> str:
+        """The text that one reads on from page to page."""
         texts: list[str] = []
+        read: list[str] = []
         place, marked = self.scan.place("page", words), self.scan.place("string", f"{words} (marked content)")
         try:
-            for text, strings in drawn:
+            for text, strings, beside in drawn:
                 self.scan.search.alone(place, text)
                 texts.append(text)
+                read += [text] if text and not beside else []
                 for string in strings:
                     self._string(string, marked)
         except Unreadable as error:
             self.scan.unreadable(f"{words}: {error}")
         self.scan.search.text(place, "\n".join(texts))
+        return "\n".join(read)
 
     def _letters(self) -> None:
         """A value that was only measured leaves its letters in the font (pdf.md §6)."""

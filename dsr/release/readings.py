@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.names.letters import spelled
+from dsr.names.letters import VARIANTS, spelled
 
 ENCODINGS = ("utf-8", "utf-16-be", "utf-16-le", "cp932", "euc_jp")
 HYPHENS = "[\u2010-\u2015\u2212\u30fc\uff0d\uff70]"
@@ -24,6 +24,12 @@ _HYPHENS = re.compile(HYPHENS)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _PREFIX = r"^(?:\+|00|010)810?"
 _ABROAD = re.compile("(?:00|010)?810?")
+_FOLD: dict[int, int | str | None] = {
+    **{ord(letter): base for letter, base in VARIANTS.items()},
+    **{code: code + 0x60 for code in range(ord("ぁ"), ord("ゖ") + 1)},
+    **dict.fromkeys(map(ord, ",、・·‧|\"「」")),
+}
+"""Letters of one name to one form, and no sign that stands between its parts or cells."""
 
 
 def level(text: str) -> str:
@@ -33,9 +39,13 @@ def level(text: str) -> str:
     return _HYPHENS.sub("-", spelled(text))
 
 
-def squeezed(text: str) -> str:
-    """In small letters and without spaces: what is broken over lines or cells is one again."""
+def unspaced(text: str) -> str:
     return "".join(text.lower().split())
+
+
+def squeezed(text: str) -> str:
+    """What is broken over lines or cells is one again, whatever the width, age or kana of its letters."""
+    return unspaced(text).translate(_FOLD)
 
 
 def plain(text: str) -> str:
@@ -95,12 +105,16 @@ _HEX_DIGEST = re.compile("(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-
 _WORD = re.compile("[a-z+/_-]+|[A-Z]?[a-z]+|[A-Z+/_-]+|[0-9+/_-]+")
 """No base64: ten signs and more of one kind, which is a word or a number."""
 _ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
+_FOLDED = re.compile(r"\r?\n(?:(?<=[A-Za-z0-9+/]{60}\n)|(?<=[A-Za-z0-9+/]{60}\r\n))(?=[A-Za-z0-9+/=])")
+_QUOTED = re.compile("=[0-9A-F]{2}=[0-9A-F]{2}=[0-9A-F]{2}")
+_TAG = re.compile(r"</?(?<!<<)(?<!<</)[A-Za-z][^<>]{0,200}>")
+_END_TAG = re.compile(r"</(?<!<</)[A-Za-z][\w:.\-]*>")
 _SIZES = (16, 20, 32)
 """Bytes of an MD5, SHA-1 and SHA-256."""
 
 
 def unescaped(text: str) -> Iterator[str]:
-    """The text with its JSON, percent and XML escapes read, where it has any."""
+    """The text with its JSON, percent, mail and XML escapes read, its tags taken out and its base64 in one line."""
     if "\\" in text and _ESCAPED.search(text):
         yield _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
     if "%" in text and re.search("%[0-9A-Fa-f]{2}", text):
@@ -108,6 +122,12 @@ def unescaped(text: str) -> Iterator[str]:
         yield unquote(text, "cp932")
     if "&" in text and re.search("&(?:#|[a-z]+;)", text):
         yield html.unescape(text)
+    if _END_TAG.search(text):
+        yield _TAG.sub("", text)
+    if _QUOTED.search(text):
+        yield unquote(text.replace("=", "%"), "utf-8")
+    if _FOLDED.search(text):
+        yield _FOLDED.sub("", text)
 
 
 def runs(text: str) -> set[str]:
@@ -143,4 +163,4 @@ def digests(run: str) -> Iterator[bytes]:
 
 
 __all__ = ["ENCODINGS", "HYPHENS", "coded", "digests", "digits_of", "level", "national", "numbers_in", "plain", "runs",
-           "squeezed", "text_of", "texts_in", "unescaped"]  # fmt: skip
+           "squeezed", "text_of", "texts_in", "unescaped", "unspaced"]  # fmt: skip

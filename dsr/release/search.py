@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.release.finding import KINDS, Finding
-from dsr.release.forbidden import Forbidden, Owners, keys_of
+from dsr.release.forbidden import LONGEST, Forbidden, Owners, keys_of
 from dsr.release.readings import (
     coded,
     digests,
@@ -39,12 +39,20 @@ DEEPEST = 3
 """Base64 of hex of base64."""
 _BUFFER, _CANDIDATES = 1 << 20, 1 << 16
 _SLICE, _OVERLAP = 1 << 20, 512
-_LOOSE = re.compile(r"\+?[0-9](?:[\s\-().+/]{0,3}[0-9]){6,}")
+_LOOSE = re.compile(r"\+?[0-9](?:[\s\-().+/_・·の局番]{0,3}[0-9]){6,}")
 _STRICT = re.compile(r"(?<![0-9])(?<![0-9]\.)\+?[0-9](?:[\-()]{0,2}[0-9]){6,}(?![0-9]*\.[0-9])")
 _PIECE = re.compile("[0-9]+")
-_TAIL = re.compile(r"(?<![\w.+\-])([0-9]{4})-?([0-9]{4})(?![\w.\-])")
+_CELLS = re.compile(r"""0(?<![0-9,.]0)[0-9]{1,4}(?:["\s]{0,2}[,;\t]["\s]{0,2}[0-9]{1,4}){2}(?![0-9.])""")
+"""A telephone number in three cells."""
+_TAIL = re.compile(r"(?<![0-9A-Za-z_.+\-])([0-9]{4})-?([0-9]{4})(?![0-9A-Za-z_.\-])")
 _STAMP = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d[0-5]\d")
-_MY_NUMBER = re.compile(r"(?<![\w+\-.])([0-9]{4})([ \-]?)([0-9]{4})\2([0-9]{4})(?![\w\-.])")
+_MOMENT = re.compile(r"[MTSHR]\d{1,2}(?:\.\d\d){1,2}|\d\d:\d\d(?::\d\d)?")
+"""A day or an hour as a book prints it."""
+_MY_NUMBER = re.compile(
+    r"(?:(?<![\w+\-.])|(?<=個人番号)|(?<=個人番号は)|(?<=マイナンバ-)|(?<=マイナンバ-は))"
+    r"([0-9]{4})([ \-]?)([0-9]{4})\2([0-9]{4})(?![0-9A-Za-z\-.])"
+)
+_ABROAD = ("81", "0081", "01081")
 NOBODY = -1
 EXPLAINED = 6
 """Digits of a cell that explains a number which arose beside it."""
@@ -52,11 +60,11 @@ EXPLAINED = 6
 
 @dataclass(frozen=True)
 class Seen:
-    """Texts that a package shows lawfully. ``whole``: each as it is, nothing that stands inside it: an officer who
-    released a note may have overlooked a number in it."""
+    """Texts that a package shows lawfully. ``released``: notes as an officer left them, who may have overlooked in them
+    what is masked elsewhere; what is hidden only because nobody read another note may stand there."""
 
     values: pa.Array = field(repr=False)
-    whole: bool = False
+    released: bool = False
 
 
 Shown = Callable[[], Iterable[Seen]]
@@ -90,6 +98,11 @@ class _Number:
     digits: str = field(repr=False)
 
     @property
+    def form(self) -> str:
+        """Without the 0 that a spreadsheet drops: with it or without, it is the same number that is shown."""
+        return self.digits.removeprefix("0") if len(self.digits) > EXPLAINED + 3 else self.digits
+
+    @property
     def tokens(self) -> tuple[str, ...]:
         before = re.search(r"\S*$", self.text[max(0, self.start - 80) : self.start])
         after = re.match(r"\S*", self.text[self.end : self.end + 80])
@@ -102,7 +115,8 @@ class Search:
 
     def __init__(self, forbidden: Forbidden, known: Collection[bytes] = ()) -> None:
         self._forbidden, self._known = forbidden, set(known)
-        self._most = max([*forbidden.lengths, 8], default=0) + 4
+        self._most = 40 if LONGEST in forbidden.lengths else max([*forbidden.lengths, 8]) + 4
+        self._least = min(forbidden.lengths, default=0) - 1
         self._numbers: list[_Number] = []
         self._tails: list[_Number] = []
         self._texts: list[bytes] = []
@@ -174,8 +188,9 @@ class Search:
             self._look()
 
     def _take_numbers(self, place: Place, text: str, loose: bool) -> None:
-        for area in (_LOOSE if loose else _STRICT).finditer(text):
-            self._numbers += self._candidates(place, text, area.start(), area[0])
+        for areas in (_LOOSE if loose else _STRICT, _CELLS):
+            for area in areas.finditer(text):
+                self._numbers += self._candidates(place, text, area.start(), area[0])
         # A length or an offset of a PDF may have eight digits; a text for people says what it counts.
         for found in _TAIL.finditer(text) if place.kind != "stream" else ():
             self._tails.append(_Number(place, text, *found.span(), found[1] + found[2]))
@@ -193,7 +208,9 @@ class Search:
                     joined += area[pieces[following][0] : end]
                 if len(joined) > self._most:
                     break
-                for digits in {joined, national(joined)}:
+                if len(joined) < self._least:
+                    continue
+                for digits in _as_stored(joined, following == number):
                     if len(digits) in lengths:
                         yield _Number(place, text, start + begin, start + end, digits)
 
@@ -212,7 +229,7 @@ class Search:
                 owners: Owners = lookup.find(keys_of(pa.array([one.digits for one in candidates])))
                 for at in np.flatnonzero(owners >= 0).tolist():
                     one, owner = candidates[at], int(owners[at])
-                    self._hits.add(Hit(one.place, owner, one.digits, one.tokens))
+                    self._hits.add(Hit(one.place, owner, one.form, one.tokens))
         for at, form, owner in self._forbidden.words.within(b"\n".join(self._texts)):
             self._hits.add(Hit(self._places[bisect_right(self._starts, at) - 1], owner, form))
         self._numbers, self._tails, self._texts, self._places, self._starts = [], [], [], [], [0]
@@ -222,7 +239,7 @@ class Search:
     def findings(self, shown: Shown) -> list[Finding]:
         """All that is wrong, when everything was taken in. ``shown``: what the package shows lawfully."""
         self._look()
-        left = _not_shown([*self._hits, *self._digests.values()], shown)
+        left = _not_shown([*self._hits, *self._digests.values()], shown, self._forbidden.is_unread)
         found = [*self.found, *(self._told(hit) for hit in left if hit.place.kind != "digest")]
         unknown = {digest: hit.place for digest, hit in self._digests.items() if hit in left}
         for place, cell in self._forbidden.digested(unknown):
@@ -234,8 +251,19 @@ class Search:
         return Finding(hit.place.file, hit.place.words, hit.place.kind, cell)
 
 
+def _as_stored(joined: str, bare: bool) -> set[str]:
+    """Digits that may have been stored for those that stand in a text: the last of many, from abroad, and without the
+    first 0 as a spreadsheet keeps them. ``bare``: no sign breaks them, so that a spreadsheet may have written these."""
+    found = {joined[-LONGEST:]}
+    if joined.startswith(_ABROAD):
+        found.add(national(joined)[-LONGEST:])
+    if 9 <= len(joined) <= 11:
+        found |= {one[1:] for one in found if one.startswith("0")} | ({f"0{one}" for one in found} if bare else set())
+    return found
+
+
 def my_numbers(text: str) -> list[str]:
-    """Twelve digits standing alone, also in fours, with the check digit of a My Number (Ordinance 2014-85, art. 5).
+    """Twelve digits, alone or so named, also in fours, with the check digit of a My Number (Ordinance 2014-85, art. 5).
 
     One in ten of all numbers of twelve digits has it: what the package shows lawfully elsewhere is none.
     """
@@ -251,13 +279,13 @@ def _check_digit(eleven: str) -> str:
 # -- what may stand there --------------------------------------------------------------------------------------------
 
 
-def _not_shown(hits: Sequence[Hit], shown: Shown) -> set[Hit]:
+def _not_shown(hits: Sequence[Hit], shown: Shown, is_unread: Callable[[int], bool]) -> set[Hit]:
     if not hits:
         return set()
     lawful = _Lawful(hits)
     for seen in shown():
         lawful.take(seen)
-    return {hit for hit in hits if not lawful.explains(hit)}
+    return {hit for hit in hits if not lawful.explains(hit, is_unread(hit.owner))}
 
 
 class _Lawful:
@@ -265,27 +293,30 @@ class _Lawful:
 
     def __init__(self, hits: Sequence[Hit]) -> None:
         forms = {hit.form for hit in hits}
-        self._asked, self._words, self._digits = forms, _of(forms), _of(filter(str.isdigit, forms))
+        self._words, self._digits = _of(forms), _of(filter(str.isdigit, forms))
         told = {_bare(token) for hit in hits if len(hit.tokens) > 1 for token in hit.tokens}
         self._tokens = pa.array(sorted(told - {""}), pa.string())
         self._forms: set[str] = set()
+        self._released: set[str] = set()
         self._cells: set[str] = set()
 
     def take(self, seen: Seen) -> None:
         distinct = pc.unique(seen.values.drop_null())
-        if seen.whole:
-            self._forms |= {plain(text) for text in distinct.to_pylist()} & self._asked
-            return
         bare = pc.unique(digits_of(pc.utf8_normalize(distinct, "NFKC")))
+        forms = _met(self._digits, "\n".join(bare.to_pylist()))
+        forms |= _met(self._words, plain("\ue000".join(distinct.to_pylist())))
+        if seen.released:
+            self._released |= forms
+            return
         self._cells |= set(bare.filter(pc.is_in(bare, self._tokens)).to_pylist())
-        self._forms |= _met(self._digits, "\n".join(bare.to_pylist()))
-        self._forms |= _met(self._words, plain("\ue000".join(distinct.to_pylist())))
+        self._forms |= forms
 
-    def explains(self, hit: Hit) -> bool:
-        if hit.form in self._forms:
+    def explains(self, hit: Hit, unread: bool) -> bool:
+        if hit.form in self._forms or (unread and hit.form in self._released):
             return True
-        bare = [_bare(token) for token in hit.tokens]
-        return len(bare) > 1 and set(bare) <= self._cells and max(map(len, bare)) >= EXPLAINED
+        said = [_bare(token) for token in hit.tokens if not _MOMENT.fullmatch(token)]
+        is_long = len(said) < len(hit.tokens) or max(map(len, said), default=0) >= EXPLAINED
+        return len(hit.tokens) > 1 and set(said) <= self._cells and is_long
 
 
 def _bare(token: str) -> str:

@@ -117,6 +117,7 @@ ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "withdraw": frozenset({"handler"}),
     "answer": frozenset({"handler"}),
     "hold": frozenset({"handler", "approver"}),
+    "release": frozenset({"approver"}),  # what follows is an erasure: another person than who placed the hold
     "stop": frozenset({"handler", "approver", "technician"}),
     "watch": frozenset({"handler", "technician"}),
     "add_officer": frozenset({"technician"}),
