@@ -420,7 +420,10 @@ LONG = "DSR-2026-000001-1-customer_master.customers"
 def test_an_order_is_one_page_whatever_it_is_called_and_promises_only_what_we_can_do(kind: Kind) -> None:
     out = io.BytesIO()
     files = [replace(line, path=f"{LONG}.erase.order{at}.json") for at, line in enumerate(FILES)]
-    letter = replace(paper(replace(ORDER, order_no=LONG), kind), files=tuple(files))
+    desk = "個人情報開示等受付窓口 (〒810-0000 福岡県みなと市中央1-1-1、092-000-0100、平日9:00-17:00)"
+    order = replace(ORDER, order_no=LONG, datasets=("web_logs.access", "cookie_links.links"))
+    letter = order_letter(order, kind, replace(PARTY, desk=desk), c.Recipient("なぎさ解析", "", "御中"), "なぎさ解析",
+                          ["会員サイトの閲覧履歴", "クッキー紐づけ"], files, head=HEAD)
     assert draw_letter(letter, out) == 1
     (text,) = pages(out.getvalue())
     own = kind == "work_order"
@@ -428,6 +431,13 @@ def test_an_order_is_one_page_whatever_it_is_called_and_promises_only_what_we_ca
     assert ("別の経路で結果を確認" in text) is own, "into a partner's systems we cannot look"
     assert ("作業指図書（JSON）" in text, "、指示書（JSON）" in text) == (own, not own)
     assert ("sub_processors" in text) is (kind == "processor_instruction")
+
+
+@pytest.mark.parametrize("rows", range(8, 16))
+def test_a_head_of_a_table_never_stands_without_its_first_row(rows: int) -> None:
+    out = io.BytesIO()
+    draw_letter(stop_notice(frame(), [*STOPS[:1] * rows, NEEDED, NEEDED]), out)
+    assert all(not text.rstrip().split("みなと通信電力株式会社 ")[0].rstrip().endswith("根拠と理由") for text in pages(out.getvalue()))
 
 
 @pytest.mark.parametrize("lines", range(1, 60, 4))

@@ -47,7 +47,7 @@ from dsr.documents.wordings import WORDINGS, beside, say
 
 TOP = 20 * MM
 CONTACT = 60.0  # a row of the last table: it and 以上 stand on one page, none holds 以上 alone
-END = 60.0  # 以上 and the log's head, which go with the last sentence where no table follows it
+END = 48.0  # 以上 and the log's head, which go with the last sentence where no table follows it
 FILES = Look(DIGEST, DIGEST, FORM, INK, 0.4, grid=True, pad=2.5)
 SMALL_TABLE = Look(NOTICE_TINY, NOTICE_TINY, FORM, INK, 0.4, grid=True, pad=1.8, side=4)
 
@@ -138,7 +138,7 @@ def _opening(sheet: Sheet, paper: Letter | Slip) -> None:
     beside, sheet.y = sheet.y, top
     addressee(sheet, paper.recipient)
     # What goes into no envelope with a window needs no room for one.
-    sheet.y = min(sheet.y, beside, top - (30 if paper.recipient.address else 14) * MM)
+    sheet.y = min(sheet.y, beside, top - (30 if paper.recipient.address else 10) * MM)
     for line in (paper.party.name, paper.party.representative):
         sheet.paragraph(line, NOTICE, ("party",), "right")
     sheet.paragraph(paper.party.address, NOTICE_SMALL, ("party", "address"), "right")
@@ -208,12 +208,13 @@ def draw_section(sheet: Sheet, section: Section, setting: Setting = LARGE) -> No
     """A table under its heading; without rows it is not drawn."""
     if not section.rows:
         return
-    keep = 6 * setting.look.cell.leading  # the head of the table, and what the table itself keeps below it
-    sheet.paragraph(section.title, setting.title, (section.key,), keep=keep, role="H2")
     shares = [column.share for column in section.columns]
     rest = (1 - sum(shares)) / max(1, shares.count(0.0))
     ruled = Ruled(sheet, [MEASURE * (share or rest) for share in shares], [c.align for c in section.columns],
-                  setting.look, (section.key,), [c.label for c in section.columns])
+                  setting.look, (section.key,), [c.label for c in section.columns], waits=True)
+    keep = max(6 * setting.look.cell.leading, ruled.asked(section.rows[0]))
+    sheet.paragraph(section.title, setting.title, (section.key,), keep=keep, role="H2")
+    ruled.begin()
     for row in section.rows:
         ruled.row(row)
     if section.note:

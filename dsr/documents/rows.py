@@ -111,6 +111,10 @@ Voices = tuple[int | None, int | None]
 """The elements that the Japanese and the English of a cell belong to; one and the same where there is no gloss."""
 
 
+SPLITS = 240
+"""Points: a row of this height and more may run over two pages."""
+
+
 class Ruled:
     """A table being drawn. ``widths`` are points and include the padding; ``place`` names it in errors.
 
@@ -118,7 +122,8 @@ class Ruled:
     """
 
     def __init__(self, sheet: Sheet, widths: Sequence[float], aligns: Sequence[Align], look: Look, place: Place,
-                 head: Sequence[Text] = (), tiers: Sequence[int] = ()) -> None:
+                 head: Sequence[Text] = (), tiers: Sequence[int] = (), waits: bool = False) -> None:
+        """``waits``: nothing is drawn before ``begin``."""
         self.sheet, self.widths, self.aligns, self.look, self.place = sheet, widths, aligns, look, place
         self.tiers = tiers or [0] * len(widths)
         reached, self.spans = [LEFT] * (max(self.tiers, default=0) + 1), list[tuple[float, float]]()
@@ -128,11 +133,29 @@ class Ruled:
         self.left, self.right = LEFT, LEFT + MEASURE if tiers else reached[0]
         self.number, self._since = 0, 0
         self._parent = ROOT if sheet.structure.current is None else sheet.structure.current
-        self._table = sheet.structure.open("Table", self._parent)
         self._head = [self._block(text, i, look.head, (*place, "head"), bool(tiers)) for i, text in enumerate(head)]
-        if head:
-            sheet.room(self._height(self._head) + 3 * look.cell.leading)
+        if not waits:
+            self.begin()
+
+    def begin(self) -> None:
+        """The head, with some lines of the first row below it."""
+        self._table = self.sheet.structure.open("Table", self._parent)
+        if self._head:
+            self.sheet.room(self._height(self._head) + 3 * self.look.cell.leading)
             self._draw_head(read=True)
+
+    def asked(self, cells: Sequence[Cell]) -> float:
+        """Points that the head and this row ask for, so that the head never stands alone."""
+        row = self._height(self._blocks(cells))
+        head = self._height(self._head) if self._head else 0.0
+        return head + (row if row < SPLITS else 4 * self.look.cell.leading)
+
+    def _blocks(self, cells: Sequence[Cell]) -> list[Block]:
+        look = self.look
+        kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
+        beside = not look.grid or look.label is not None
+        return [self._block(cell, i, kinds[i], (*self.place, self.number, i), beside or i == len(cells) - 1)
+                for i, cell in enumerate(cells)]
 
     def row(self, cells: Sequence[Cell]) -> None:
         """One row; longer than a page, it goes on under the repeated head."""
@@ -141,13 +164,10 @@ class Ruled:
         if not look.grid and not look.label and (plain := self._plain_cells(cells)):
             self._plain_row(plain)
             return
-        kinds = [look.label or look.cell, *[look.cell] * (len(cells) - 1)]
-        beside = not look.grid or look.label is not None
-        blocks = [self._block(cell, i, kinds[i], (*self.place, self.number, i), beside or i == len(cells) - 1)
-                  for i, cell in enumerate(cells)]
+        blocks = self._blocks(cells)
         leading = look.cell.leading
         height = self._height(blocks)
-        if height > sheet.left_over and (height < 240 or sheet.left_over < 4 * leading):
+        if height > sheet.left_over and (height < SPLITS or sheet.left_over < 4 * leading):
             self._turn()
         fill = look.zebra if look.zebra and self.number % 2 == 0 else None
         elements = self._voices(
