@@ -22,7 +22,7 @@ lint: $(VENV)/.done-test
 	$(BIN)/lint-imports --no-logo
 
 test: lint                   ## lint, types, import contracts, the whole suite
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 bench: $(VENV)/.done-test
 	$(BIN)/python -m tests.bench

@@ -20,9 +20,6 @@ from tests.erasing import BOXES, Erasure
 from tests.story import Office
 from tests.test_erasure_luck import text_of
 
-pytestmark = pytest.mark.no_cover
-"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
-
 CALLS, INVOICES = "call_history.calls", "billing.invoices"
 ALL = bool(os.environ.get("DSR_ALL_SEEDS"))
 FATES = ("fumi", "nozomi", "isamu", "shigeru", "mai", "kaoru", "hanako", "hiroshi_65")
@@ -31,8 +28,8 @@ namesake whose call an officer knew."""
 OTHERS = ("kenta", "hiroshi_90", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki",
           "makoto", "anzu", "jin", "john")  # fmt: skip
 SEEDS = {**dict.fromkeys(FATES, (1, 2, 3) if ALL else (1,)),
-         **{one: (1, 2, 3) if ALL else (2 + at % 2,) for at, one in enumerate(OTHERS)}}  # fmt: skip
-"""By default each person in one company, a third of the whole; ``DSR_ALL_SEEDS=1`` tries everybody in all three."""
+         **{one: (1, 2, 3) if ALL else (2 + at % 2,) * (at % 2) for at, one in enumerate(OTHERS)}}  # fmt: skip
+"""By default sixteen people in one company each; ``DSR_ALL_SEEDS=1`` tries everybody in all three."""
 CASES = [(person, seed) for person, seeds in SEEDS.items() for seed in seeds]
 
 

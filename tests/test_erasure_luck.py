@@ -21,7 +21,7 @@ from tests.differ import difference, held
 from tests.erasing import Erasure
 from tests.story import Office
 
-pytestmark = [pytest.mark.usefixtures("own_office"), pytest.mark.no_cover]
+pytestmark = pytest.mark.usefixtures("own_office")
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def planted(path: Path) -> bool:
 
 
 Approved = Callable[[str], Erasure]
-pytestmark = [pytest.mark.timeout(3_600 if ALL else 300), pytest.mark.no_cover]
+pytestmark = pytest.mark.timeout(3_600 if ALL else 300)
 
 
 @pytest.fixture

@@ -138,7 +138,6 @@ def test_the_whole_story_of_hanako_leaves_nothing_outside_the_vault(watched: Wat
     assert {path.name for path in (watched.root / "cwd").iterdir()} == set()
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("person", ["mai", "isamu"])
 def test_what_was_erased_stands_in_no_file_of_estate_home_or_temp(watched: Watched, person: str) -> None:
     """Every value that no kept row holds, in every form, in every file: raw, unpacked and decoded."""

@@ -20,9 +20,6 @@ from dsr.engine import papers, reviewing
 from dsr.rules import redaction
 from tests.story import Office, rows_of
 
-pytestmark = pytest.mark.no_cover
-"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
-
 CALLS = "call_history.calls"
 CALLER = "withheld_number"
 

@@ -25,9 +25,6 @@ from sample_data.lake import ANONYMOUS, DISPLAYED
 from tests.markers import Markers, _rows, spellings, values_of
 from tests.story import Office, datasets_of, marks_of, oracle, rows_of
 
-pytestmark = pytest.mark.no_cover
-"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
-
 CALLS, WEB, LINKS, TICKETS = "call_history.calls", "web_logs.access", "cookie_links.links", "fault_records.tickets"
 NOTES, USERS, CUSTOMERS = "inquiry_records.inquiries", "service_contracts.users", "customer_master.customers"
 SHARED = "092-000-1013"

@@ -28,9 +28,6 @@ from dsr.store import Store
 from flows import home as homes
 from tests.story import NOW, Office, oracle
 
-pytestmark = pytest.mark.no_cover
-"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
-
 PEOPLE = ("hanako", "kaoru", "susumu", "kenta", "ryo", "nana")
 CALLS = "call_history.calls"
 

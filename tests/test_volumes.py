@@ -15,9 +15,6 @@ from dsr.engine import papers, volumes
 from tests.story import Office, rows_of
 from tests.test_disclosure import CAST
 
-pytestmark = pytest.mark.no_cover
-"""Long stories of steps that are measured elsewhere: half of their time would be the measuring."""
-
 
 def text_of(path: Path) -> str:
     document = pypdfium2.PdfDocument(path)

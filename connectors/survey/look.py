@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,8 @@ from dsr.plan import Sought
 
 NUMBER = "#number"
 """Ending of a column that holds numbers as text, beside the column of its name."""
-PLANTS = 3
+PLANTS = 9
+_OF_A_PLACE = 3
 PLANT_LENGTH = 6
 _TRIED = 20
 """Rows of a part in which a plant is looked for."""
@@ -283,13 +285,17 @@ class Look:
         if part.place in {place for place, _, _ in self.plants}:
             return
         free = np.flatnonzero(stays)  # from all over, last first: neighbours in a table are often erased together
-        for row in free[np.linspace(len(free) - 1, 0, min(_TRIED, len(free))).astype(int)].tolist():
-            for name in part.rows.column_names:
-                cell = one(part.rows.column(name).slice(row, 1))
-                if _found_again(cell, cell):
-                    first, second = self.marks.cells(cell)[0].tolist()
-                    self.plants.append([part.place, name, f"{first:016x}{second:016x}"])
-                    return
+        tried = free[np.linspace(len(free) - 1, 0, min(_TRIED, len(free))).astype(int)].tolist()
+        found = (plant for row in tried if (plant := self._plant_of(part, row)))
+        self.plants += itertools.islice(found, _OF_A_PLACE)
+
+    def _plant_of(self, part: Part, row: int) -> list[str] | None:
+        for name in part.rows.column_names:
+            cell = one(part.rows.column(name).slice(row, 1))
+            if _found_again(cell, cell):
+                first, second = self.marks.cells(cell)[0].tolist()
+                return [part.place, name, f"{first:016x}{second:016x}"]
+        return None
 
     def _recognise(self, column: pa.Array, mark: str) -> None:
         wanted = np.array([int(mark[:16], 16), int(mark[16:], 16)], np.uint64)
