@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -145,9 +145,11 @@ class Surveyor(Protocol):
         """
 
     def after(
-        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+        self, sought: Sequence[Sought], before: Mapping[str, Any],
+        ours: Callable[[], Sequence[Mapping[str, str]]] = tuple,
     ) -> list[Finding]:
-        """``ours``: what the looks before of our other cases called ``planned``, for that is no harm of this one's.
+        """``ours``: what the looks before of our other cases called ``planned``, for that is no harm of this one's;
+        asked after the look, for they go on meanwhile.
 
         One finding per dataset with something sought. Never raises for what it finds; ConnectorUnavailable if away.
 

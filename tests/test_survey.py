@@ -299,7 +299,7 @@ def test_what_another_case_of_ours_erased_meanwhile_is_no_harm(company: Company)
     mine, theirs = company.looking().first(), company.looking(other).first()
     company.run(*DELETE, "DELETE FROM customers WHERE customer_no = 'C0001235'")
     assert mine.verdicts()["crm.customers"] == "indeterminate"
-    ours = [theirs.before["planned"]]
+    ours = lambda: [theirs.before["planned"]]  # noqa: E731
     found = {one.dataset: one for one in mine.survey.after(mine.wanted, mine.before, ours)}
     assert {name: one.verdict for name, one in found.items()} == dict.fromkeys(GONE, "verified")
     company.run("DELETE FROM customers WHERE customer_no = 'C0001236'")

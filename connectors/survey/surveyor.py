@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from connectors.survey.look import Look, Part, Unread
 from connectors.survey.marks import Marks
 from connectors.survey.reach import Reach
-from connectors.survey.verdict import Judgement, asked, indeterminate
+from connectors.survey.verdict import Judgement, Ours, asked, indeterminate
 from dsr.errors import CheckFailed, ConnectorMisread
 from dsr.inventory import Dataset
 from dsr.plan import Finding, Level, Sought
@@ -48,7 +48,7 @@ class Survey:
         return self._reach.plainly(lambda: self._before(sought))
 
     def after(
-        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Ours = tuple
     ) -> list[Finding]:
         names = self._names(sought)
         if before.get("of") != self._of(sought):
@@ -101,7 +101,7 @@ class Survey:
 
     def _after(
         self, sought: Sequence[Sought], names: Sequence[str], before: Mapping[str, Any],
-        ours: Sequence[Mapping[str, str]],
+        ours: Ours,
     ) -> list[Finding]:  # fmt: skip
         look = self._look(sought, before)
         wanted, found = look.planted()
@@ -134,7 +134,7 @@ class Unlooked:
         return {"why": self._why}
 
     def after(
-        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Sequence[Mapping[str, str]] = ()
+        self, sought: Sequence[Sought], before: Mapping[str, Any], ours: Ours = tuple
     ) -> list[Finding]:
         return indeterminate(asked(sought), self._why)
 

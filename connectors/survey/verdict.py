@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from connectors.survey.look import Look, Tally
@@ -19,6 +20,7 @@ Hits = Counter[tuple[str, str, str, str]]
 """(where, case, place, kind) → count."""
 RESIDUAL = frozenset({"left", "not_emptied", "hit"})
 """Reasons of a residue; every other reason only says that nothing can be said."""
+Ours = Callable[[], Sequence[Mapping[str, str]]]
 Leveled = Callable[[], tuple[Level, dict[str, Any]]]
 
 
@@ -34,7 +36,7 @@ def indeterminate(names: Sequence[str], why: str, words: str = "") -> list[Findi
 
 class Judgement:
     def __init__(self, system: str, look: Look, before: Mapping[str, Any], general: Sequence[str],
-                 ours: Sequence[Mapping[str, str]]) -> None:  # fmt: skip
+                 ours: Ours) -> None:  # fmt: skip
         """``general``: reasons for which nothing in this store can be vouched for. ``ours``: see Surveyor.after."""
         self._ours = ours
         self._system, self._look, self._before, self._general = system, look, before, list(general)
@@ -105,7 +107,14 @@ class Judgement:
     def _lost(self, place: str) -> tuple[int, int] | None:
         """Rows of others that stood there before and do not now; a place that nobody saw before lost none."""
         before, tally = self._before["others"].get(place), self._look.places.get(place, Tally())
-        return lost(before, tally.others, [told[place] for told in self._ours if place in told]) if before else (0, 0)
+        if not before:
+            return 0, 0
+        return lost(before, tally.others, [told[place] for told in self._others_of_ours if place in told])
+
+    @cached_property
+    def _others_of_ours(self) -> Sequence[Mapping[str, str]]:
+        """Asked once all rows were looked at: whatever was gone by then had been planned before."""
+        return self._ours()
 
     @staticmethod
     def _count(hits: Hits, place: str, where: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -147,7 +148,7 @@ def verify(hold: Hold) -> State:
         if system in by_hand:
             continue
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
-        found += hold.office.survey(system).after([sought(hold, system)], seen, _ours(hold, system))
+        found += hold.office.survey(system).after([sought(hold, system)], seen, partial(_ours, hold, system))
     found = [_explained(hold, run, finding) for finding in _one_each(hold, found)]
     if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
         return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
