@@ -28,8 +28,8 @@ namesake whose call an officer knew."""
 OTHERS = ("kenta", "hiroshi_90", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki",
           "makoto", "anzu", "jin", "john")  # fmt: skip
 SEEDS = {**dict.fromkeys(FATES, (1, 2, 3) if ALL else (1,)),
-         **{one: (1, 2, 3) if ALL else (2 + at % 2,) * (at % 2) for at, one in enumerate(OTHERS)}}  # fmt: skip
-"""By default sixteen people in one company each; ``DSR_ALL_SEEDS=1`` tries everybody in all three."""
+         **{one: (1, 2, 3) if ALL else (2 + at % 2,) * (not at % 3) for at, one in enumerate(OTHERS)}}  # fmt: skip
+"""By default fourteen people in one company each; ``DSR_ALL_SEEDS=1`` tries everybody in all three."""
 CASES = [(person, seed) for person, seeds in SEEDS.items() for seed in seeds]
 
 
