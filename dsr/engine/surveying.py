@@ -121,7 +121,8 @@ def baseline(hold: Hold, run: str) -> bool:
             return False
         told = {name: value for name, value in seen.items() if name != "planned"}
         hold.write_json(f"survey/{run}/{system.name}.json", told)
-        hold.write_json(PLANNED.format(system.name), [*_planned(hold.vault, system), seen.get("planned", {})])
+        store = _store(hold.office, system)
+        hold.write_json(PLANNED.format(store), [*_planned(hold.vault, store), seen.get("planned", {})])
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
@@ -254,8 +255,13 @@ def _at_l2(found: Mapping[str, Any], days: Mapping[str, str]) -> dict[str, Any]:
     return {**found, "level": "L2", "said": {**found["said"], "steps": [*steps, {"step": 5, "rewritten": dict(days)}]}}
 
 
-def _planned(vault: CaseVault, system: System) -> list[dict[str, str]]:
-    name = PLANNED.format(system.name)
+def _store(office: Office, system: System) -> str:
+    """One name for all systems at an address, whichever of them a case is concerned with."""
+    return next(s.name for s in office.inventory.system.values() if s.name == system.name or system.seen_with(s))
+
+
+def _planned(vault: CaseVault, store: str) -> list[dict[str, str]]:
+    name = PLANNED.format(store)
     return list(json.loads(vault.read(name))) if vault.exists(name) else []
 
 
@@ -266,7 +272,7 @@ def _ours(hold: Hold, system: System) -> list[dict[str, str]]:
     told: list[dict[str, str]] = []
     for case_no in others:
         with suppress(Sealed):  # forgotten since
-            told += _planned(office.vault.case(case_no), system)
+            told += _planned(office.vault.case(case_no), _store(office, system))
     return told
 
 
