@@ -10,12 +10,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pypdfium2
 import pytest
 
 from dsr import law
+from dsr.engine import surveying
+from dsr.inventory import read_inventory
 from flows.cli import _unverified
 from tests.differ import difference, held
 from tests.erasing import Erasure
@@ -222,6 +225,15 @@ def test_a_company_goes_on_working_while_an_owner_takes_his_time(
     own_office.ok("package", erasure.case, "--out", str(out))
     assert ("管理部署の説明" in text_of(out / "certificate.pdf")) == business.startswith("UPDATE")
     assert after["customer_master.customers"]["C0001235"] == held(own_office.sample)["customer_master.customers"]["C0001235"]
+
+
+def test_what_cases_planned_in_a_store_has_one_name_whichever_system_each_begins_with(sample: Path) -> None:
+    office: Any = SimpleNamespace(inventory=read_inventory(sample / "inventory.toml"))
+    systems = office.inventory.system.values()
+    beside = [system for system in systems if system.url.endswith("company.db")]
+    assert len(beside) > 2 and {surveying._store(office, system) for system in beside} == {beside[0].name}
+    apart = [system for system in systems if system not in beside]
+    assert all(surveying._store(office, system) == system.name for system in apart) and apart
 
 
 def test_a_store_that_answers_yes_and_does_nothing_is_found_out(
