@@ -448,6 +448,8 @@ class Company(Shape):
     subsidiary_books: Literal["keep", "drop"] = "keep"
     """Whether lines of the customer ledger fall under CO432-10Y [verify]."""
     cooling_off_hours: int = 0
+    cure_days: int = 14
+    """Within which what is missing of a request should come [policy]."""
 
 
 PurposeKind = Literal["core", "claims", "safety", "improve", "offer", "other"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import EVERYTHING, Act, Case
-from dsr.engine import afterwards, erasing, plans, releasing
+from dsr.engine import afterwards, corresponding, erasing, plans, releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -22,6 +22,7 @@ from dsr.engine.assembling import (
     to_write,
     volume_files,
 )
+from dsr.engine.corresponding import LETTERS
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
 from dsr.package import Digested
@@ -117,23 +118,22 @@ def _must_be_released(hold: Hold) -> None:
         releasing.release(hold, _issue(hold), FOLDER, _made(hold), {})
 
 
-LETTERS = "documents/"
-
-
 def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
     """The letters made so far that go out before any package, such as the acknowledgement (受付票), in any state."""
     office.may("package")
     with office.hold(case_no) as hold:
         made = [d for d in hold.case.facts.get("documents", []) if d["path"].startswith(LETTERS)]
-        return _taken(hold, "letters", LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
+        digests = {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}
+        return _taken(hold, "letters", LETTERS, digests, out, corresponding.to_post(hold))
 
 
-def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
+def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path,
+           done: tuple[str, ...] = ()) -> list[Path]:  # fmt: skip
     ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
     step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)
-    hold.record(Act(step, "result", {"files": len(digests)}))
+    hold.record(Act(step, "result", {"files": len(digests)}, done=done))
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 

@@ -83,7 +83,10 @@ def own(inventory: Inventory, text: str) -> Text:
 
 
 def party(hold: Hold) -> Party:
-    inventory = hold.office.inventory
+    return party_of(hold.office.inventory)
+
+
+def party_of(inventory: Inventory) -> Party:
     company = inventory.company
     told = (company.name, company.address, company.representative, company.desk, company.complaint_desk,
             company.accredited_body)  # fmt: skip
