@@ -61,7 +61,9 @@ def write(hold: Hold, key: str, kind: str, values: Mapping[str, templates.Value]
 
     A name that no font can draw leaves the letter to be written by hand, and owed all the same. Raises BadInput.
     """
-    template = template_of(hold.office, kind)
+    template, rights = template_of(hold.office, kind), templates.kind(kind).rights
+    if rights and hold.case.right not in rights:
+        raise BadInput("kind", f"{kind} is no letter of {hold.case.right}", f"it belongs to {', '.join(rights)}")
     path = f"{LETTERS}{kind}.{key.replace(':', '-')}.pdf"
     due = hold.office.calendar.after(hold.office.today, 1)
 
@@ -99,7 +101,7 @@ def common(hold: Hold) -> dict[str, templates.Value]:
         "received_on": said_day(day_of(hold.case.received_at)),
         "right": say("based", right=Words(right.label, right.label_en), basis=basis),
         "scope": papers.scope_text(hold),
-        "method": say(f"method.{hold.request.answer.method}"),
+        "method": say(f"method.{hold.method}"),
         "desk": papers.own(hold.office.inventory, company.desk),
         "company": papers.own(hold.office.inventory, company.name),
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import EVERYTHING, Act, Case
-from dsr.engine import afterwards, corresponding, erasing, plans, releasing
+from dsr.engine import afterwards, charging, corresponding, erasing, papers, plans, releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -233,16 +233,21 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 f"{case_no} holds data under secrecy of communications: another officer must compare person and "
                 "envelope first (dsr dispatch with envelope_check, role approver)"
             )
+        if charging.must_be_returned(hold):
+            first = f"dsr fee {case_no} --return not_held"
+            raise NotAllowed(f"{case_no}: nothing is held, so the fee goes back first: {first}")
         _must_be_released(hold)
         if not _taken_out(hold):
             raise NotAllowed(f"{case_no}: this package never left the vault; run dsr package {case_no} --out DIR first")
-        unread = sum(int(d.get("unread", 0)) for d in case.facts.get("drafts", {}).values())
+        unread = sum(papers.unread(hold).values())
         hold.write_json(f"dispatch/{number}.json", act.model_dump(mode="json"))
         public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
         # Notes unread today follow in a second delivery; until then the case cannot close (EN-53).
         to, ending = State.REVIEW if unread else State.CLOSED, Act("", done=EVERYTHING)
         if plans.changes(hold):
             to, ending = afterwards.ends(hold)
+        elif papers.open_datasets(hold):
+            to = State.BLOCKED
         if to is State.CLOSED:
             _close_twins(office, case_no)  # before: a case that is closed is not dispatched a second time
         hold.record(
@@ -258,7 +263,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                     **ending.facts,
                 },
                 owes=ending.owes,
-                done=ending.done if to is not State.REVIEW else (),
+                done=ending.done if to not in (State.REVIEW, State.BLOCKED) else (),
             )
         )
     return to

@@ -65,6 +65,9 @@ class Template(Shape):
 
 
 class Kind(Template):
+    """``rights``: request types that this letter may belong to; empty for all (DC-8)."""
+
+    rights: tuple[str, ...] = ()
     fields: dict[str, Field] = pydantic.Field(default_factory=dict)
 
 
@@ -107,7 +110,8 @@ def read(name: str, text: str) -> Template:
     except tomllib.TOMLDecodeError as error:
         where = str(error).rpartition("(")[2].rstrip(")")
         raise BadInput(f"{name}.toml", f"is not TOML ({where})", "mend the syntax there") from None
-    document.pop("fields", None)  # of a copy of our file: what can be printed is not the office's to choose
+    for ours in ("fields", "rights"):  # of a copy of our file: what can be printed, and when, is not the office's
+        document.pop(ours, None)
     template = shaped(Template, document, name)
     for problem in problems(name, template):
         raise problem
