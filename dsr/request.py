@@ -276,27 +276,71 @@ class EnvelopeCheck(Shape):
 
 
 class Dispatch(Shape):
-    """One of: the envelope check (a second officer), the sending, or a return."""
+    """One act: the envelope check (a second officer), the sending, its receipt, its return, or the destruction of what
+    came back and was held in vain (documents.md §3, ``delivery_record``)."""
 
     envelope_check: EnvelopeCheck | None = None
     channel: Literal["registered_post", "addressee_only_post", "download", "counter"] | None = None
     sent_on: Day | None = None
     tracking_no: Annotated[Text, Field(repr=False)] = ""
+    expires_on: Day | None = None
+    """Of a download."""
+    password_by: Literal["post", "phone", "counter"] | None = None
+    """Of a download: never the way that the package takes."""
+    delivered_on: Day | None = None
     returned_on: Day | None = None
     return_reason: Literal["addressee_unknown", "lapsed", "refused"] | None = None
+    seal: Literal["intact", "broken"] | None = None
+    destroyed_on: Day | None = None
 
     @model_validator(mode="after")
     def _one_act(self) -> Dispatch:
-        acts = [self.envelope_check is not None, self.channel is not None, self.returned_on is not None]
-        if sum(acts) != 1:
+        acts = [self.envelope_check, self.channel, self.delivered_on, self.returned_on, self.destroyed_on]
+        if sum(act is not None for act in acts) != 1:
             raise ValueError(
-                "give exactly one of envelope_check, channel (with sent_on), returned_on (with return_reason)"
+                "give exactly one of envelope_check, channel (with sent_on), delivered_on, returned_on (with "
+                "return_reason and seal), destroyed_on"
             )
-        if self.channel and not self.sent_on:
-            raise ValueError("sent_on is missing; give the day it was handed over")
-        if self.returned_on and not self.return_reason:
-            raise ValueError("return_reason is missing; say why it came back")
+        for act, field, fix in (
+            (self.channel, "sent_on", "give the day it was handed over"),
+            (self.returned_on, "return_reason", "say why it came back"),
+            (self.returned_on, "seal", "say whether it came back unopened"),
+        ):
+            if act and getattr(self, field) is None:
+                raise ValueError(f"{field} is missing; {fix}")
+        if (self.channel == "download") != (self.password_by is not None):
+            raise ValueError("password_by belongs to a download, and to nothing else; the password goes another way")
         return self
+
+
+class AddressProof(Shape):
+    """A new address, and what proved it (ID-8: 住民票 or 戸籍の附票, JPKI; never the old one)."""
+
+    address: Annotated[Words, Field(repr=False)]
+    documents: Annotated[tuple[Document, ...], Field(min_length=1)]
+
+
+class IncidentReport(Shape):
+    """A package that reached somebody else, or was lost, as far as it is known (law.md L-1, L-2)."""
+
+    known_at: Instant
+    kind: Literal["misdelivery", "loss", "theft"]
+    persons: Annotated[int, Field(strict=True, ge=1)]
+    read: Literal["unread", "read", "unknown"]
+    recovered_on: Day | None = None
+    categories: tuple[Literal["sensitive", "financial", "malicious"], ...] = ()
+    cause: Annotated[Words, Field(repr=False)]
+    secondary_harm: Annotated[Words, Field(repr=False)]
+    other: Annotated[Text, Field(repr=False)] = ""
+
+
+class AuthorityReport(Shape):
+    """A report that was made to an authority: which, on what day, to whom, and what came back."""
+
+    report: Words
+    reported_on: Day
+    to: Words
+    answer: Text = ""
 
 
 class SearchAnswer(Shape):

@@ -8,10 +8,21 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dsr.documents import templates
-from dsr.engine import agreeing, charging, corresponding, desk, fulfilling, timing
+from dsr.engine import (
+    agreeing,
+    charging,
+    corresponding,
+    desk,
+    dispatching,
+    fulfilling,
+    incidents,
+    timing,
+    withdrawing,
+)
 from dsr.engine.office import Office
 from dsr.errors import BadInput
 from dsr.rules.clocks import PauseReason
+from dsr.shapes import read_json
 from flows.terminal import Arguments, follow, in_japanese, office_of, show
 
 Command = Callable[..., Any]
@@ -42,6 +53,13 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     what.add_argument("--waive", action="store_true")
     what.add_argument("--return", dest="back", choices=get_args(charging.Refund))
     fees.add_argument("--count", type=int, default=1, help="of what the fee is per")
+    taken_back = command("withdraw", _withdraw, "the request was taken back; confirmed by letter", "case")
+    taken_back.add_argument("--objected", action="store_true", help="it was not the person, who said so in time")
+    command("address", _address, "another address was proved", "case").add_argument("--file", required=True)
+    astray = command("incident", _incident, "a package went astray, or a report on it was made", "case")
+    said = astray.add_mutually_exclusive_group(required=True)
+    said.add_argument("--file", help="INCIDENT.json")
+    said.add_argument("--reported", metavar="FILE", help="AUTHORITY_REPORT.json")
     edited = group("templates", "letters that the office words itself")
     told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
     told.add_argument("kind", nargs="?")
@@ -106,6 +124,28 @@ def _fee(arguments: Arguments) -> None:
             charging.give_back(office, arguments.case, arguments.back)
         fee = office.store.case(arguments.case).facts["fee"]
         show(arguments, {"case": arguments.case, "fee": fee}, "  ".join(f"{name} {told}" for name, told in fee.items()))
+
+
+def _withdraw(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        (withdrawing.objected if arguments.objected else withdrawing.withdraw)(office, arguments.case)
+        follow(arguments, arguments.case, office.store.case(arguments.case).state)
+
+
+def _address(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        document = read_json(Path(arguments.file), "address")
+        follow(arguments, arguments.case, dispatching.move_to(office, arguments.case, document))
+
+
+def _incident(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        if arguments.file:
+            kept = incidents.occurred(office, arguments.case, read_json(Path(arguments.file), "incident"))
+        else:
+            kept = incidents.reported(office, arguments.case, read_json(Path(arguments.reported), "report"))
+        lines = [f"{name}  {told['due']}  {told['on'] or '–'}" for name, told in kept["reports"].items()]
+        show(arguments, kept, "\n".join(lines) or "–")
 
 
 def a_day(option: str, written: str) -> date:

@@ -25,6 +25,7 @@ from dsr.engine import (
     collecting,
     deciding,
     desk,
+    dispatching,
     erasing,
     fulfilling,
     holding,
@@ -379,19 +380,13 @@ def _preview(arguments: Arguments) -> None:
 
 def _dispatch(arguments: Arguments) -> None:
     with office_of(arguments) as office:
-        state = fulfilling.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch"))
+        state = dispatching.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch"))
         follow(arguments, arguments.case, state)
         if state is State.REVIEW:
             unread = reviewing.left_over(office, arguments.case)["unread"]
             said = (f"交付を記録しました。未確認の記載 {unread} 件は、確認して再交付するまで残ります",
                     f"the sending is recorded; {unread} unread notes are left for a second delivery")
             print(f"  {said[not in_japanese(arguments)]}", file=sys.stderr)
-
-
-def _withdraw(arguments: Arguments) -> None:
-    with office_of(arguments) as office:
-        intake.withdraw(office, arguments.case)
-        follow(arguments, arguments.case, State.WITHDRAWN)
 
 
 def _list(arguments: Arguments) -> None:
@@ -508,6 +503,9 @@ SCHEMAS: dict[str, type[Shape]] = {
     "DECISION": shapes.Decision,
     "REVIEW": shapes.Review,
     "DISPATCH": shapes.Dispatch,
+    "ADDRESS": shapes.AddressProof,
+    "INCIDENT": shapes.IncidentReport,
+    "AUTHORITY_REPORT": shapes.AuthorityReport,
     "ANSWER": shapes.SearchAnswer,
     "ORDER_ANSWER": shapes.OrderAnswer,
     "DONE": shapes.OrderAnswer,
@@ -625,7 +623,6 @@ def _parser() -> argparse.ArgumentParser:
     casework.register(command, group)
     previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")
     previewing.add_argument("--out", required=True)
-    command("withdraw", _withdraw, "record that the request was taken back", "case")
     command("list", _list, "the cases with both clocks").add_argument(
         "--due", action="store_true", help="only what is due"
     )

@@ -35,20 +35,21 @@ DBA_DAYS = 30
 
 def finish(hold: Hold, run: str) -> State:
     """Letter, certificate where anything is gone, manifest, gate: to dispatching, with what is true now."""
-    cited = dict(hold.once(f"issue:{run}", lambda: (_cited(hold), None)))
-    letter = hold.once(f"letter:{run}", lambda: (_drawn(hold, _letter(hold, run, cited)), None))
+    edition = papers.edition(hold, run)
+    cited = dict(hold.once(f"issue:{edition}", lambda: (_cited(hold), None)))
+    letter = hold.once(f"letter:{edition}", lambda: (_drawn(hold, _letter(hold, run, cited)), None))
     made = [dict(letter)]
     if _gone_of(hold):
-        made.append(dict(hold.once(f"certificate:{run}", lambda: (_certified(hold, run, cited), None))))
+        made.append(dict(hold.once(f"certificate:{edition}", lambda: (_certified(hold, run, cited), None))))
     files = sorted([listing(one) for one in made], key=lambda file: str(file["path"]))
     told = _outcomes(hold)
-    hold.once(f"manifest:{run}", lambda: (_listed(hold, files, cited, told), None))
+    hold.once(f"manifest:{edition}", lambda: (_listed(hold, files, cited, told), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
     facts = {"documents": [*documents, *made], "files": files, "issued_on": cited["issued_on"], "gone": _gone(hold),
              "outcomes": _total(told),
              "outcome": next(iter(_total(told)), hold.case.facts["decision_outcome"])}  # fmt: skip
     digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
-    return releasing.release(hold, run, FOLDER, digests, facts)
+    return releasing.release(hold, edition, FOLDER, digests, facts)
 
 
 def _cited(hold: Hold) -> dict[str, Any]:

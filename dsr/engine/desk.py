@@ -35,8 +35,10 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
     for work in office.store.work():
         works.setdefault(work.case_no, []).append(work)
     rows = []
-    # A closed case owes nothing and has no clock.
-    for case in office.store.cases(set(State) - {State.CLOSED} if due_only else None):
+    # A closed case has no clock; what is owed beyond its closing is listed all the same.
+    cases = office.store.cases(set(State) - {State.CLOSED} if due_only else None)
+    known = {case.case_no for case in cases}
+    for case in [*cases, *(office.store.case(no) for no in works if no not in known and office.store.holds(no))]:
         due = [] if waits_for_twin(office, case) else works.get(case.case_no, [])
         late = [work for work in due if work.due <= office.today]
         clock = standing(office, case)
@@ -114,6 +116,9 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "findings": facts.get("findings", []),
         "kept": facts.get("kept", []),
         "holds": facts.get("holds", 0),
+        "deliveries": facts.get("deliveries", []),
+        "incidents": facts.get("incidents", []),
+        "fee": facts.get("fee"),
         "stale": facts.get("stale"),
         "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dsr.case import EVERYTHING, Act, Case
-from dsr.engine import afterwards, charging, corresponding, erasing, papers, plans, releasing
+from dsr.case import Act
+from dsr.engine import corresponding, erasing, papers, plans, releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -26,10 +26,7 @@ from dsr.engine.corresponding import LETTERS
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
 from dsr.package import Digested
-from dsr.request import Dispatch
-from dsr.rules import lifecycle
 from dsr.rules.lifecycle import State
-from dsr.shapes import shaped
 
 
 def fulfil(office: Office, case_no: str, live: str | None = None) -> State:
@@ -47,6 +44,11 @@ def begin(hold: Hold) -> None:
     """Fix what the papers cite: the day of issue and the log's head, an input of the build and recorded with it."""
     hold.office.may("fulfil")
     hold.require(State.FULFILLING)
+    cite(hold)
+
+
+def cite(hold: Hold) -> None:
+    """Of this edition: a new address has everything made anew."""
     step = _issue(hold)
     if hold.result(step) is None:
         head = hold.office.store.head()
@@ -54,7 +56,7 @@ def begin(hold: Hold) -> None:
 
 
 def _issue(hold: Hold) -> str:
-    return f"issue:{len(hold.case.facts['decisions'])}"
+    return papers.edition(hold, f"issue:{len(hold.case.facts['decisions'])}")
 
 
 def issued(hold: Hold) -> Mapping[str, Any]:
@@ -104,7 +106,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         hold.require(State.DISPATCHING, State.CLOSED)
-        _must_be_released(hold)
+        must_be_released(hold)
         return _taken(hold, "taken", FOLDER, _made(hold), out)
 
 
@@ -112,7 +114,7 @@ def _made(hold: Hold) -> dict[str, str | None]:
     return {**{file["path"]: file["sha256"] for file in hold.case.facts["files"]}, "manifest.json": None}
 
 
-def _must_be_released(hold: Hold) -> None:
+def must_be_released(hold: Hold) -> None:
     """What was made before there was a gate passes it now. Raises CheckFailed for what does not; it goes to review."""
     if not releasing.is_released(hold.case):
         releasing.release(hold, _issue(hold), FOLDER, _made(hold), {})
@@ -204,110 +206,4 @@ def _copy(hold: Hold, name: str, digest: str | None, target: Path) -> None:
         raise DsrError(f"{target.name}: the digest is not the recorded one; run dsr trail verify, tell the technician")
 
 
-# -- dispatch ----------------------------------------------------------------------------------------------------
-
-
-def dispatch(office: Office, case_no: str, document: object) -> State:
-    """The envelope check by a second officer, the sending, or a return. Secrecy never leaves unchecked (EC-32b)."""
-    act = shaped(Dispatch, document, "dispatch")
-    office.may("envelope_check" if act.envelope_check else "dispatch")
-    for field, day in (("sent_on", act.sent_on), ("returned_on", act.returned_on)):
-        if day and day > office.today:
-            raise BadInput(field, "is in the future", "record it when it is done, with the day it was done")
-    with office.hold(case_no) as hold:
-        case = hold.require(State.DISPATCHING, State.CLOSED) if act.returned_on else hold.require(State.DISPATCHING)
-        _not_before(act, case)
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1
-        if act.envelope_check:
-            return _check_envelope(hold, act, number)
-        if act.returned_on:
-            return hold.record(
-                Act(
-                    f"dispatch:{number}",
-                    "result",
-                    {"returned_on": act.returned_on.isoformat(), "reason": act.return_reason},
-                )
-            ).state
-        if case.facts.get("secrecy") and not case.facts.get("envelope_checked_by"):
-            raise NotAllowed(
-                f"{case_no} holds data under secrecy of communications: another officer must compare person and "
-                "envelope first (dsr dispatch with envelope_check, role approver)"
-            )
-        if charging.must_be_returned(hold):
-            first = f"dsr fee {case_no} --return not_held"
-            raise NotAllowed(f"{case_no}: nothing is held, so the fee goes back first: {first}")
-        _must_be_released(hold)
-        if not _taken_out(hold):
-            raise NotAllowed(f"{case_no}: this package never left the vault; run dsr package {case_no} --out DIR first")
-        unread = sum(papers.unread(hold).values())
-        hold.write_json(f"dispatch/{number}.json", act.model_dump(mode="json"))
-        public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
-        # Notes unread today follow in a second delivery; until then the case cannot close (EN-53).
-        to, ending = State.REVIEW if unread else State.CLOSED, Act("", done=EVERYTHING)
-        if plans.changes(hold):
-            to, ending = afterwards.ends(hold)
-        elif papers.open_datasets(hold):
-            to = State.BLOCKED
-        if to is State.CLOSED:
-            _close_twins(office, case_no)  # before: a case that is closed is not dispatched a second time
-        hold.record(
-            Act(
-                f"dispatch:{number}",
-                "result",
-                public,
-                to=to,
-                facts={
-                    "dispatched_on": office.today.isoformat(),
-                    "envelope_checked_by": None,
-                    "sent_on": public["sent_on"],
-                    **ending.facts,
-                },
-                owes=ending.owes,
-                done=ending.done if to not in (State.REVIEW, State.BLOCKED) else (),
-            )
-        )
-    return to
-
-
-def _not_before(act: Dispatch, case: Case) -> None:
-    """Nothing was sent before it was issued, nor came back before it was sent."""
-    for field, day, first in (("sent_on", act.sent_on, case.facts.get("issued_on")),
-                              ("returned_on", act.returned_on, case.facts.get("sent_on"))):  # fmt: skip
-        if day and first and day.isoformat() < first:
-            before = "the package was issued" if field == "sent_on" else "it was sent"
-            raise BadInput(field, f"is before {before} ({first})", "give the day it was done")
-
-
-def _taken_out(hold: Hold) -> bool:
-    """Since it was last made: what was never taken out cannot have been sent."""
-    made = [step for step, phase in hold.ledger() if phase == "result" and step.startswith(("manifest:", "taken:"))]
-    return made[-1].startswith("taken:")
-
-
-def _close_twins(office: Office, case_no: str) -> None:
-    """The same request, linked at its arrival, is answered by the same package (EN-05)."""
-    for twin in office.store.cases({State.RECEIVED}):
-        if twin.facts.get("linked_to") == case_no:
-            with office.hold(twin.case_no) as hold:
-                facts = {"outcome": "duplicate"}
-                hold.record(
-                    Act("answered_with", "result", {"case": case_no}, to=State.CLOSED, facts=facts, done=EVERYTHING)
-                )
-
-
-def _check_envelope(hold: Hold, act: Dispatch, number: int) -> State:
-    case, check = hold.case, act.envelope_check
-    lifecycle.must_differ(case.facts["decided_by"], hold.office.actor.name)
-    passed = bool(check and check.passed)
-    facts = {"envelope_checked_by": hold.office.actor.name if passed else None}
-    hold.record(
-        Act(f"dispatch:{number}", "result", {"envelope_check": "passed" if passed else "mismatch"}, facts=facts)
-    )
-    if not passed:
-        raise NotAllowed(
-            f"{hold.case_no}: person and envelope do not agree; nothing may leave. Seal anew and check again"
-        )
-    return hold.case.state
-
-
-__all__ = ["begin", "dispatch", "finish", "fulfil", "preview", "to_write", "write_data", "write_out"]
+__all__ = ["begin", "finish", "fulfil", "must_be_released", "preview", "to_write", "write_data", "write_out"]

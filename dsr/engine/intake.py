@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from dsr import law
-from dsr.case import EVERYTHING, Act, Case
+from dsr.case import Act, Case
 from dsr.days import day_of
 from dsr.documents.content import Words
 from dsr.documents.letters import UndrawableLetter
@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
-from dsr.rules import clocks, lifecycle, proofing
+from dsr.rules import clocks, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -202,17 +202,6 @@ def _ask_for_cure(hold: Hold, key: str, assessment: proofing.Assessment) -> None
     rows = [(Words(defect.words_ja, defect.words_en),) for defect in assessment.defects]
     waits = Act("", to=State.AWAITING_CURE, owes=(("cure", "handler", due),), done=("id_check",))
     corresponding.write(hold, key, "defect_notice", {"defects": rows, "due": due}, act=waits)
-
-
-def withdraw(office: Office, case_no: str) -> None:
-    """Taken back by the requester; nothing runs afterwards (EN-28)."""
-    office.may("withdraw")
-    with office.hold(case_no) as hold:
-        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.ledger())
-        if hold.case.state is not State.WITHDRAWN:
-            lifecycle.move(hold.case.state, State.WITHDRAWN, effect_begun=begun)
-        facts = {"outcome": "withdrawn"}
-        hold.record(Act("withdraw", "result", {}, to=State.WITHDRAWN, facts=facts, done=EVERYTHING))
 
 
 def search_order(office: Office, case_no: str, system: str) -> dict[str, Any]:

@@ -93,11 +93,23 @@ def party_of(inventory: Inventory) -> Party:
     return Party(*(own(inventory, text) for text in told))
 
 
+def edition(hold: Hold, step: str) -> str:
+    """A step that makes papers, anew for each address that was proved since (ID-8)."""
+    again = hold.case.facts.get("addressed", 0)
+    return f"{step}@{again}" if again else step
+
+
+ADDRESS = "address.json"
+"""In the vault: the address that was proved after the request arrived."""
+
+
 def recipient(hold: Hold) -> Recipient:
     """The person at the proved address; the agent only with authority to receive (AG-6)."""
     request = hold.request
     agent = request.agent
     home = request.subject.addresses[0] if request.subject.addresses else ""
+    if hold.vault.exists(ADDRESS):
+        home = hold.read_json(ADDRESS)["address"]
     if agent and agent.receives_answer:
         return Recipient(agent.name, agent.address or home)
     return Recipient(request.subject.name, home)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsr.engine import afterwards, collecting, reviewing, together
+from dsr.engine import afterwards, collecting, reviewing, together, withdrawing
 from dsr.engine.office import Office
 from dsr.rules.lifecycle import State
 
@@ -32,7 +32,7 @@ def collect_together(office: Office, case_nos: Sequence[str]) -> dict[str, State
 
 
 def fire_due(office: Office) -> dict[str, State | Exception]:
-    """Kept cases whose statutory day has come; each by itself, and what stops one stops no other."""
+    """What a day brings by itself: kept cases whose statutory day has come, each alone, and withdrawals that stand."""
     ended: dict[str, State | Exception] = {}
     for case_no in afterwards.due_cases(office):
         try:
@@ -40,6 +40,7 @@ def fire_due(office: Office) -> dict[str, State | Exception]:
         except Exception as error:
             ended[case_no] = error
     afterwards.forget_journals(office)
+    ended |= dict.fromkeys(withdrawing.lapsed(office), State.CLOSED)
     return ended
 
 

@@ -158,6 +158,17 @@ class ProofDocument(Row):
         return (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
 
 
+class IncidentDuty(Row):
+    """Days from knowing (law.md L-1, L-2)."""
+
+    label: str
+    label_en: str
+    citation: str
+    first_days: int
+    full_days: int
+    full_days_malicious: int
+
+
 class Defect(Row):
     ja: str
     en: str
@@ -210,6 +221,7 @@ _OUTCOMES = _rows(Outcome, _read("outcomes.toml")["outcome"], "outcome")
 _MARKS = _rows(Mark, _read("marks.toml")["mark"], "mark")
 _RETENTIONS = _rows(Retention, _read("retention.toml")["retention"], "retention")
 _DOCUMENTS = _rows(ProofDocument, _PROOF_FILE["document"], "document")
+_INCIDENTS = _rows(IncidentDuty, _read("incidents.toml")["report"], "report")
 _DEFECTS = _rows(Defect, _PROOF_FILE["defect"], "defect")
 RIGHTS, CLAIMS, GROUNDS, OUTCOMES = tuple(_RIGHTS), tuple(_CLAIMS), tuple(_GROUNDS), tuple(_OUTCOMES)
 MARKS, PROOF_DOCUMENTS, DEFECTS, RETENTIONS = tuple(_MARKS), tuple(_DOCUMENTS), tuple(_DEFECTS), tuple(_RETENTIONS)
@@ -272,6 +284,10 @@ def mark(mark_id: str) -> Mark:
 
 def retention(rule: str) -> Retention:
     return _choose(_RETENTIONS, rule, "retention", None)
+
+
+def incident_report(what: str) -> IncidentDuty:
+    return _choose(_INCIDENTS, what, "report", None)
 
 
 def proof_document(document_id: str) -> ProofDocument:

@@ -73,8 +73,9 @@ TABLE: Mapping[State, StateRow] = MappingProxyType({
     # Back to review: notes unread on the day of dispatch follow in a second delivery (documents.md §5); blocked: so do
     # the systems that an interim answer could not wait for.
     State.DISPATCHING: _state("handler", "dispatch", "closed kept review blocked"),
-    State.KEPT: _state("engine", "kept_until", "fulfilling awaiting_decision"),
-    State.CLOSED: _state("–", "", ""),
+    # To dispatching: what came back, or reached somebody else, is sent again; nothing else opens a closed case.
+    State.KEPT: _state("engine", "kept_until", "fulfilling awaiting_decision dispatching"),
+    State.CLOSED: _state("–", "", "dispatching"),
 })
 MOVES: Mapping[State, frozenset[State]] = MappingProxyType({state: row.to for state, row in TABLE.items()})
 
@@ -117,6 +118,7 @@ ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "dispatch": frozenset({"handler"}),
     "envelope_check": frozenset({"approver"}),
     "withdraw": frozenset({"handler"}),
+    "incident": frozenset({"handler", "approver"}),
     "answer": frozenset({"handler"}),
     "clock": frozenset({"handler"}),  # pause, resume, extend, the interim answer, the change of method
     "fee": frozenset({"handler"}),
