@@ -587,7 +587,7 @@ def _counts(said: Mapping[str, Any]) -> Iterator[str]:
     why = said.get("why", [])
     yield from [why] if isinstance(why, str) else why
     for counts in said.get("cases", {"": said}).values():
-        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied") if counts.get(name))
+        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied", "back") if counts.get(name))
 
 
 def _watch(arguments: Arguments) -> int:
