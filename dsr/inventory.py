@@ -427,6 +427,16 @@ class System(Shape):
         return value
 
 
+class Fee(Shape):
+    """As published (APPI 32(1), 38): ``yen`` for each ``per``, within ``days``; ``way`` of payment."""
+
+    yen: Annotated[int, Field(gt=0)]
+    per: str = "ご請求1件"
+    way: str
+    days: Annotated[int, Field(gt=0)] = 14
+    refund_when_absent: bool = True
+
+
 class Company(Shape):
     """Who answers: the controller's particulars that every letter must carry (APPI 32(1); documents.md §1)."""
 
@@ -448,6 +458,10 @@ class Company(Shape):
     subsidiary_books: Literal["keep", "drop"] = "keep"
     """Whether lines of the customer ledger fall under CO432-10Y [verify]."""
     cooling_off_hours: int = 0
+    fees: dict[Literal["purpose_notice", "disclosure", "record_disclosure"], Fee] = Field(default_factory=dict)
+    """None unless written; of other rights there can be none (F-1)."""
+    cure_days: int = 14
+    """Within which what is missing of a request should come [policy]."""
 
 
 PurposeKind = Literal["core", "claims", "safety", "improve", "offer", "other"]

@@ -90,8 +90,6 @@ class Journal:
 
     def cases(self) -> list[str]:
         """Cases whose journal can still be replayed."""
-        if not self._folder.is_dir():
-            return []
         return sorted(p.stem for p in self._folder.glob("*.jsonl") if self._key_file(p.stem).exists())
 
     def intents(self) -> Iterator[Intent]:

@@ -11,9 +11,7 @@ import json
 import os
 import secrets
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -41,61 +39,15 @@ from dsr.engine import (
 )
 from dsr.engine.effects import ALL
 from dsr.engine.office import Office
-from dsr.errors import BadInput, CheckFailed, Conflict, ConnectorError, DsrError, NotAllowed, Sealed, os_words
+from dsr.errors import BadInput
 from dsr.inventory import Inventory
 from dsr.release.content import content_digest, content_digests
 from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json, read_rows
+from flows import casework, index
 from flows import home as homes
-from flows import index
-
-Arguments = argparse.Namespace
-
-WORDS: dict[str, tuple[str, str]] = {
-    "received": (
-        "受け付けました。次は本人確認です: dsr prove {case} --file PROOF.json",
-        "Opened. Next, the requester's identity: dsr prove {case} --file PROOF.json",
-    ),
-    "proved": (
-        "本人確認が済みました。次は検索です: dsr collect {case}",
-        "Identity is proved. Next: dsr collect {case}",
-    ),
-    "awaiting_cure": ("本人確認に補正が必要です。", "The proof needs a cure."),
-    "blocked": (
-        "未確認のシステムがあります。理由は dsr show {case}。復旧・回答の後 dsr collect {case} で再開します。",
-        "A system could not be reached; see dsr show {case}. Run dsr collect {case} again to go on from there.",
-    ),
-    "review": ("担当者の確認が必要です: dsr review {case}", "An officer must read: dsr review {case}"),
-    "collecting": (
-        "同一人と確認された記録から検索を続けます: dsr collect {case}",
-        "Discovery goes on from what was marked: dsr collect {case}",
-    ),
-    "awaiting_decision": (
-        "判断案ができました: dsr show {case}、決定は dsr decide {case} --as-proposed",
-        "The proposal stands: dsr show {case}, then dsr decide {case} --as-proposed",
-    ),
-    "awaiting_approval": (
-        "別の承認者の承認が必要です: dsr approve {case}",
-        "Another officer must approve: dsr approve {case}",
-    ),
-    "fulfilling": ("決定しました。作成: dsr fulfil {case}", "Decided. Next: dsr fulfil {case}"),
-    "dispatching": (
-        "書類ができました。取り出しは dsr package {case} --out DIR、交付の記録は dsr dispatch {case} --file FILE",
-        "The package is made: dsr package {case} --out DIR, then dsr dispatch {case} --file DISPATCH.json",
-    ),
-    "verifying": (
-        "独立した確認が残っています: dsr fulfil {case} --live {case}",
-        "The survey is left to do: dsr fulfil {case} --live {case}",
-    ),
-    "residual": (
-        "措置が済んでいないもの、又は確かめられないものが見つかりました: dsr show {case}",
-        "Something is left, or could not be looked at: dsr show {case}",
-    ),
-    "kept": ("保存期限の日に自動で再開します。", "Waits for its statutory date and goes on by itself."),
-    "closed": ("完了しました。", "Closed."),
-    "withdrawn": ("取り下げられました。", "Withdrawn."),
-}
+from flows.terminal import Arguments, fail, follow, home_of, in_japanese, office_of, show, words_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,84 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _failed(arguments, error)
-
-
-def _told(failure: Exception) -> tuple[str, int]:
-    """What may be said of a failure, and the exit status."""
-    if isinstance(failure, DsrError):
-        return str(failure), failure.exit_status
-    if isinstance(failure, OSError):
-        said = f"{type(failure).__name__}: {os_words(failure)}"
-        return f"{said}: free space or check permissions, then run again", 1
-    # Its message may hold anything, a subject's value too: only its place is told.
-    return f"defect: {type(failure).__name__} at {_place(failure)}; nothing was lost, tell the technician", 1
-
-
-def _failed(arguments: Arguments, failure: Exception) -> int:
-    words, status = _told(failure)
-    japanese = next((said for kind, said in HEADLINES if isinstance(failure, kind)), "内部の不具合です")
-    print(f"dsr: {japanese}: {words}" if _japanese(arguments) else f"dsr: {words}", file=sys.stderr)
-    return status
-
-
-HEADLINES: tuple[tuple[type[Exception], str], ...] = (
-    (BadInput, "入力に誤りがあります"),
-    (NotAllowed, "この操作はできません"),
-    (Conflict, "他の処理と競合しています"),
-    (Sealed, "封緘を開けません"),
-    (CheckFailed, "確認の結果、正しくありません"),
-    (ConnectorError, "システムから答えを得られません"),
-    (DsrError, "処理できません"),
-    (OSError, "ファイルを扱えません"),
-)
-"""What kind of failure it is, in Japanese; the part and the fix follow."""
-
-
-def _place(error: BaseException) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-
-
-# -- printing ----------------------------------------------------------------------------------------------------
-
-
-def _print(arguments: Arguments, document: Any, words: str = "") -> None:
-    if arguments.json:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
-    elif words:
-        print(words)
-    else:
-        print(json.dumps(document, ensure_ascii=False, indent=2))
-
-
-def _next(arguments: Arguments, case_no: str, state: State, **more: Any) -> None:
-    japanese, english = WORDS.get(state.value, ("", ""))
-    words = (japanese if _japanese(arguments) else english).format(case=case_no)
-    _print(arguments, {"case": case_no, "state": state.value, **more}, f"{case_no}  {state.value}  {words}")
-
-
-def _japanese(arguments: Arguments) -> bool:
-    return str(arguments.lang or os.environ.get("LC_ALL") or os.environ.get("LANG") or "ja").startswith(("ja", "C"))
-
-
-# -- the home ----------------------------------------------------------------------------------------------------
-
-
-def _home(arguments: Arguments) -> Path:
-    written = arguments.home or os.environ.get("DSR_HOME")
-    if not written:
-        raise BadInput("--home", "no engine home is named", "give --home DIR or set DSR_HOME")
-    return Path(written)
-
-
-@contextmanager
-def _office(arguments: Arguments) -> Iterator[Office]:
-    office = homes.office(_home(arguments), arguments.now)
-    try:
-        yield office
-    finally:
-        office.store.close()
+        return fail(arguments, error)
 
 
 # -- the commands ------------------------------------------------------------------------------------------------
@@ -202,10 +77,10 @@ def _sample_build(arguments: Arguments) -> None:
         seed=arguments.seed,
         database_url=arguments.database,
     )
-    _print(
+    show(
         arguments,
         {"out": arguments.out},
-        f"見本の会社を作りました: {arguments.out}" if _japanese(arguments) else f"sample company in {arguments.out}",
+        f"見本の会社を作りました: {arguments.out}" if in_japanese(arguments) else f"sample company in {arguments.out}",
     )
 
 
@@ -218,7 +93,7 @@ def _sample_serve(arguments: Arguments) -> None:
 
 
 def _init(arguments: Arguments) -> None:
-    home = _home(arguments)
+    home = home_of(arguments)
     homes.init(
         home,
         Path(arguments.inventory),
@@ -227,41 +102,41 @@ def _init(arguments: Arguments) -> None:
         arguments.production,
         Path(arguments.journal) if arguments.journal else None,
     )
-    _print(arguments, {"home": str(home)}, f"{home}  OK")
+    show(arguments, {"home": str(home)}, f"{home}  OK")
 
 
 def _upgrade(arguments: Arguments) -> None:
-    before, now = homes.upgrade(_home(arguments))
-    _print(arguments, {"from": before, "to": now}, f"{before} → {now}  OK")
+    before, now = homes.upgrade(home_of(arguments))
+    show(arguments, {"from": before, "to": now}, f"{before} → {now}  OK")
 
 
 def _officer_add(arguments: Arguments) -> None:
     secret = secrets.token_urlsafe(18)
-    homes.add_officer(_home(arguments), arguments.name, arguments.role, secret, arguments.now)
-    _print(
+    homes.add_officer(home_of(arguments), arguments.name, arguments.role, secret, arguments.now)
+    show(
         arguments,
         {"name": arguments.name, "role": arguments.role, "secret": secret},
         f"{arguments.name} ({arguments.role})\nDSR_SECRET={secret}\n"
-        + ("この秘密は一度だけ表示します。" if _japanese(arguments) else "Shown once."),
+        + ("この秘密は一度だけ表示します。" if in_japanese(arguments) else "Shown once."),
     )
 
 
 def _login(arguments: Arguments) -> None:
     secret = os.environ.get("DSR_SECRET") or getpass.getpass("secret: ")
-    officer = homes.log_in(_home(arguments), arguments.name, secret)
-    _print(arguments, {"name": officer.name, "role": officer.role}, f"{officer.name} ({officer.role})  OK")
+    officer = homes.log_in(home_of(arguments), arguments.name, secret)
+    show(arguments, {"name": officer.name, "role": officer.role}, f"{officer.name} ({officer.role})  OK")
 
 
 def _inventory_check(arguments: Arguments) -> int:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         problems = list(desk.inventory_problems(office))
         lines = [
             f"{p['system']}{'.' + p['dataset'] if p['dataset'] else ''} {p['place']}: {p['problem']}" for p in problems
         ]
         gaps = [f"company.{name}" for name in desk.letter_gaps(office)]
-        _print(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
+        show(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
         for name in gaps:
-            missing = "未記入です。通知書に必要です" if _japanese(arguments) else "is missing; every letter needs it"
+            missing = "未記入です。通知書に必要です" if in_japanese(arguments) else "is missing; every letter needs it"
             print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
@@ -278,109 +153,109 @@ def _inventory_draft(arguments: Arguments) -> None:
     told: dict[str, Any] = {"datasets": made.datasets, "not_personal": made.excused}
     told["problems"] = [{"dataset": d.dataset, "place": d.place, "problem": d.problem} for d in made.left]
     document, words = ({"out": str(out)}, str(out)) if out else ({"inventory": made.text}, made.text.rstrip("\n"))
-    _print(arguments, {**document, **told}, words)
+    show(arguments, {**document, **told}, words)
     for problem in made.left:
         print(f"{problem.dataset or ''} {problem.place}: {problem.problem}", file=sys.stderr)
-    asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not _japanese(arguments)]
+    asks = ("要確認・記入の印を一つずつ見てください", "look at every 要確認 and 記入")[not in_japanese(arguments)]
     print(f"{made.datasets} datasets, {made.excused} not_personal: {asks}", file=sys.stderr)
 
 
 def _open(arguments: Arguments) -> None:
     document = read_json(Path(arguments.request), "request")
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         case = intake.open_case(office, document)
         linked = case.facts.get("linked_to")
         if linked:
-            _print(
+            show(
                 arguments,
                 {"case": case.case_no, "state": case.state.value, "linked_to": linked},
                 f"{case.case_no}  = {linked}  "
                 + (
                     "同じ請求が進行中のため、そちらに連結しました。"
-                    if _japanese(arguments)
+                    if in_japanese(arguments)
                     else "the same request is running; linked"
                 ),
             )
         else:
-            _next(arguments, case.case_no, case.state, linked_to=None)
+            follow(arguments, case.case_no, case.state, linked_to=None)
         if case.facts.get("undrawn"):
             by_hand = ("受付票は手書きで（印刷できない文字）", "write the acknowledgement by hand")
-            print(f"dsr: {by_hand[not _japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
+            print(f"dsr: {by_hand[not in_japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
 
 
 def _prove(arguments: Arguments) -> int:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         found = intake.prove(office, arguments.case, read_json(Path(arguments.file), "proof"))
         defects = [
-            {"code": d.code, "field": d.field, "words": d.words_ja if _japanese(arguments) else d.words_en}
+            {"code": d.code, "field": d.field, "words": d.words_ja if in_japanese(arguments) else d.words_en}
             for d in found.defects
         ]
-        _next(arguments, arguments.case, State.PROVED if found.proved else State.AWAITING_CURE, defects=defects)
+        follow(arguments, arguments.case, State.PROVED if found.proved else State.AWAITING_CURE, defects=defects)
         for defect in defects:
             print(f"  {defect['field']}: {defect['words']}", file=sys.stderr)
     return 0 if found.proved else 1
 
 
 def _answer(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         answering.answer(office, arguments.case, arguments.system, read_json(Path(arguments.file), "answer"))
-        _next(arguments, arguments.case, office.store.case(arguments.case).state)
+        follow(arguments, arguments.case, office.store.case(arguments.case).state)
 
 
 def _order(arguments: Arguments) -> None:
     """The search order as it is shown; a work order as files, to be handed to its owner."""
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         if arguments.out:
             files = order_files.write_orders(office, arguments.case, arguments.system, Path(arguments.out))
-            _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+            show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
         else:
-            _print(arguments, intake.search_order(office, arguments.case, arguments.system))
+            show(arguments, intake.search_order(office, arguments.case, arguments.system))
 
 
 def _hold(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         change = {"add": holding.add, "release": holding.release}[arguments.what]
         count = change(office, arguments.case, arguments.record, arguments.reason)
-        words = (f"留保している記録 {count} 件", f"{count} records are held")[not _japanese(arguments)]
-        _print(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {words}")
+        words = (f"留保している記録 {count} 件", f"{count} records are held")[not in_japanese(arguments)]
+        show(arguments, {"case": arguments.case, "held": count}, f"{arguments.case}  {words}")
 
 
 def _stop(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         stopped = holding.stop(office, arguments.system, arguments.lift)
         everything, none = (("全システム", "停止中のシステムはありません。"), ("everything", "nothing is stopped"))[
-            not _japanese(arguments)]
+            not in_japanese(arguments)]
         lines = [f"{everything if name == ALL else name}  {since}" for name, since in stopped.items()]
-        _print(arguments, {"stopped": stopped}, "\n".join(lines) or none)
+        show(arguments, {"stopped": stopped}, "\n".join(lines) or none)
 
 
 def _replay(arguments: Arguments) -> int:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         found = afterwards.replay(office)
         lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "act", "resurrected", "state", "erased_at"))
                  for entry in found["came_back"]]  # fmt: skip
-        _print(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
+        show(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))
         unreached = any(entry["state"] not in ("done", "ask_the_owner", "undeclared") for entry in found["came_back"])
     return 3 if unreached else 1 if found["came_back"] or found["swept"] else 0
 
 
 def _ingest_check(arguments: Arguments) -> int:
     """Rows as JSON lines or a list; exit 1 where one must not be taken in."""
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         told = suppressing.ingest_check(office, read_rows(Path(arguments.file)))
         stopped = [row for row in told if row["stopped"]]
         lines = ["  ".join(str(row[name]) for name in ("row", "reason", "since", "case")) for row in stopped]
-        none = (f"{len(told)}行とも取り込めます。", f"all {len(told)} rows may be taken in")[not _japanese(arguments)]
-        _print(arguments, told, "\n".join(lines) or none)
+        none = (f"{len(told)}行とも取り込めます。", f"all {len(told)} rows may be taken in")[not in_japanese(arguments)]
+        show(arguments, told, "\n".join(lines) or none)
     return 1 if stopped else 0
 
 
 def _remote(arguments: Arguments, deployment: str, *cases: str) -> int:
     from flows.deployments import hand_over
 
-    runs = [{"case": case, "flow_run": hand_over(_home(arguments), deployment, case)} for case in cases]
+    runs = [{"case": case, "flow_run": hand_over(home_of(arguments), deployment, case)} for case in cases]
     words = "\n".join(f"{run['case']} → {run['flow_run']}" for run in runs)
-    _print(arguments, runs[0] if len(runs) == 1 else runs, words)
+    show(arguments, runs[0] if len(runs) == 1 else runs, words)
     return 0
 
 
@@ -389,7 +264,7 @@ def _collect(arguments: Arguments) -> int:
     numbers = list(dict.fromkeys(arguments.case))
     if arguments.remote:
         return _remote(arguments, "collect", *numbers)
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         for case_no in numbers if arguments.again else ():
             collecting.collect_again(office, case_no)
         if len(numbers) == 1:
@@ -410,7 +285,7 @@ def _waits(arguments: Arguments, office: Office, case_no: str) -> None:
             label, commands = office.inventory.system[system].label, f"dsr order {case_no} {system}"
             words = (f"担当者の検索を待っています（期限 {work.due}）。依頼書", f"a person searches, due {work.due}")
             then = f"dsr answer {case_no} {system} --file ANSWER.json"
-            print(f"  {label}: {words[not _japanese(arguments)]}: {commands} → {then}", file=sys.stderr)
+            print(f"  {label}: {words[not in_japanese(arguments)]}: {commands} → {then}", file=sys.stderr)
 
 
 def _reached(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
@@ -419,32 +294,32 @@ def _reached(arguments: Arguments, ended: Mapping[str, State | Exception]) -> in
         print(json.dumps([{"case": no, "state": states[no].value if no in states else None} for no in ended], indent=2))
     else:
         for case_no, state in states.items():
-            _next(arguments, case_no, state)
-    failed = [_failed(arguments, error) for error in ended.values() if isinstance(error, Exception)]
+            follow(arguments, case_no, state)
+    failed = [fail(arguments, error) for error in ended.values() if isinstance(error, Exception)]
     worst = 3 if State.BLOCKED in states.values() else 1 if State.RESIDUAL in states.values() else 0
     return max(failed) if failed else worst
 
 
 def _index_build(arguments: Arguments) -> None:
-    built = index.build(_home(arguments), arguments.dataset, arguments.now)
+    built = index.build(home_of(arguments), arguments.dataset, arguments.now)
     lines = [f"{name}  {one.read} read, {one.known} known, {one.gone} gone" for name, one in built.items()]
-    _print(arguments, {name: asdict(one) for name, one in built.items()}, "\n".join(lines) or "–")
+    show(arguments, {name: asdict(one) for name, one in built.items()}, "\n".join(lines) or "–")
 
 
 def _review(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         if arguments.file:
             state = reviewing.take_review(office, arguments.case, read_json(Path(arguments.file), "review"))
             left = reviewing.left_over(office, arguments.case)
-            _next(arguments, arguments.case, state, **left)
+            follow(arguments, arguments.case, state, **left)
             _warn_of(arguments, left)
         else:
-            _print(arguments, reviewing.worksheets(office, arguments.case))
+            show(arguments, reviewing.worksheets(office, arguments.case))
 
 
 def _warn_of(arguments: Arguments, left: dict[str, Any]) -> None:
     """What a hurried reader overlooks: places, never the text."""
-    japanese = _japanese(arguments)
+    japanese = in_japanese(arguments)
     if left["unread"]:
         print(f"  {'未読の記載' if japanese else 'notes not read yet'}: {left['unread']}", file=sys.stderr)
     for note in left["unstruck"]:
@@ -454,28 +329,28 @@ def _warn_of(arguments: Arguments, left: dict[str, Any]) -> None:
 
 def _decide(arguments: Arguments) -> None:
     document = None if arguments.as_proposed else read_json(Path(arguments.file), "decision")
-    with _office(arguments) as office:
-        _next(arguments, arguments.case, deciding.decide(office, arguments.case, document))
+    with office_of(arguments) as office:
+        follow(arguments, arguments.case, deciding.decide(office, arguments.case, document))
 
 
 def _approve(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         if arguments.refuse is not None:
             state = deciding.refuse(office, arguments.case, arguments.refuse)
         else:
             state = deciding.approve(office, arguments.case, arguments.code)
-        _next(arguments, arguments.case, state)
+        follow(arguments, arguments.case, state)
 
 
 def _fulfil(arguments: Arguments) -> int:
     """One case as one document; several as a list, each with its state or what stopped it."""
     numbers, live = list(dict.fromkeys(arguments.case)), arguments.live or []
     if arguments.remote:
-        with _office(arguments) as office:
+        with office_of(arguments) as office:
             for case_no in numbers:
                 erasing.release_live(office, case_no, case_no if case_no in live else None)
         return _remote(arguments, "fulfil", *numbers)
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         if len(numbers) == 1:
             only = numbers[0]
             ended: dict[str, State | Exception] = {
@@ -491,56 +366,50 @@ def _fulfil(arguments: Arguments) -> int:
 def _waits_for_owners(arguments: Arguments, office: Office, case_no: str) -> None:
     for number, order in (office.store.case(case_no).facts.get("orders") or {}).items():
         if order["answered_on"] is None:
-            waits = ("回答待ち", "waits for an answer")[not _japanese(arguments)]
+            waits = ("回答待ち", "waits for an answer")[not in_japanese(arguments)]
             print(f"  {number} → {order['to']} {order['due']} {waits}", file=sys.stderr)
 
 
 def _package(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         files = fulfilling.write_out(office, arguments.case, Path(arguments.out))
-        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+        show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
 def _content_digest(arguments: Arguments) -> None:
     digests = content_digests(Path(arguments.dir))
     digest = content_digest(digests)
     lines = [f"{each}  {name}" for name, each in digests.items()]
-    _print(arguments, {"digest": digest, "files": digests}, "\n".join([*lines, f"{digest}  ="]))
-
-
-def _letters(arguments: Arguments) -> None:
-    with _office(arguments) as office:
-        files = fulfilling.letters_out(office, arguments.case, Path(arguments.out))
-        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+    show(arguments, {"digest": digest, "files": digests}, "\n".join([*lines, f"{digest}  ="]))
 
 
 def _preview(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         erases = office.store.case(arguments.case).right in plans.CHANGING
         previewed = previewing.preview if erases else fulfilling.preview
         files = previewed(office, arguments.case, Path(arguments.out))
-        _print(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+        show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 
 def _dispatch(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         state = fulfilling.dispatch(office, arguments.case, read_json(Path(arguments.file), "dispatch"))
-        _next(arguments, arguments.case, state)
+        follow(arguments, arguments.case, state)
         if state is State.REVIEW:
             unread = reviewing.left_over(office, arguments.case)["unread"]
             said = (f"交付を記録しました。未確認の記載 {unread} 件は、確認して再交付するまで残ります",
                     f"the sending is recorded; {unread} unread notes are left for a second delivery")
-            print(f"  {said[not _japanese(arguments)]}", file=sys.stderr)
+            print(f"  {said[not in_japanese(arguments)]}", file=sys.stderr)
 
 
 def _withdraw(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         intake.withdraw(office, arguments.case)
-        _next(arguments, arguments.case, State.WITHDRAWN)
+        follow(arguments, arguments.case, State.WITHDRAWN)
 
 
 def _list(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         rows = desk.listed(office, arguments.due)
         lines = []
         for row in rows:
@@ -550,14 +419,14 @@ def _list(arguments: Arguments) -> None:
                 f"A {presuit['ends'] if presuit else '–'}{_late(arguments, presuit)}  B {sla['due'] or '–'}  "
                 + (f"= {row['linked_to']}" if row["linked_to"] and not row["due"] else _first(arguments, row, office))
             )
-        _print(
-            arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if _japanese(arguments) else "no cases")
+        show(
+            arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if in_japanese(arguments) else "no cases")
         )
 
 
 def _late(arguments: Arguments, clock: dict[str, Any] | None) -> str:
     over = -clock["left"] if clock and clock["left"] is not None else 0
-    return "" if over <= 0 else f"（{over}日超過）" if _japanese(arguments) else f" ({over} days over)"
+    return "" if over <= 0 else f"（{over}日超過）" if in_japanese(arguments) else f" ({over} days over)"
 
 
 def _first(arguments: Arguments, row: dict[str, Any], office: Office) -> str:
@@ -570,7 +439,7 @@ def _first(arguments: Arguments, row: dict[str, Any], office: Office) -> str:
 
 
 def _show(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         shown = desk.shown(office, arguments.case)
         lines = [
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
@@ -583,12 +452,12 @@ def _show(arguments: Arguments) -> None:
         ]
         stopped = (shown["release"] or {}).get("findings", [])
         lines += [f"  ✗ {f['file']}, {f['place']}: {KINDS[f['kind']]} ({f['cell'] or '–'})" for f in stopped]
-        if gone_by := overtaken.words(shown["stale"], not _japanese(arguments)):
+        if gone_by := overtaken.words(shown["stale"], not in_japanese(arguments)):
             lines.append(f"  ↩ {gone_by} → dsr collect {shown['case']} --again")
         lines += _unverified(shown["findings"])
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
-        _print(arguments, shown, "\n".join(lines))
+        show(arguments, shown, "\n".join(lines))
 
 
 def _unverified(findings: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -606,21 +475,21 @@ def _counts(said: Mapping[str, Any]) -> Iterator[str]:
 
 def _watch(arguments: Arguments) -> int:
     """A round resumes what is open: asking again is safe, and only what did not answer is asked."""
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         found = desk.watch(office)
         ended = {**process.collect_together(office, found["resume"]), **process.fire_due(office)}
-        told = {case_no: _told(error) for case_no, error in ended.items() if isinstance(error, Exception)}
+        told = {case_no: words_of(error) for case_no, error in ended.items() if isinstance(error, Exception)}
         failed = {case_no: words for case_no, (words, _) in told.items()}
         lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
         lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
-        _print(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
+        show(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
     return 3 if State.BLOCKED in ended.values() else 1 if failed else 0
 
 
 def _trail_verify(arguments: Arguments) -> int:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         found = desk.verify_trail(office, arguments.head or [])
-        _print(
+        show(
             arguments,
             found,
             "\n".join(
@@ -632,19 +501,19 @@ def _trail_verify(arguments: Arguments) -> int:
 
 
 def _trail_export(arguments: Arguments) -> None:
-    with _office(arguments) as office:
+    with office_of(arguments) as office:
         bundle = desk.export_trail(office, arguments.case)
         out = Path(arguments.out)
         part = out.with_name(f".{out.name}.part")
         part.write_text(json.dumps(bundle, ensure_ascii=False, indent=1) + "\n")
         part.replace(out)
-        _print(arguments, {"out": str(out), "events": len(bundle["events"])}, f"{out}  {len(bundle['events'])} events")
+        show(arguments, {"out": str(out), "events": len(bundle["events"])}, f"{out}  {len(bundle['events'])} events")
 
 
 def _serve(arguments: Arguments) -> int:
     from flows.deployments import serve
 
-    return int(serve(_home(arguments), port=arguments.port))
+    return int(serve(home_of(arguments), port=arguments.port))
 
 
 SCHEMAS: dict[str, type[Shape]] = {
@@ -769,8 +638,7 @@ def _parser() -> argparse.ArgumentParser:
     answers.add_argument("--refuse", metavar="REASON", help="back to review; sealed, shown by dsr review")
     command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
     command("content-digest", _content_digest, "what a package says, as a digest to compare between machines", "dir")
-    sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")
-    sending.add_argument("--out", required=True)
+    casework.register(command, group)
     previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")
     previewing.add_argument("--out", required=True)
     command("withdraw", _withdraw, "record that the request was taken back", "case")

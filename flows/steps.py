@@ -103,7 +103,7 @@ class Progress:
 
 async def summarise(key: str, heading: str, office: Office, case_no: str, rows: list[str]) -> None:
     """``rows`` are lines of markdown made of ids, labels of the inventory, statuses and counts."""
-    from flows.cli import WORDS  # the same words as the command line says
+    from flows.terminal import WORDS  # the same words as the command line says
 
     state = office.store.case(case_no).state.value
     follows = WORDS.get(state, ("", ""))[0].format(case=case_no)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from dataclasses import replace
@@ -10,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dsr.errors import Sealed
+from dsr import journal as journals
+from dsr.errors import Conflict, Sealed
 from dsr.journal import Intent, Journal
 
 CASE, OTHER = "DSR-2026-000001", "DSR-2026-000002"
@@ -122,3 +124,39 @@ def test_it_returns_once_lines_keys_and_their_names_are_on_the_disk(
     journal.forget(CASE)
     assert [path for path, _ in synced] == [tmp_path / "keys", line.parent], "the key dies first"
     assert len([*Path("/proc/self/fd").iterdir()]) == opened
+
+
+def test_two_that_write_one_cases_journal_at_once_are_told_and_the_others_case_is_free(journal: Journal, tmp_path: Path) -> None:
+    journal.append(intent())
+    with (tmp_path / "journal" / f"{CASE}.jsonl").open("rb") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(Conflict):
+            journal.append(intent(digest="e"))
+        journal.append(intent(OTHER))
+    journal.append(intent(digest="e"))
+    assert [found.digest for found in journal.of_case(CASE)] == ["d", "e"]
+
+
+def test_half_a_key_that_a_kill_left_is_none(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / f"{CASE}.part").write_bytes(b"\0" * 7)
+    journal.append(intent())
+    assert [found.digest for found in journal.of_case(CASE)] == ["d"]
+
+
+def test_the_keys_folder_is_on_the_disk_before_a_line_is_sealed_under_it(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, bool]] = []
+    keys, lines = tmp_path / "keys", tmp_path / "journal" / f"{CASE}.jsonl"
+    real = journals._sync
+    monkeypatch.setattr(journals, "_sync", lambda path: (told.append((path.name, lines.stat().st_size > 0)), real(path)))
+    journal.append(intent())
+    assert ("keys", False) in told[told.index(next(one for one in told if one[0] == "keys")) :]
+    assert (keys / f"{CASE}.key").exists()
+    renamed = [one for one in told if one == ("keys", False)]
+    assert len(renamed) >= 2, "once for the part, once for its name"
+
+
+def test_a_journal_that_nobody_wrote_yet_has_no_cases(tmp_path: Path) -> None:
+    assert Journal(tmp_path / "nowhere", tmp_path / "keys").cases() == []

@@ -323,8 +323,8 @@ def leak_to_a_files_name(office: Watched, patch: pytest.MonkeyPatch) -> None:
 
 
 def leak_to_the_output(office: Watched, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("flows.cli.WORDS", {})
-    patch.setattr("flows.cli._next", lambda arguments, case, state, **_: print(json.dumps({"case": case, "who": NAME})))
+    patch.setattr("flows.terminal.WORDS", {})
+    patch.setattr("flows.cli.follow", lambda arguments, case, state, **_: print(json.dumps({"case": case, "who": NAME})))
 
 
 def leak_to_the_work(office: Watched, patch: pytest.MonkeyPatch) -> None:

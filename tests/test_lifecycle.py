@@ -69,10 +69,12 @@ def test_every_state_is_reached_from_received_and_reaches_closed():
     assert all(State.CLOSED in reachable(state) for state in State)
 
 
-def test_a_blocked_case_comes_to_review_only_by_collecting():
-    with pytest.raises(NotAllowed, match="from blocked to review"):
-        move(State.BLOCKED, State.REVIEW)
+def test_a_blocked_case_is_read_before_it_is_decided_and_an_interim_answer_leads_back_to_it():
+    with pytest.raises(NotAllowed, match="from blocked to awaiting_decision"):
+        move(State.BLOCKED, State.AWAITING_DECISION)
     assert move(move(State.BLOCKED, State.COLLECTING), State.REVIEW) is State.REVIEW
+    assert move(move(State.BLOCKED, State.REVIEW), State.AWAITING_DECISION) is State.AWAITING_DECISION
+    assert move(State.DISPATCHING, State.BLOCKED) is State.BLOCKED
 
 
 def test_a_refused_move_names_both_states_and_what_can_be_done():

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from dsr.identity import Identifier
 from dsr.inventory import Inventory, read_inventory
 from dsr.names.person import Person, mentions
 from dsr.request import read_request
-from dsr.rules.living import context
+from dsr.rules.living import LAST_YEAR, context, days_of
 from dsr.rules.planning import PART, Part, Planned, commitment, needed_columns, order_of, plan
 from dsr.rules.redaction import record_nos
 from dsr.rules.striking import STRUCK, Words, without
@@ -380,6 +381,19 @@ def test_words_are_struck_in_any_spelling_and_a_neighbours_are_not(text: str, le
     assert without(Words.of(izumi), text) == left
 
 
+@pytest.mark.parametrize(("name", "kana", "text", "left"), [
+    ("泉", "", "泉様、温泉の件。090-0000-9999", "泉様、温泉の件。090-0000-9999"),
+    ("泉", "", "泉様、温泉の件。080-0000-3003", f"{STRUCK}様、温泉の件。{STRUCK}"),
+    ("野 明", "ノ アキ", "シノアキラ様", "シノアキラ様"),
+    ("野 明", "ノ アキ", "野明様、ノ アキ", f"{STRUCK}様、{STRUCK}"),
+], ids=["one letter alone", "one letter and her number", "three letters within a name", "the whole name"])  # fmt: skip
+def test_a_name_too_short_to_be_told_from_other_words_is_struck_only_beside_what_is_hers(
+    name: str, kana: str, text: str, left: str
+) -> None:
+    who = Person.compiled(names=(name,), kana=(kana,) if kana else (), identifiers=(Identifier("phone", "080-0000-3003"),))
+    assert without(Words.of(who), text) == left
+
+
 SHARED = """
 [purpose_kinds]
 P08 = "improve"
@@ -588,6 +602,44 @@ def test_an_ended_contract_lives_while_a_declared_condition_holds(company: Path,
     for service, expected in ((1, [("refuse", None, None)]), (2, ERASE)):
         contracts = pa.Table.from_pylist([{**row, "service": service} for row in rows[CONTRACTS].to_pylist()])
         assert told(decided(also, {**rows, CONTRACTS: contracts}))[CUSTOMERS] == expected
+
+
+def test_two_rules_of_one_record_keep_each_its_own_fields(company: Path, tmp_path: Path) -> None:
+    """What only an ended rule kept goes, what the standing one keeps stays."""
+    text = (company / "inventory.toml").read_text()
+    keep = 'keep = [{rule = "TAX59-7Y", from = "applied_on"}]'
+    assert keep in text
+    both = written(tmp_path, text.replace(keep, 'keep = [{rule = "TAX59-7Y", from = "applied_on", fields = ["service"]}, '
+                                                '{rule = "CO432-10Y", from = "ended_on", fields = ["billing_no"]}]'))  # fmt: skip
+    rows = life("2012-04-01", "2019-01-31", "2019-01-05")
+    blank: dict[str, Any] = dict.fromkeys(both.dataset(CONTRACTS).fields)
+    whole = pa.Table.from_pylist([{**blank, **row} for row in rows[CONTRACTS].to_pylist()])
+    [part] = decided(both, {**rows, CONTRACTS: whole})[CONTRACTS].parts
+    assert (part.measure, part.rule) == ("deidentify", "CO432-10Y")
+    assert "service" in part.fields
+    assert "billing_no" not in part.fields
+
+
+def test_a_voucher_of_a_loss_year_and_one_of_another_year_cite_each_its_own_rule(inventory: Inventory) -> None:
+    loss = with_company(inventory, loss_years=(date(2019, 4, 1),))
+    rows = life("2012-04-01", "2021-05-31", "2019-05-05", "2021-05-05")
+    assert told(decided(loss, rows))[INVOICES] == [("keep", "TAX59-7Y", "2029-05-31"), ("keep", "TAX26-3-10Y", "2030-05-31")]
+
+
+def test_a_claim_ends_by_its_own_day_whatever_else_keeps_the_bill(company: Path, tmp_path: Path) -> None:
+    """Tax counts from the day of issue, which is later here: the claim does not."""
+    text = (company / "inventory.toml").read_text()
+    inventory = written(tmp_path, text)
+    rows = life("2012-04-01", "2023-03-31", "2023-03-05", unpaid=1)
+    late = pa.Table.from_pylist([{**row, "issued_on": "2025-03-05"} for row in rows[INVOICES].to_pylist()])
+    assert told(decided(inventory, {**rows, INVOICES: late}))[INVOICES] == [("keep", "CIV166", "2033-03-05")]
+
+
+@pytest.mark.parametrize("values", [["9900-12-31", "9901-01-01", None], [datetime(9900, 12, 31), datetime(9901, 1, 1), None]])
+def test_the_last_day_that_is_a_day(values: list[Any]) -> None:
+    assert LAST_YEAR == 9900
+    found = days_of(pa.array(values), "text" if isinstance(values[0], str) else "timestamp", ZoneInfo("Asia/Tokyo"))
+    assert found.tolist() == [date(9900, 12, 31), None, None]
 
 
 def test_systems_that_are_not_ours_are_never_planned(inventory: Inventory) -> None:

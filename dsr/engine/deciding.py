@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import overtaken, plans
+from dsr.engine import charging, overtaken, plans
 from dsr.engine.office import Hold, Office, digest_of
-from dsr.errors import BadInput, Conflict
+from dsr.errors import BadInput, Conflict, NotAllowed
 from dsr.request import Decision
 from dsr.rules import erasures, lifecycle, proposing
 from dsr.rules.lifecycle import State
@@ -20,6 +20,8 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
     office.may("decide")
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_DECISION)
+        if charging.is_owed(hold):
+            raise NotAllowed(f"{case_no}: the fee is not paid yet; dsr fee {case_no} --paid DAY, or --waive")
         overtaken.must_not_be(hold)
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         rules: Any = erasures if plans.changes(hold) else proposing
@@ -36,7 +38,8 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         plan = _plan(hold, items, number)
         if decision.investigated:
             plans.seal_again(hold, number)
-        second = case.facts["second_person"]
+        neutral = [item for item in items.values() if item["outcome"] == "existence_neutral"]
+        second = [*case.facts["second_person"], *(["existence_neutral"] if neutral else [])]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
         decisions = [
             *case.facts.get("decisions", []),
@@ -44,6 +47,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         ]
         facts = {
             "items": items,
+            "second_person": second,
             "decision": number,
             "refused": None,
             "decided_by": office.actor.name,

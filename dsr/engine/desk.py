@@ -6,7 +6,6 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,7 @@ OFFICE_LOG = OFFICE
 def standing(office: Office, case: Case) -> dict[str, Any]:
     """Both clocks. Clock A never pauses; clock B starts when the request was formally complete (law.md §8)."""
     presuit = clocks.presuit_of(case.right, case.received_at)
-    proved = case.facts.get("proved_on")
-    sla = clocks.Sla(office.calendar, date.fromisoformat(proved) if proved else None)
-    return clocks.standing(presuit, sla, office.today)
+    return clocks.standing(presuit, clocks.sla_of(office.calendar, case.facts), office.today)
 
 
 def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import EVERYTHING, Act, Case
-from dsr.engine import afterwards, erasing, plans, releasing
+from dsr.engine import afterwards, charging, corresponding, erasing, papers, plans, releasing
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -22,6 +22,7 @@ from dsr.engine.assembling import (
     to_write,
     volume_files,
 )
+from dsr.engine.corresponding import LETTERS
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
 from dsr.package import Digested
@@ -117,23 +118,22 @@ def _must_be_released(hold: Hold) -> None:
         releasing.release(hold, _issue(hold), FOLDER, _made(hold), {})
 
 
-LETTERS = "documents/"
-
-
 def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
     """The letters made so far that go out before any package, such as the acknowledgement (受付票), in any state."""
     office.may("package")
     with office.hold(case_no) as hold:
         made = [d for d in hold.case.facts.get("documents", []) if d["path"].startswith(LETTERS)]
-        return _taken(hold, "letters", LETTERS, {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}, out)
+        digests = {d["path"].removeprefix(LETTERS): d["sha256"] for d in made}
+        return _taken(hold, "letters", LETTERS, digests, out, corresponding.to_post(hold))
 
 
-def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
+def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path,
+           done: tuple[str, ...] = ()) -> list[Path]:  # fmt: skip
     ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
     step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)
-    hold.record(Act(step, "result", {"files": len(digests)}))
+    hold.record(Act(step, "result", {"files": len(digests)}, done=done))
     return sorted(path for path in out.rglob("*") if path.is_file())
 
 
@@ -233,16 +233,21 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                 f"{case_no} holds data under secrecy of communications: another officer must compare person and "
                 "envelope first (dsr dispatch with envelope_check, role approver)"
             )
+        if charging.must_be_returned(hold):
+            first = f"dsr fee {case_no} --return not_held"
+            raise NotAllowed(f"{case_no}: nothing is held, so the fee goes back first: {first}")
         _must_be_released(hold)
         if not _taken_out(hold):
             raise NotAllowed(f"{case_no}: this package never left the vault; run dsr package {case_no} --out DIR first")
-        unread = sum(int(d.get("unread", 0)) for d in case.facts.get("drafts", {}).values())
+        unread = sum(papers.unread(hold).values())
         hold.write_json(f"dispatch/{number}.json", act.model_dump(mode="json"))
         public = {"channel": act.channel, "sent_on": act.sent_on.isoformat() if act.sent_on else None, "unread": unread}
         # Notes unread today follow in a second delivery; until then the case cannot close (EN-53).
         to, ending = State.REVIEW if unread else State.CLOSED, Act("", done=EVERYTHING)
         if plans.changes(hold):
             to, ending = afterwards.ends(hold)
+        elif papers.open_datasets(hold):
+            to = State.BLOCKED
         if to is State.CLOSED:
             _close_twins(office, case_no)  # before: a case that is closed is not dispatched a second time
         hold.record(
@@ -258,7 +263,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
                     **ending.facts,
                 },
                 owes=ending.owes,
-                done=ending.done if to is not State.REVIEW else (),
+                done=ending.done if to not in (State.REVIEW, State.BLOCKED) else (),
             )
         )
     return to

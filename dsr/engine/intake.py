@@ -7,13 +7,15 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, replace
+from datetime import timedelta
 from typing import Any
 
 from dsr import law
 from dsr.case import EVERYTHING, Act, Case
 from dsr.days import day_of
+from dsr.documents.content import Words
 from dsr.documents.letters import UndrawableLetter
-from dsr.engine import collecting
+from dsr.engine import collecting, corresponding
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput, DsrError, as_id
@@ -180,15 +182,26 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
             "defects": [d.code for d in assessment.defects],
             "documents": [d.type for d in proof.documents],
         }
-        to = State.PROVED if assessment.proved else State.AWAITING_CURE
         facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
         if assessment.proved:
             facts["proved_on"] = office.today.isoformat()
         made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
         search = tuple((target.what, target.who, target.due) for target in made if target.what == "search")
-        act = Act(f"prove:{number}", "result", public, to=to, facts=facts)
-        hold.record(replace(act, owes=search, done=("id_check",)) if assessment.proved else act)
+        act = Act(f"prove:{number}", "result", public, facts=facts)
+        if assessment.proved:
+            hold.record(replace(act, to=State.PROVED, owes=search, done=("id_check", "cure")))
+        else:  # recorded first: what a kill leaves unsaid is proved, and asked for, once more
+            hold.record(act)
+            _ask_for_cure(hold, f"prove:{number}", assessment)
         return assessment
+
+
+def _ask_for_cure(hold: Hold, key: str, assessment: proofing.Assessment) -> None:
+    """補正依頼書 (APPI 37(1)(2)): every defect with how it can be cured."""
+    due = hold.office.today + timedelta(days=hold.office.inventory.company.cure_days)
+    rows = [(Words(defect.words_ja, defect.words_en),) for defect in assessment.defects]
+    waits = Act("", to=State.AWAITING_CURE, owes=(("cure", "handler", due),), done=("id_check",))
+    corresponding.write(hold, key, "defect_notice", {"defects": rows, "due": due}, act=waits)
 
 
 def withdraw(office: Office, case_no: str) -> None:

@@ -206,6 +206,11 @@ class Hold:
     def request(self) -> Request:
         return Request.model_validate(self.read_json("request.json"))
 
+    @property
+    def method(self) -> str:
+        """How the answer is given: as asked for, or as agreed since (M-2)."""
+        return str(self.case.facts["method"])
+
     @cached_property
     def person(self) -> Person:
         return Person.of(self.request)

@@ -47,7 +47,7 @@ from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
-from dsr.rules import clocks
+from dsr.rules import clocks, scope
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
@@ -83,7 +83,10 @@ def own(inventory: Inventory, text: str) -> Text:
 
 
 def party(hold: Hold) -> Party:
-    inventory = hold.office.inventory
+    return party_of(hold.office.inventory)
+
+
+def party_of(inventory: Inventory) -> Party:
     company = inventory.company
     told = (company.name, company.address, company.representative, company.desk, company.complaint_desk,
             company.accredited_body)  # fmt: skip
@@ -120,7 +123,7 @@ def receipt_slip(hold: Hold) -> dict[str, Any]:
         say(f"channel.{request.received.channel}"),
         _right(request.right),
         scope_text(hold),
-        say(f"method.{request.answer.method}"),
+        say(f"method.{hold.method}"),
         due.get("dispatch"),
         own(office.inventory, office.inventory.company.desk),
         (),
@@ -179,14 +182,15 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
     opening = {
         "not_held": both(lambda lang: law.wording("absence", lang)),
         "refused": say("opening.refused"),
-    }.get(outcome, say("opening.decided"))
+    }.get(outcome, say("opening.decided")) if not open_datasets(hold) else say("opening.interim")
     basis = Words(right.basis, law.in_english(right.basis))
     facts = (
         Fact(say("request_received"), said_day(day_of(case.received_at))),
         Fact(say("right"), say("based", right=_right(case.right), basis=basis)),
         Fact(say("scope"), scope_text(hold)),
-        Fact(say("disclosed_by"), say(f"method.{request.answer.method}")),
-        Fact(say("fee"), say("no_fee")),
+        Fact(say("disclosed_by"), say("method_changed" if case.facts.get("method_changed") else "as_asked",
+                                      method=say(f"method.{hold.method}"))),
+        Fact(say("fee"), _fee(hold)),
     )
     closing = (
         say("what_next", where=_where(hold)),
@@ -195,9 +199,10 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
     )
     lines = tuple(FileLine(f["path"], f["sha256"], f["size"]) for f in files)
     issued_on = date.fromisoformat(issued["issued_on"])
+    whole = not open_datasets(hold)
     return Letter(
-        KINDS[outcome],
-        say(f"title.{outcome}"),
+        KINDS[outcome] if whole else "interim_answer",
+        say(f"title.{outcome}" if whole else "interim_answer"),
         case.case_no,
         issued_on,
         party(hold),
@@ -215,6 +220,17 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
     )
 
 
+def _fee(hold: Hold) -> Words:
+    fee = hold.case.facts.get("fee") or {}
+    return Words(f"{fee['yen']:,}円", f"{fee['yen']:,} yen") if fee.get("paid_on") else say("no_fee")
+
+
+def open_datasets(hold: Hold) -> list[str]:
+    """Of which this answer says nothing yet: they follow (一部先行回答)."""
+    ended = hold.case.facts["datasets"]
+    return [name for name in hold.case.facts["items"] if name in ended and scope.is_open(ended[name])]
+
+
 def number(hold: Hold) -> str:
     """文書番号: the company's sign with the case's own number."""
     sign = hold.office.inventory.company.document_sign
@@ -227,9 +243,16 @@ def _where(hold: Hold) -> Words:
 
 def _open_notes(hold: Hold, issued: Mapping[str, Any]) -> Iterator[Words]:
     again = said_day(date.fromisoformat(issued["issued_on"]) + timedelta(days=14))
-    for name, draft in hold.case.facts.get("drafts", {}).items():
-        if n := draft.get("unread"):
-            yield _under_review(label(hold.office.inventory.dataset(name)), n, again)
+    for name, n in unread(hold).items():
+        yield _under_review(label(hold.office.inventory.dataset(name)), n, again)
+
+
+def unread(hold: Hold) -> dict[str, int]:
+    """Notes that nobody has read, of what is shown: of what is withheld, or must not be known, none is owed (DC-5)."""
+    items, drafts = hold.case.facts["items"], hold.case.facts.get("drafts", {})
+    told = {name: int(draft.get("unread", 0)) for name, draft in drafts.items()
+            if items.get(name, {}).get("outcome") in ("full", "partial")}  # fmt: skip
+    return {name: n for name, n in told.items() if n}
 
 
 def _under_review(dataset: Words, n: int, day: Words) -> Words:
@@ -242,7 +265,7 @@ def _items(hold: Hold) -> tuple[Item, ...]:
         dataset = inventory.dataset(name)
         draft = case.facts.get("drafts", {}).get(name, {})
         grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", "not_our_authority") else []
-        shown, outcome = item["outcome"] in ("full", "partial"), law.outcome(item["outcome"])
+        shown, outcome = item["outcome"] in ("full", "partial"), _outward(item["outcome"])
         items.append(
             Item(
                 label_of(inventory, dataset),
@@ -253,6 +276,11 @@ def _items(hold: Hold) -> tuple[Item, ...]:
             )
         )
     return tuple(items)
+
+
+def _outward(outcome: str) -> law.Outcome:
+    """As papers carry it: what must not be known is not held (documents.md §3, DC-5)."""
+    return law.outcome(law.outcome(outcome).outward or outcome)
 
 
 def _citation(ground: law.Ground) -> Words:
@@ -278,6 +306,8 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
         return said
     if item["outcome"] in ("not_held", "existence_neutral"):
         return both(lambda lang: law.wording("absence", lang))
+    if dataset.id in open_datasets(hold):
+        return _follows(hold, dataset)
     if item["outcome"] in ("not_asked", "out_of_scope"):
         return unasked(item)
     before = [erased_in_part(hold, dataset.id)] if item["outcome"] in ("full", "partial") else []
@@ -287,6 +317,13 @@ def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequ
         reasons = [Words(law.mark(mark).legend, law.mark(mark).legend_en) for mark in marks]
     words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
     return listed([part for part in (words, *reasons, *before) if part], " ", " ")
+
+
+def _follows(hold: Hold, dataset: Dataset) -> Words:
+    """Never that there is nothing: that we do not know yet, and by when we shall."""
+    system = label(hold.office.inventory.system_of(dataset))
+    by = said_day(date.fromisoformat(hold.case.facts["rest_by"]))
+    return both(lambda lang: law.wording("unreachable", lang, system_label=system.of(lang), date=by.of(lang)))
 
 
 def remembered(hold: Hold, dataset: Dataset) -> Words:
@@ -402,7 +439,7 @@ def _chapter_of(dataset: Dataset) -> str:
 
 def in_volumes(hold: Hold) -> list[Dataset]:
     """Tables too long for the book of somebody who chose paper: every row is printed, apart (M-2)."""
-    if hold.request.answer.method != "paper":
+    if hold.method != "paper":
         return []
     long = _too_long(hold, shown_datasets(hold))
     return [d for d in shown_datasets(hold) if d.id in long]
@@ -507,7 +544,7 @@ def _summary(hold: Hold, dataset: Dataset, in_csv: bool = False) -> Table:
     columns = (Column("month", say("month")), Column("count", say("count"), "right"),
                *(Column(name, say("sum", label=label(dataset.fields[name])), "right") for name in sums))  # fmt: skip
     rows = [(_era_month(month), *(f"{n:,}" for n in row)) for month, row in sorted(months.items())]
-    paper = hold.request.answer.method == "paper"
+    paper = hold.method == "paper"
     where = say("in_volumes", dataset=dataset.id) if paper else f"data/{dataset.id}.csv"
     note = say("in_csv", where=where) if in_csv else ""
     title = label(dataset) if in_csv else say("monthly", label=label(dataset))

@@ -213,6 +213,7 @@ _DOCUMENTS = _rows(ProofDocument, _PROOF_FILE["document"], "document")
 _DEFECTS = _rows(Defect, _PROOF_FILE["defect"], "defect")
 RIGHTS, CLAIMS, GROUNDS, OUTCOMES = tuple(_RIGHTS), tuple(_CLAIMS), tuple(_GROUNDS), tuple(_OUTCOMES)
 MARKS, PROOF_DOCUMENTS, DEFECTS, RETENTIONS = tuple(_MARKS), tuple(_DOCUMENTS), tuple(_DEFECTS), tuple(_RETENTIONS)
+_CITATIONS = {key: row["citation"].format_map(_SHORT) for key, row in _read("citations.toml")["citation"].items()}
 WORDINGS, STATUSES = tuple(_WORDINGS_FILE["wording"]), tuple(_WORDINGS_FILE["status"])
 
 
@@ -248,6 +249,13 @@ def _some(rows: Iterable[str]) -> str:
 
 def right(right_id: str, on: Version | None = None) -> Right:
     return _choose(_RIGHTS, right_id, "right", on)
+
+
+def cited(key: str) -> str:
+    """A citation that a letter needs beside those of grounds, rights and outcomes. Raises BadInput."""
+    if key not in _CITATIONS:
+        raise BadInput("citation", f"no citation '{as_id(key)}'", _some(_CITATIONS))
+    return str(_CITATIONS[key])
 
 
 def claim(claim_id: str, on: Version | None = None) -> Claim:

@@ -6,6 +6,7 @@ Days are Asia/Tokyo days, whole. Where a function takes a moment, an aware insta
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -185,6 +186,27 @@ class Sla:
         if self.extension:
             raise NotAllowed("the clock was extended before, and only once is possible; send an interim answer")
         return replace(self, extension=Extension(days, _day(on)))
+
+
+def sla_of(calendar: Calendar, facts: Mapping[str, Any]) -> Sla:
+    """Clock B as a case's facts hold it: ``proved_on``, ``pauses`` ([reason, start, end or null]), ``extension``
+    ([business days, on])."""
+    proved, extension = facts.get("proved_on"), facts.get("extension")
+    return Sla(
+        calendar,
+        date.fromisoformat(proved) if proved else None,
+        pauses=tuple(Pause(reason, date.fromisoformat(start), date.fromisoformat(end) if end else None)
+                     for reason, start, end in facts.get("pauses", ())),
+        extension=Extension(extension[0], date.fromisoformat(extension[1])) if extension else None,
+    )  # fmt: skip
+
+
+def kept_of(sla: Sla) -> dict[str, Any]:
+    """The same as facts."""
+    return {
+        "pauses": [[p.reason, p.start.isoformat(), p.end.isoformat() if p.end else None] for p in sla.pauses],
+        "extension": [sla.extension.days, sla.extension.on.isoformat()] if sla.extension else None,
+    }
 
 
 @dataclass(frozen=True)

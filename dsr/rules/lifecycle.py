@@ -60,7 +60,8 @@ TABLE: Mapping[State, StateRow] = MappingProxyType({
     # Three business days to object to a withdrawal that was not the person's (edge case EN-28).
     State.WITHDRAWN: _state("handler", "dispatch", "received closed"),
     State.COLLECTING: _state("engine", "search", "review blocked withdrawn"),
-    State.BLOCKED: _state("handler", "interim_answer", "collecting withdrawn"),
+    # To review: what was reached is answered first, the rest follows (一部先行回答).
+    State.BLOCKED: _state("handler", "interim_answer", "collecting review withdrawn"),
     # Back to collecting: an officer marked a candidate as the same person, and discovery goes on from there; or a
     # source was mended after it had been read (dsr collect --again).
     State.REVIEW: _state("handler", "decision", "awaiting_decision collecting withdrawn"),
@@ -69,8 +70,9 @@ TABLE: Mapping[State, StateRow] = MappingProxyType({
     State.FULFILLING: _state("engine", "dispatch", "dispatching verifying awaiting_decision collecting withdrawn"),
     State.VERIFYING: _state("engine", "dispatch", "dispatching residual"),
     State.RESIDUAL: _state("handler", "dispatch", "fulfilling verifying awaiting_decision"),
-    # Back to review: notes unread on the day of dispatch follow in a second delivery (documents.md §5).
-    State.DISPATCHING: _state("handler", "dispatch", "closed kept review"),
+    # Back to review: notes unread on the day of dispatch follow in a second delivery (documents.md §5); blocked: so do
+    # the systems that an interim answer could not wait for.
+    State.DISPATCHING: _state("handler", "dispatch", "closed kept review blocked"),
     State.KEPT: _state("engine", "kept_until", "fulfilling awaiting_decision"),
     State.CLOSED: _state("–", "", ""),
 })
@@ -116,6 +118,8 @@ ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "envelope_check": frozenset({"approver"}),
     "withdraw": frozenset({"handler"}),
     "answer": frozenset({"handler"}),
+    "clock": frozenset({"handler"}),  # pause, resume, extend, the interim answer, the change of method
+    "fee": frozenset({"handler"}),
     "hold": frozenset({"handler", "approver"}),
     "release": frozenset({"approver"}),  # what follows is an erasure: another person than who placed the hold
     "stop": frozenset({"handler", "approver", "technician"}),

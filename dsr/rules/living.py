@@ -55,10 +55,8 @@ def living(
             contracts[dataset.id] = np.ones(rows[dataset.id].num_rows, np.bool_)
     claims = {d.id: _open(d, rows, known) for d in datasets}
     needed = _spread(datasets, contracts, numbers)
-    late = {
-        d.id: needed[d.id] & _recent(d, rows[d.id], today) for d in datasets if d.alive and d.alive.days is not None
-    }
-    return Living({**needed, **late}, _spread(datasets, claims, numbers), claims)
+    late = {d.id: needed[d.id] & _recent(d, rows[d.id], today) for d in datasets}
+    return Living(late, _spread(datasets, claims, numbers), claims)
 
 
 def context(inventory: Inventory, wanted: frozenset[str]) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dsr.inventory import PERSON, Dataset, Inventory
 from dsr.rules.discovery import ASKABLE, Discovery, in_scope
@@ -23,6 +24,11 @@ class Status:
     def open(self) -> bool:
         """Blocks closing: somebody must look again."""
         return self.status == "unreachable" or (self.status, self.reason) in OPEN
+
+
+def is_open(ended: Mapping[str, Any]) -> bool:
+    """Of a dataset as a case's facts hold it: somebody must look again."""
+    return Status(ended["status"], ended["records"], ended["reason"]).open
 
 
 def statuses(
@@ -99,4 +105,4 @@ def of_system(datasets: list[Status]) -> str:
     return next(word for word in ("found", "withheld", "not_ours", "none_found", "not_asked") if word in settled)
 
 
-__all__ = ["Status", "in_scope", "of_system", "statuses"]
+__all__ = ["Status", "in_scope", "is_open", "of_system", "statuses"]

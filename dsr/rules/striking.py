@@ -43,7 +43,7 @@ class Words:
         return cls(
             person,
             tuple(re.compile(word, re.IGNORECASE) for word in dict.fromkeys(words)),
-            tuple(re.compile(_spelled(parts[0]) + "(?=様|さま|さん|氏|殿)") for parts in names if len(parts) > 1),
+            tuple(re.compile(_spelled(parts[0]) + "(?=様|さま|さん|氏|殿)") for parts in names),
         )
 
     def spans(self, text: str) -> list[tuple[int, int]]:

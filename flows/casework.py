@@ -1,0 +1,147 @@
+"""Commands of casework beside a case's main road: clocks, fees, letters and their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, get_args
+
+from dsr.documents import templates
+from dsr.engine import agreeing, charging, corresponding, desk, fulfilling, timing
+from dsr.engine.office import Office
+from dsr.errors import BadInput
+from dsr.rules.clocks import PauseReason
+from flows.terminal import Arguments, follow, in_japanese, office_of, show
+
+Command = Callable[..., Any]
+
+
+def register(command: Command, group: Callable[[str, str], Any]) -> None:
+    """Adds the commands to the parser; ``command`` and ``group`` are those of ``flows.cli``."""
+    sending = command("letters", _letters, "write out the letters made so far, such as the acknowledgement", "case")
+    sending.add_argument("--out", required=True)
+    pausing = command("pause", _pause, "our own clock waits for the person, with a letter", "case")
+    pausing.add_argument("--reason", required=True, choices=get_args(PauseReason))
+    command("resume", _resume, "what was waited for has come", "case")
+    extending = command("extend", _extend, "give more time, once, with a letter", "case")
+    extending.add_argument("--days", type=int, required=True, help="business days")
+    extending.add_argument("--reason", required=True, help="the person reads it")
+    command("interim", _interim, "answer what was reached; the rest follows", "case").add_argument(
+        "--by", required=True
+    )
+    way = command("method", _method, "the way asked for is hard: offer others, or record which was chosen", "case")
+    which = way.add_mutually_exclusive_group(required=True)
+    which.add_argument("--hard", metavar="REASON", help="the person reads it")
+    which.add_argument("--chosen", choices=get_args(agreeing.Method))
+    way.add_argument("--ways", nargs="*", default=[], choices=get_args(agreeing.Method))
+    fees = command("fee", _fee, "the fee: asked, paid, waived or returned", "case")
+    what = fees.add_mutually_exclusive_group(required=True)
+    what.add_argument("--ask", action="store_true")
+    what.add_argument("--paid", metavar="DAY")
+    what.add_argument("--waive", action="store_true")
+    what.add_argument("--return", dest="back", choices=get_args(charging.Refund))
+    fees.add_argument("--count", type=int, default=1, help="of what the fee is per")
+    edited = group("templates", "letters that the office words itself")
+    told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
+    told.add_argument("kind", nargs="?")
+    checked = command("check", _templates_check, "what the office's own copies (HOME/templates) lack", under=edited)
+    checked.add_argument("--out", metavar="DIR", help="draw every letter with something in every field")
+
+
+def _letters(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        files = fulfilling.letters_out(office, arguments.case, Path(arguments.out))
+        show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+
+
+def _pause(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        timing.pause(office, arguments.case, arguments.reason)
+        _clock(arguments, office)
+
+
+def _resume(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        timing.resume(office, arguments.case)
+        _clock(arguments, office)
+
+
+def _extend(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        timing.extend(office, arguments.case, arguments.days, arguments.reason)
+        _clock(arguments, office)
+
+
+def _clock(arguments: Arguments, office: Office) -> None:
+    clock = desk.standing(office, office.store.case(arguments.case))["sla"]
+    stands = f"paused ({clock['paused']})" if clock["paused"] else f"B {clock['due']}"
+    show(arguments, {"case": arguments.case, "sla": clock}, f"{arguments.case}  {stands}")
+
+
+def _interim(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        follow(arguments, arguments.case, timing.interim(office, arguments.case, a_day("--by", arguments.by)))
+
+
+def _method(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        if arguments.chosen:
+            agreeing.choose(office, arguments.case, arguments.chosen)
+        else:
+            agreeing.offer(office, arguments.case, arguments.hard, arguments.ways)
+        method = office.store.case(arguments.case).facts["method"]
+        show(arguments, {"case": arguments.case, "method": method}, f"{arguments.case}  {method}")
+
+
+def _fee(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        if arguments.ask:
+            charging.ask(office, arguments.case, arguments.count)
+        elif arguments.waive:
+            charging.waive(office, arguments.case)
+        elif arguments.paid:
+            charging.paid(office, arguments.case, a_day("--paid", arguments.paid))
+        else:
+            charging.give_back(office, arguments.case, arguments.back)
+        fee = office.store.case(arguments.case).facts["fee"]
+        show(arguments, {"case": arguments.case, "fee": fee}, "  ".join(f"{name} {told}" for name, told in fee.items()))
+
+
+def a_day(option: str, written: str) -> date:
+    """Raises BadInput."""
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        raise BadInput(option, "is no day", "write YYYY-MM-DD") from None
+
+
+def _templates_show(arguments: Arguments) -> None:
+    if arguments.kind is None:
+        told = {name: kind.title.ja for name, kind in templates.kinds().items()}
+        show(arguments, told, "\n".join(f"{name:<28} {title}" for name, title in told.items()))
+        return
+    kind, text = templates.kind(arguments.kind), templates.written(f"{arguments.kind}.toml")
+    fields = {name: {"label": field.label.ja, "due": field.due, "columns": [column.ja for column in field.columns]}
+              for name, field in {**templates.COMMON, **kind.fields}.items()}  # fmt: skip
+    show(arguments, {"template": text, "fields": fields}, text)
+
+
+def _templates_check(arguments: Arguments) -> int:
+    """Exit 1 where a copy cannot be printed; then the letter it is for cannot be made either."""
+    with office_of(arguments) as office:
+        found: dict[str, str] = {}
+        for path in sorted((office.home / "templates").glob("*")):
+            try:
+                corresponding.checked(office, path)
+            except BadInput as error:
+                found[path.name] = str(error)
+        lines = [f"{name}: {problem}" for name, problem in found.items()]
+        show(
+            arguments,
+            {"problems": found},
+            "\n".join(lines) or ("問題はありません。" if in_japanese(arguments) else "OK"),
+        )
+        if arguments.out and not found:
+            corresponding.specimens(office, Path(arguments.out))
+    return 1 if found else 0
