@@ -59,6 +59,11 @@ class Case:
         return replace(self, state=state, facts={**self.facts, **act.facts})
 
     @property
+    def withdrawn(self) -> bool:
+        """Taken back, whether or not the days to object are over."""
+        return self.outcome == "withdrawn"
+
+    @property
     def outcome(self) -> str | None:
         outcome = self.facts.get("outcome")
         return str(outcome) if outcome else None

@@ -37,7 +37,10 @@ def os_words(error: OSError) -> str:
 
 
 class DsrError(Exception):
+    """``cases``: whose records it speaks of, where several were in hand and only these are in trouble."""
+
     exit_status: ClassVar[int] = 1
+    cases: frozenset[str] = frozenset()
 
 
 class BadInput(DsrError):

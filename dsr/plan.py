@@ -98,8 +98,10 @@ class Sought:
 
     ``gone``: keys of records that must not be found, by dataset id; ``emptied``: keys, then the old values of the
     columns that must no longer hold them (NULL: nothing is sought in that cell), by dataset id; ``kept``: keys of the
-    person's records that lawfully stay. ``forms``: every written form of every identifier, by kind (names.md §8).
-    ``lasting``: the kinds that are never another's (a customer number), so that a hit outside ``kept`` is a residue.
+    person's records that lawfully stay. ``gone_before`` and ``emptied_before``: what an overtaken plan of the case did
+    by then, which no look need find before and none may find again. ``forms``: every written form of every identifier,
+    by kind (names.md §8). ``lasting``: the kinds that are never another's (a customer number), so that a hit outside
+    ``kept`` is a residue.
     """
 
     case_no: str
@@ -108,6 +110,18 @@ class Sought:
     kept: Mapping[str, pa.Table] = field(repr=False)
     forms: Mapping[str, Sequence[str]] = field(repr=False)
     lasting: frozenset[str] = frozenset()
+    gone_before: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+    emptied_before: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+
+    @property
+    def groups(self) -> tuple[Mapping[str, pa.Table], ...]:
+        """All that must not be found."""
+        return self.gone, self.emptied, self.gone_before, self.emptied_before
+
+    @property
+    def datasets(self) -> list[str]:
+        """In which something is sought."""
+        return list(dict.fromkeys(name for group in self.groups for name in group))
 
 
 OTHERS = frozenset({"counts", "digest", "grown"})

@@ -275,7 +275,7 @@ def _collect(arguments: Arguments) -> int:
         for case_no, state in ended.items():
             if state is State.BLOCKED:
                 _waits(arguments, office, case_no)
-    return _collected(arguments, ended)
+    return _reached(arguments, ended)
 
 
 def _waits(arguments: Arguments, office: Office, case_no: str) -> None:
@@ -289,7 +289,7 @@ def _waits(arguments: Arguments, office: Office, case_no: str) -> None:
             print(f"  {label}: {words[not in_japanese(arguments)]}: {commands} → {then}", file=sys.stderr)
 
 
-def _collected(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
+def _reached(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
     states = {case_no: state for case_no, state in ended.items() if isinstance(state, State)}
     if arguments.json and len(ended) > 1:
         print(json.dumps([{"case": no, "state": states[no].value if no in states else None} for no in ended], indent=2))
@@ -297,7 +297,8 @@ def _collected(arguments: Arguments, ended: Mapping[str, State | Exception]) -> 
         for case_no, state in states.items():
             follow(arguments, case_no, state)
     failed = [fail(arguments, error) for error in ended.values() if isinstance(error, Exception)]
-    return max(failed) if failed else 3 if State.BLOCKED in states.values() else 0
+    worst = 3 if State.BLOCKED in states.values() else 1 if State.RESIDUAL in states.values() else 0
+    return max(failed) if failed else worst
 
 
 def _index_build(arguments: Arguments) -> None:
@@ -343,18 +344,31 @@ def _approve(arguments: Arguments) -> None:
 
 
 def _fulfil(arguments: Arguments) -> int:
+    """One case as one document; several as a list, each with its state or what stopped it."""
+    numbers, live = list(dict.fromkeys(arguments.case)), arguments.live or []
     if arguments.remote:
         with office_of(arguments) as office:
-            erasing.release_live(office, arguments.case, arguments.live)
-        return _remote(arguments, "fulfil", arguments.case)
+            for case_no in numbers:
+                erasing.release_live(office, case_no, case_no if case_no in live else None)
+        return _remote(arguments, "fulfil", *numbers)
     with office_of(arguments) as office:
-        state = fulfilling.fulfil(office, arguments.case, arguments.live)
-        follow(arguments, arguments.case, state)
-        for number, order in (office.store.case(arguments.case).facts.get("orders") or {}).items():
-            if order["answered_on"] is None:
-                waits = ("回答待ち", "waits for an answer")[not in_japanese(arguments)]
-                print(f"  {number} → {order['to']} {order['due']} {waits}", file=sys.stderr)
-    return 1 if state is State.RESIDUAL else 0
+        if len(numbers) == 1:
+            only = numbers[0]
+            ended: dict[str, State | Exception] = {
+                only: fulfilling.fulfil(office, only, only if only in live else None)
+            }
+        else:
+            ended = process.fulfil_together(office, numbers, live)
+        for case_no in (no for no, state in ended.items() if isinstance(state, State)):
+            _waits_for_owners(arguments, office, case_no)
+    return _reached(arguments, ended)
+
+
+def _waits_for_owners(arguments: Arguments, office: Office, case_no: str) -> None:
+    for number, order in (office.store.case(case_no).facts.get("orders") or {}).items():
+        if order["answered_on"] is None:
+            waits = ("回答待ち", "waits for an answer")[not in_japanese(arguments)]
+            print(f"  {number} → {order['to']} {order['due']} {waits}", file=sys.stderr)
 
 
 def _package(arguments: Arguments) -> None:
@@ -451,7 +465,7 @@ def _counts(said: Mapping[str, Any]) -> Iterator[str]:
     why = said.get("why", [])
     yield from [why] if isinstance(why, str) else why
     for counts in said.get("cases", {"": said}).values():
-        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied") if counts.get(name))
+        yield from (f"{name} {counts[name]}" for name in ("left", "not_emptied", "back") if counts.get(name))
 
 
 def _watch(arguments: Arguments) -> int:
@@ -606,8 +620,10 @@ def _parser() -> argparse.ArgumentParser:
     running = command("collect", _collect, "find and fetch what is the subject's; several cases share a scan")
     running.add_argument("case", nargs="+")
     running.add_argument("--again", action="store_true", help="ask everything anew, before the package is made")
-    fulfilling_ = command("fulfil", _fulfil, "make letter, book and data; or carry out an erasure", "case")
-    fulfilling_.add_argument("--live", metavar="CASE", help="the case number once more: what destroys is done")
+    fulfilling_ = command("fulfil", _fulfil, "make letter, book and data; or carry out erasures, several at once")
+    fulfilling_.add_argument("case", nargs="+")
+    again = "the case number once more, for each: what destroys is done"
+    fulfilling_.add_argument("--live", metavar="CASE", action="append", help=again)
     for each in (running, fulfilling_):
         each.add_argument("--remote", action="store_true", help="hand it to the deployment")
     command("review", _review, "print the worksheets, or take the marks", "case").add_argument("--file")

@@ -348,6 +348,8 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
     "sent tomorrow": ("dispatch", "dispatching", {**SENT, "sent_on": "2026-11-23"}, "sent_on", "the day"),
     "sent by pigeon": ("dispatch", "dispatching", {**SENT, "channel": "pigeon"}, "channel", "one of 'registered_post'"),
     "returned, and no reason": ("dispatch", "dispatching", {"returned_on": "2026-11-22"}, "return_reason is missing", "say why"),
+    "returned, opened or not": ("dispatch", "dispatching", {"returned_on": "2026-11-22", "return_reason": "lapsed"},
+                                "seal is missing", "unopened"),
 }  # fmt: skip
 
 
@@ -583,8 +585,8 @@ def test_secrecy_data_leaves_only_after_a_second_officer_compared_person_and_env
     desk.ok("dispatch", case, "--file", desk.file("check.json", CHECK), officer="shonin-2")
     assert desk.ok("dispatch", case, "--file", sent)["state"] == "closed"
     desk.refused("dispatch", case, "--file", sent, status=1, words=("closed", "dispatching"))
-    returned = desk.file("back.json", {"returned_on": "2026-11-22", "return_reason": "addressee_unknown"})
-    assert desk.ok("dispatch", case, "--file", returned)["state"] == "closed"
+    back = {"returned_on": "2026-11-22", "return_reason": "addressee_unknown", "seal": "intact"}
+    assert desk.ok("dispatch", case, "--file", desk.file("back.json", back))["state"] == "dispatching"
 
 
 # -- systems that fail -----------------------------------------------------------------------------------------------
@@ -807,6 +809,10 @@ def test_after_a_withdrawal_the_request_runs_anew_and_a_linked_one_goes_its_own_
     assert desk.ok("withdraw", first)["state"] == "withdrawn"
     desk.refused("collect", first, status=1, words=("withdrawn",))
     assert desk.ok("withdraw", first)["state"] == "withdrawn"  # said twice, done once
+    now, desk.now = desk.now, "2026-12-10T09:00+09:00"
+    desk.ok("watch")
+    assert desk.state(first) == "closed"
+    desk.now = now
     assert desk.state(desk.collected("hiroshi_65", linked)) == "review"
 
 

@@ -248,12 +248,14 @@ def test_a_withdrawn_case_falls_silent(office: Office) -> None:
     prove(office, case, "2026-11-04")
     assert office.run("collect", case)[0] == 3
     assert office.ok("withdraw", case)["state"] == "withdrawn"
+    assert set(work(office, case)) == {"post:withdrawal_confirmation.1.pdf"}
+    office.ok("letters", case, "--out", str(office.home / "posted"))
+    assert (office.ok("show", case)["outcome"], office.ok("list")[0]["state"]) == ("withdrawn", "withdrawn")
     at(office, "2026-11-30")
-    assert office.ok("list", "--due") == []
     found = office.ok("watch")
     assert (found["reminders"], found["resume"]) == ([], [])
-    assert work(office, case) == {}
-    assert (office.ok("show", case)["outcome"], office.ok("list")[0]["state"]) == ("withdrawn", "withdrawn")
+    assert (office.ok("list", "--due"), work(office, case)) == ([], {})
+    assert (office.ok("show", case)["outcome"], office.ok("list")[0]["state"]) == ("withdrawn", "closed")
 
 
 # -- words and statuses ----------------------------------------------------------------------------------------------

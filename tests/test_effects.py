@@ -52,7 +52,7 @@ def said_of(hold: Hold) -> list[tuple[str, str]]:
 
 def test_intent_then_result_in_every_case_of_one_rewrite_and_each_once(office: Office) -> None:
     with two(office) as holds:
-        effects = CaseEffects(holds, "erase:1:lake", "billing")
+        effects = CaseEffects([(hold, "erase:1:lake") for hold in holds], "billing")
         assert (effects.begun("a.parquet"), effects.ended("a.parquet")) == (None, None)
         for _ in range(2):
             effects.intend("a.parquet", {"rows": 3})
@@ -67,18 +67,37 @@ def test_intent_then_result_in_every_case_of_one_rewrite_and_each_once(office: O
 
 def test_a_kill_between_two_cases_events_is_made_up_for(office: Office) -> None:
     with two(office) as (first, second):
-        CaseEffects([first], "erase:1:lake", "billing").intend("a", {"n": 1})
-        both = CaseEffects([first, second], "erase:1:lake", "billing")
+        CaseEffects([(first, "erase:1:lake")], "billing").intend("a", {"n": 1})
+        both = CaseEffects([(first, "erase:1:lake"), (second, "erase:1:lake")], "billing")
         assert both.begun("a") == {"n": 1}
         both.intend("a", {"n": 1})
-        CaseEffects([first], "erase:1:lake", "billing").done("a", {"n": 1})
+        CaseEffects([(first, "erase:1:lake")], "billing").done("a", {"n": 1})
         assert both.ended("a") == {"n": 1}
         assert said_of(first) == said_of(second) == [("erase:1:lake@a", "intent"), ("erase:1:lake@a", "result")]
 
 
+def test_each_case_counts_its_own_and_alone_goes_on_from_where_both_were_killed(office: Office) -> None:
+    """Killed between the swap's intent and the swap: the first goes on alone, and rewrites what the other waited for."""
+    with two(office) as holds:
+        acts = [(hold, f"erase:{n}:lake") for n, hold in enumerate(holds, 1)]
+        records = {hold.case_no: n for n, hold in enumerate(holds, 1)}
+        both, (first, second) = CaseEffects(acts, "billing"), [CaseEffects([act], "billing") for act in acts]
+        both.intend("a", {"sha256": "old", "records": records})
+        both.intend("a:swap", {"sha256": "new", "records": records})
+        assert both.begun("a") == {"sha256": "old", "records": records}
+        for (hold, _), alone in zip(acts, (first, second), strict=True):
+            assert alone.begun("a:swap") == {"sha256": "new", "records": {hold.case_no: records[hold.case_no]}}
+        first.intend("a", {"sha256": "old", "records": {holds[0].case_no: 1}, "plans": "of one"})
+        assert (second.begun("a:swap"), second.begun("a")) == (None, {"sha256": "old", "records": {holds[1].case_no: 2}})
+        second.done("a", {"discarded": True, "records": {}})
+        first.intend("b", {"sha256": "old"})
+        both.intend("b:swap", {"sha256": "new"})
+        assert second.begun("b:swap"), "what began before says nothing of it"
+
+
 def test_another_version_of_the_file_is_another_effect_and_nothing_said_is_rewritten(office: Office) -> None:
     with two(office) as (first, _):
-        effects = CaseEffects([first], "erase:1:lake", "billing")
+        effects = CaseEffects([(first, "erase:1:lake")], "billing")
         effects.intend("a", {"sha256": "old"})
         effects.intend("a", {"sha256": "new"})
         assert effects.begun("a") == {"sha256": "new"}
@@ -93,7 +112,7 @@ def test_once_stopped_nothing_new_starts_and_what_runs_ends(office: Office, stop
     from dsr.case import Act
 
     with two(office) as (first, _):
-        effects, other = (CaseEffects([first], "erase:1:x", name) for name in ("billing", "lake"))
+        effects, other = (CaseEffects([(first, "erase:1:x")], name) for name in ("billing", "lake"))
         effects.intend("a", {})
         office.store.set_stop(stopped, True, Act(f"stop:{stopped}"), NOW, "gijutsu-1")
         with pytest.raises(NotAllowed, match="stopped"):

@@ -277,19 +277,32 @@ def test_what_an_overtaken_plan_had_erased_stands_on_the_papers(own_office: Offi
     log = own_office.sample / "logs" / (min(told["erased"]["web_logs.access"]).rpartition(":")[0] + ".log.gz")
     assert calls and stopped and not min(told["erased"]["web_logs.access"]).endswith(":1")
     log.write_bytes(gzip.compress(gzip.decompress(log.read_bytes()).partition(b"\n")[2]))
+    before = {path: path.read_bytes() for path in (own_office.sample / "lake").rglob("*.parquet")}
     status, _, said = erasure.run()
     assert (status, "shifted" in said) == (1, True), said
     assert len(set(told["erased"]["call_history.calls"]) & held(own_office.sample)["call_history.calls"].keys()) == 0
     own_office.ok("collect", erasure.case, "--again")
     erasure.decided()
     own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    rewritten = {path: path.read_bytes() for path in before if path.read_bytes() != before[path]}
+    for path in rewritten:  # somebody restores the lake's files
+        path.write_bytes(before[path])
+    everyones = held(own_office.sample)["call_history.calls"]
+    assert rewritten and erasure.carried_out().state == "residual"
+    wrong = {f["dataset"]: f["said"]["why"] for f in erasure.show()["findings"] if f["verdict"] != "verified"}
+    assert wrong.keys() == {"call_history.calls"} and "back" in wrong["call_history.calls"]
+    assert own_office.run("package", erasure.case, "--out", str(tmp_path / "none"))[0] == 1, "no certificate"
+    assert held(own_office.sample)["call_history.calls"] == everyones, "what no standing plan names is a person's to mend"
+    for path, content in rewritten.items():
+        path.write_bytes(content)
     assert erasure.carried_out().state == "dispatching"
     out = tmp_path / "papers"
     own_office.ok("package", erasure.case, "--out", str(out))
     letter, certificate = (text_of(out / f"{name}.pdf").replace("\n", "") for name in ("decision", "certificate"))
     assert f"通話履歴 消去 {calls}件" in letter, letter
     assert f"利用停止 {stopped}件" in letter and law.wording("already_so") not in letter
-    assert f"通話履歴の消去{calls}件" in certificate
+    assert f"通話履歴の消去{calls}件" in certificate and "併せて確認" in certificate
+    assert "証明の対象に含まれない" not in certificate and "検証の対象に含まれません" not in letter
     told = {d["dataset"]: d["outcomes"] for d in json.loads((out / "manifest.json").read_text())["datasets"]}
     assert told["call_history.calls"]["erased"] == calls and "stop_declined" in told["call_history.calls"]
     assert told["marketing_consents.consents"] == {"use_stopped": stopped}

@@ -8,6 +8,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -356,6 +357,27 @@ def test_emptied_fields_no_longer_hold_the_person_and_the_rest_of_the_record_sta
     if act == "UPDATE invoices SET payer = NULL":  # the neighbours' too
         verdict, why = "indeterminate", ["digest"]
     assert (found.verdict, found.said["why"]) == (verdict, why)
+
+
+@pytest.mark.parametrize(("back", "dataset"), [
+    (f"INSERT INTO customers VALUES {CUSTOMERS[0]}", "crm.customers"),
+    ("UPDATE invoices SET payer = '髙橋 花子' WHERE customer_no = 'C0001234' AND part = 1", "crm.invoices"),
+])
+def test_what_an_overtaken_plan_did_need_not_be_found_before_and_must_not_come_back(
+    lite: Company, back: str, dataset: str
+) -> None:
+    lite.run(DELETE[0], "UPDATE invoices SET payer = NULL WHERE customer_no = 'C0001234'")
+    earlier = sought({"crm.customers": GONE["crm.customers"]}, EMPTIED)
+    kept = sought({}, kept={"crm.invoices": GONE["crm.invoices"]})
+    look = lite.looking(replace(kept, gone_before=earlier.gone, emptied_before=earlier.emptied)).first()
+    assert look.verdicts() == dict.fromkeys(GONE, "verified")
+    assert {f.said["cases"][CASE]["before"] - f.said["cases"][CASE]["back"] for f in look.after().values()} == {1, 2}
+    neighbours = lite.rows("customers")
+    lite.run(back)
+    found = look.after()
+    assert {name: f.verdict for name, f in found.items()} == {**dict.fromkeys(GONE, "verified"), dataset: "residual"}
+    assert (found[dataset].said["cases"][CASE]["back"], "back" in found[dataset].said["why"]) == (1, True)
+    assert neighbours <= lite.rows("customers")
 
 
 def test_an_emptied_record_that_nobody_keeps_must_hold_nothing_of_the_person(company: Company) -> None:

@@ -176,9 +176,12 @@ class LakeWriter(LakeStore):
         for hits in found:
             for number, count in work.counted(hits).items():
                 rows[work.labels[number]] += count
-        if any(rows[label] > plan.records for label, plan in zip(work.labels, work.plans, strict=True)):
+        over = [plan for label, plan in zip(work.labels, work.plans, strict=True) if rows[label] > plan.records]
+        if over:
             words = "more rows than were planned; the key is not unique, or a file came back: nothing was changed"
-            raise CheckFailed(f"{work.dataset.id}: {words}")
+            error = CheckFailed(f"{work.dataset.id}: {words}")
+            error.cases = frozenset(plan.case_no for plan in over)
+            raise error
 
     # -- rewriting ---------------------------------------------------------------------------------------------
 

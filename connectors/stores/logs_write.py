@@ -28,7 +28,7 @@ from connectors.stores import swap
 from connectors.stores.access import identity
 from connectors.stores.gz import Extra, Member, lines_of, parts_of
 from connectors.stores.logs import LogStore
-from dsr.errors import BadInput, CheckFailed, ConnectorRefused
+from dsr.errors import BadInput, CheckFailed, ConnectorRefused, DsrError
 from dsr.inventory import Dataset
 from dsr.plan import LINE, Effects, Plan, Receipt, line_mark
 
@@ -68,7 +68,7 @@ class LogWriter(LogStore):
         places = {name: os.path.relpath(path, self.access.inventory.folder) for name, path in files.items()}
         done = {name: swap.settled(path.resolve(), places[name], effects) for name, path in files.items()}
         rewrites = [
-            self._rewrite(plans, path, places[name], self._changes(dataset, path, pattern, wishes[name]))
+            self._rewrite(plans, path, places[name], self._changes(plans, path, pattern, wishes[name]))
             for name, path in files.items() if done[name] is None
         ]  # fmt: skip
         after = swap.carry_out([one for one in rewrites if one], effects, self.access.sleep)
@@ -77,22 +77,27 @@ class LogWriter(LogStore):
     # -- what is planned ---------------------------------------------------------------------------------------
 
     def _changes(
-        self, dataset: Dataset, path: Path, pattern: re.Pattern[str], wishes: Mapping[int, Wish]
+        self, plans: Sequence[Plan], path: Path, pattern: re.Pattern[str], wishes: Mapping[int, Wish]
     ) -> tuple[str, Changes]:
         """With the version of the file, read to its end. Raises CheckFailed where a line is not the planned one."""
-        looked = identity(path.stat())
+        looked, dataset = identity(path.stat()), plans[0].dataset
         lines: dict[int, tuple[bytes, bytes | None]] = {}
         counts: Counter[int] = Counter()
-        met = 0
+        left = dict(wishes)
         for number, line in self._lines(dataset, path):
-            if (wish := wishes.get(number)) is None:
+            if (wish := left.pop(number, None)) is None:
                 continue
-            met += 1
-            new = self._changed(dataset, path, number, line, pattern, wish)
+            try:
+                new = self._changed(dataset, path, number, line, pattern, wish)
+            except DsrError as error:
+                error.cases = frozenset({plans[wish.plan].case_no})
+                raise
             if new != line:
                 lines[number], counts[wish.plan] = (line, new), counts[wish.plan] + 1
-        if met != len(wishes):
-            raise _moved(dataset, path)
+        if left:
+            moved = _moved(dataset, path)
+            moved.cases = frozenset(plans[wish.plan].case_no for wish in left.values())
+            raise moved
         return looked, Changes(lines, counts)
 
     def _changed(

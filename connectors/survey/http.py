@@ -54,7 +54,7 @@ class Api:
         """Each once, whole: those planned, and those on a list. What is listed though it cannot be had is there too."""
         listed = {_key(dataset, record): record for path in self._lists(dataset, sought)
                   for record in self._listed(client, dataset, path)}  # fmt: skip
-        keys = {key: values for each in sought for group in (each.gone, each.emptied, each.kept)
+        keys = {key: values for each in sought for group in (*each.groups, each.kept)
                 if (rows := group.get(dataset.id)) is not None
                 for key, values in zip(key_texts(dataset, rows).to_pylist(),
                                        rows.select(list(dataset.key)).to_pylist(), strict=True)}  # fmt: skip

@@ -136,6 +136,35 @@ class Frozen:
         return len(self.of.get(case, ()))
 
 
+class Emptied(Frozen):
+    """Keys of records that are emptied, with what stood there; ``full``: of those an old value still stands there."""
+
+    def __init__(self, dataset: Dataset, marks: Marks, tables: Mapping[int, pa.Table]) -> None:
+        super().__init__(dataset, marks, tables)
+        self.old: dict[int, dict[str, str | None]] = defaultdict(dict)
+        for rows in tables.values():
+            places = self.among(key_texts(dataset, rows)).tolist()
+            for column in (name for name in rows.column_names if name not in dataset.key):
+                for place, text in zip(places, as_text(rows.column(column)).to_pylist(), strict=True):
+                    self.old[place][column.lower()] = text
+        self.full = np.zeros(len(self.keys), np.bool_)
+
+    def take(self, part: Part, key: pa.Array, emptied: dict[int, set[str]]) -> None:
+        places = self.met(key)
+        met = np.flatnonzero(places >= 0).tolist()
+        columns = {name for row in met for name in self.old[int(places[row])]}
+        now = {name: part.texts(name) for name in columns}
+        for row in met:
+            for name, old in self.old[int(places[row])].items():
+                emptied[row].add(name)
+                texts = now[name]
+                if texts is None or (old is not None and texts[row].as_py() == old):
+                    self.full[places[row]] = True
+
+    def still_full(self, case: int) -> int:
+        return int(np.count_nonzero(self.full[self.of[case]])) if case in self.of else 0
+
+
 class Targets:
     """Of one dataset: what is to go, what is to be emptied and of which old values, what stays of each person."""
 
@@ -144,24 +173,18 @@ class Targets:
             held = {case: getattr(each, name).get(dataset.id) for case, each in enumerate(sought)}
             return {case: rows for case, rows in held.items() if rows is not None}
 
-        emptied = tables("emptied")
-        self.gone, self.emptied = Frozen(dataset, marks, tables("gone")), Frozen(dataset, marks, emptied)
+        self.gone, self.gone_before = (Frozen(dataset, marks, tables(name)) for name in ("gone", "gone_before"))
+        self.emptied, self.emptied_before = (Emptied(dataset, marks, tables(name))
+                                             for name in ("emptied", "emptied_before"))  # fmt: skip
         kept = tables("kept").items()
         self.kept = {(case, text) for case, rows in kept for text in key_texts(dataset, rows).to_pylist()}
-        self.old: dict[int, dict[str, str | None]] = defaultdict(dict)
-        for rows in emptied.values():
-            places = self.emptied.among(key_texts(dataset, rows)).tolist()
-            for column in (name for name in rows.column_names if name not in dataset.key):
-                for place, text in zip(places, as_text(rows.column(column)).to_pylist(), strict=True):
-                    self.old[place][column.lower()] = text
-        self.full = np.zeros(len(self.emptied.keys), np.bool_)
-        """Emptied records of which an old value still stands where it stood."""
 
     def __bool__(self) -> bool:
-        return bool(len(self.gone.keys) or len(self.emptied.keys))
+        return any(len(group.keys) for group in (self.gone, self.emptied, self.gone_before, self.emptied_before))
 
-    def still_full(self, case: int) -> int:
-        return int(np.count_nonzero(self.full[self.emptied.of[case]])) if case in self.emptied.of else 0
+    def back(self, case: int) -> int:
+        """Records that an overtaken plan took or emptied, and that are as they were."""
+        return self.gone_before.found(case) + self.emptied_before.still_full(case)
 
 
 @dataclass
@@ -228,22 +251,16 @@ class Look:
         for dataset in part.copies:
             key = part.key(dataset)
             if key is not None:
-                fates.copied |= self.targets[dataset.id].gone.among(key) >= 0
+                targets = self.targets[dataset.id]
+                fates.copied |= (targets.gone.among(key) >= 0) | (targets.gone_before.among(key) >= 0)
         return fates
 
     @staticmethod
     def _planned(part: Part, targets: Targets, key: pa.Array, fates: _Fates) -> None:
-        fates.gone |= targets.gone.met(key) >= 0
-        places = targets.emptied.met(key)
-        met = np.flatnonzero(places >= 0).tolist()
-        columns = {name for row in met for name in targets.old[int(places[row])]}
-        now = {name: part.texts(name) for name in columns}
-        for row in met:
-            for name, old in targets.old[int(places[row])].items():
-                fates.emptied[row].add(name)
-                texts = now[name]
-                if texts is None or (old is not None and texts[row].as_py() == old):
-                    targets.full[places[row]] = True
+        for gone in (targets.gone, targets.gone_before):
+            fates.gone |= gone.met(key) >= 0
+        for emptied in (targets.emptied, targets.emptied_before):
+            emptied.take(part, key, fates.emptied)
 
     # -- all others --------------------------------------------------------------------------------------------
 

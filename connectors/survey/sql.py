@@ -79,7 +79,7 @@ class Database:
         """Text keys of what goes: where kept records hold the person's name, only these tell a stray row."""
         if not self._is_file:
             return ()
-        tables = [rows for each in sought for rows in each.gone.values()]
+        tables = [rows for each in sought for gone in (each.gone, each.gone_before) for rows in gone.values()]
         if sum(rows.num_rows for rows in tables) > _MOST_KEYS:
             return ()
         self._also = {text for rows in tables for column in rows.columns if pa.types.is_string(column.type)

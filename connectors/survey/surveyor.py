@@ -114,7 +114,7 @@ class Survey:
         """Keyed, of which records of which cases are sought."""
         words: list[str] = []
         for each in sought:
-            for group in (each.gone, each.emptied):
+            for group in each.groups:
                 for name, rows in sorted(group.items()):
                     words += [each.case_no, name, *map(str, rows.to_pylist())]
         return self._marks.of(*words)

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from connectors.survey.look import Look, Tally
+from connectors.survey.look import Look, Tally, Targets
 from connectors.survey.others import lost
 from dsr.plan import OTHERS, Finding, Level, Sought, Verdict
 
 Hits = Counter[tuple[str, str, str, str]]
 """(where, case, place, kind) → count."""
-RESIDUAL = frozenset({"left", "not_emptied", "hit"})
+RESIDUAL = frozenset({"left", "not_emptied", "back", "hit"})
 """Reasons of a residue; every other reason only says that nothing can be said."""
 Ours = Callable[[], Sequence[Mapping[str, str]]]
 Leveled = Callable[[], tuple[Level, dict[str, Any]]]
@@ -26,7 +26,7 @@ Leveled = Callable[[], tuple[Level, dict[str, Any]]]
 
 def asked(sought: Sequence[Sought]) -> list[str]:
     """Datasets in which something is sought."""
-    return list(dict.fromkeys(name for each in sought for name in (*each.gone, *each.emptied)))
+    return list(dict.fromkeys(name for each in sought for name in each.datasets))
 
 
 def indeterminate(names: Sequence[str], why: str, words: str = "") -> list[Finding]:
@@ -63,11 +63,13 @@ class Judgement:
         steps: list[dict[str, Any]] = [{"step": 1, "route": "full_scan", "places": len(self._look.places),
                                         "sought": planted, "found": found}]  # fmt: skip
         if targets:
-            left, full = int((targets.gone.rows > 0).sum()), int(targets.full.sum())
+            left, full = int((targets.gone.rows > 0).sum()), int(targets.emptied.full.sum())
+            back = sum(map(targets.back, range(len(self._look.cases))))
             missing = len(targets.emptied.keys) - int((targets.emptied.rows > 0).sum())
             steps.append({"step": 2, "locators": self._before["of"], "gone": len(targets.gone.keys), "left": left,
                           "emptied": len(targets.emptied.keys), "not_emptied": full, "missing": missing})  # fmt: skip
-            why += [reason for reason, count in (("left", left), ("not_emptied", full), ("vanished", missing)) if count]
+            counts = (("left", left), ("not_emptied", full), ("vanished", missing), ("back", back))
+            why += [reason for reason, count in counts if count]
         for place in places:
             reasons, more = self._of_place(place)
             why, steps = why + reasons, steps + more
@@ -127,9 +129,16 @@ class Judgement:
             return {}
         return {
             each.case_no: {"gone": targets.gone.sought(case), "left": targets.gone.found(case),
-                           "emptied": targets.emptied.sought(case), "not_emptied": targets.still_full(case)}
-            for case, each in enumerate(self._look.cases) if name in each.gone or name in each.emptied
+                           "emptied": targets.emptied.sought(case), "not_emptied": targets.emptied.still_full(case),
+                           **_before(targets, case)}
+            for case, each in enumerate(self._look.cases) if name in each.datasets
         }  # fmt: skip
+
+
+def _before(targets: Targets, case: int) -> dict[str, int]:
+    """Of an overtaken plan, where there was one."""
+    known = targets.gone_before.sought(case) + targets.emptied_before.sought(case)
+    return {"before": known, "back": targets.back(case)} if known else {}
 
 
 def _verdict(why: Sequence[str]) -> Verdict:

@@ -251,7 +251,7 @@ def sweep(office: Office, case_no: str) -> dict[str, int]:
                 continue
             step = f"sweep:{office.now.isoformat()}:{one.dataset.id}"
             plan = Plan(hold.case_no, one.dataset, late, f"{hold.case.facts['decided_plan']}:sweep")
-            hold.once(step, lambda p=[plan], c=connector, s=step: (erasing.write(hold, s, c, p), None))  # type: ignore[misc]
+            hold.once(step, lambda p=[plan], c=connector, s=step: (erasing.write([(hold, s, p)], c)[0], None))  # type: ignore[misc]
             found[one.dataset.id] = late.num_rows
         if found:
             owed = ("incident", "handler", office.today)

@@ -135,11 +135,12 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
     before = [_stop_before(hold, one) for one in earlier]
     stops = [*before, *_stops(hold, date.fromisoformat(cited["issued_on"]), earlier)]
     lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
-    gone = _gone_of(hold)
+    gone, unsought = _gone_of(hold), carried.unsought(hold) if earlier else ()
     return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if gone else "",
-                       verified=any(plans.work_of(hold, one) for one in plans.frozen(hold)),
+                       verified=any(found["run"] == run for found in hold.case.facts.get("findings", [])),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
-                       backups_by=_last_backup(hold, gone) if gone else None, unverified=before)  # fmt: skip
+                       backups_by=_last_backup(hold, gone) if gone else None,
+                       unverified=[_stop_before(hold, one) for one in unsought])  # fmt: skip
 
 
 def certificate_no(hold: Hold, run: str) -> str:
@@ -295,11 +296,12 @@ def _limits(covered: Sequence[Covered]) -> Iterator[Limit]:
 
 
 def _remarks(hold: Hold) -> Iterator[Text]:
-    """What an earlier plan did, of which no survey says anything (no more may be claimed than was looked at)."""
+    """What an earlier plan did, and whether the survey looked for it (no more may be claimed than was looked at)."""
+    unsought = carried.unsought(hold)
     for one in carried.before(hold):
         label = _label(hold, hold.office.inventory.dataset(one.dataset))
-        measure = say(f"measure.{one.measure}")
-        yield by_law("limit_before", label=label, measure=measure, n=one.records, date=one.on)
+        measure, key = say(f"measure.{one.measure}"), "limit_before" if one in unsought else "limit_before_verified"
+        yield by_law(key, label=label, measure=measure, n=one.records, date=one.on)
 
 
 def _worked_on(hold: Hold) -> Iterator[str]:

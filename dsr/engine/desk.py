@@ -72,7 +72,7 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
 def waits_for_twin(office: Office, case: Case) -> bool:
     """The same request, linked at its arrival: its twin does the work, unless that was withdrawn (EN-05)."""
     twin = case.facts.get("linked_to")
-    return bool(twin) and case.state is State.RECEIVED and office.store.case(str(twin)).state is not State.WITHDRAWN
+    return bool(twin) and case.state is State.RECEIVED and not office.store.case(str(twin)).withdrawn
 
 
 def shown(office: Office, case_no: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ longer matches the live stores goes back to a person (edge cases EN-13, EN-14, E
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,21 +23,37 @@ from dsr.rules.lifecycle import State
 
 def fulfil(office: Office, case_no: str, live: str | None) -> State:
     """Every step here, at once; without ``live`` (the case number once more) nothing is changed (EN-34)."""
+    must_be_live(office, case_no, live)
+    with office.hold(case_no) as hold:
+        if begin(hold):
+            carry_out(hold)
+        return look(hold)
+
+
+def must_be_live(office: Office, case_no: str, live: str | None) -> None:
+    """Raises NotAllowed for what is a dry run."""
     office.may("fulfil")
     if live != case_no and not (office.actor == ENGINE and _said_live(office, case_no)):
         raise NotAllowed(
             f"{case_no} destroys: this was a dry run and changed nothing. See dsr preview {case_no} --out DIR; to "
             f"carry it out give the number once more: dsr fulfil {case_no} --live {case_no}"
         )
-    with office.hold(case_no) as hold:
-        case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
-        _say_live(hold)
-        if case.state is State.RESIDUAL and _still_left(hold):
-            residue.once_more(hold)
-        if hold.case.state is State.FULFILLING:
-            _cooled_off(hold)
-            carry_out(hold)
-        return surveying.verify(hold) if hold.case.state is State.VERIFYING else hold.case.state
+
+
+def begin(hold: Hold) -> bool:
+    """Whether anything is to be carried out now."""
+    case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+    _say_live(hold)
+    if case.state is State.RESIDUAL and _still_left(hold):
+        residue.once_more(hold)
+    if hold.case.state is not State.FULFILLING:
+        return False
+    _cooled_off(hold)
+    return True
+
+
+def look(hold: Hold) -> State:
+    return surveying.verify(hold) if hold.case.state is State.VERIFYING else hold.case.state
 
 
 def _say_live(hold: Hold) -> None:
@@ -77,22 +94,32 @@ def _still_left(hold: Hold) -> bool:
 
 def carry_out(hold: Hold) -> None:
     """Raises ConnectorError where a system is away: the case stays as it is and goes on from there."""
-    name, first = plans.run(hold), plans.first_run(hold)
-    if hold.result(f"matches:{first}") is None and not _still_matches(hold, first):
-        return
+    prepare(hold)
+    conclude(hold, [one.dataset.id for one in plans.frozen(hold) if not done(hold, one)])
+
+
+def prepare(hold: Hold) -> None:
+    """All that must be so before the first effect. Raises Conflict for a plan that went back to the decision."""
+    first = plans.first_run(hold)
+    if hold.result(f"matches:{first}") is None:
+        _still_matches(hold, first)
     ordering.must_reach_partners(hold)
     if not surveying.baseline(hold, first):
         raise _went_back(hold, "the survey found what no plan names")
     carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
         hold.once(f"suppress:{first}", lambda: suppressing.suppressed(hold))
-    waiting = [one.dataset.id for one in plans.frozen(hold) if not _done(hold, name, one)]
+
+
+def conclude(hold: Hold, waiting: Sequence[str]) -> None:
+    """``waiting``: datasets that an owner has still to do."""
+    name, first = plans.run(hold), plans.first_run(hold)
     ordering.to_partners(hold, first, "correct" if hold.case.right in plans.CORRECTING else "erase")
     if not waiting:
         hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
 
 
-def _still_matches(hold: Hold, name: str) -> bool:
+def _still_matches(hold: Hold, name: str) -> None:
     due = plans.due_parts(hold)
     moved = plans.look_again(hold, due)
     if moved.matches:
@@ -101,7 +128,7 @@ def _still_matches(hold: Hold, name: str) -> bool:
         fresh = {dataset_id: rows.num_rows for dataset_id, rows in moved.fresh.items()}
         owed = (("second_sweep", "handler", hold.office.today),) if fresh else ()
         hold.record(Act(f"matches:{name}", "result", {"fresh": fresh}, facts={"fresh": fresh}, owes=owed))
-        return True
+        return
     why = {"held": overtaken.held(hold), "vanished": list(moved.vanished), "changed": list(moved.changed)}
     plans.back(hold, f"stale:{name}", why)
     raise _went_back(hold, "the stores are no longer what the plan was made of")
@@ -113,42 +140,57 @@ def _went_back(hold: Hold, what: str) -> Conflict:
                     f"decision: {overtaken.anew(hold.case_no, why)}")  # fmt: skip
 
 
-def _done(hold: Hold, name: str, one: Frozen) -> bool:
+def step_of(hold: Hold, one: Frozen) -> str:
+    return f"erase:{plans.run(hold)}:{one.dataset.id}"
+
+
+def done(hold: Hold, one: Frozen) -> bool:
     """Whether this dataset's part is carried out; False while its owner, or a leaf of it, is waited for."""
+    name, step = plans.run(hold), step_of(hold, one)
     work = plans.work_of(hold, one)
     notes = one.of(frozenset({"annotate"}))
     if not work and not notes.num_rows:
         return True
-    step = f"erase:{name}:{one.dataset.id}"
     if hold.result(step) is not None:
         return True
     if leaf := ordering.waits_for(hold, name, one.dataset):
         hold.record(Act(f"waits:{name}:{one.dataset.id}", "result", {"for": leaf}))
         return False
-    system = hold.office.inventory.system_of(one.dataset)
-    connector = hold.connectors.get(system.name)
     if notes.num_rows:  # a voucher is its owner's to annotate or issue anew, whatever else we may write
         order = Plan(hold.case_no, one.dataset, notes, "annotate")
         return ordering.carried_out(hold, name, one.dataset, [order], "annotate")
-    if system.writes == "direct" and isinstance(connector, Writes):
-        hold.once(step, lambda: (write(hold, step, connector, work), None), {"records": sum(p.records for p in work)})
+    if (connector := writer(hold, one)) is not None:
+        begun = {"records": sum(plan.records for plan in work)}
+        hold.once(step, lambda: (write([(hold, step, work)], connector)[0], None), begun)
         return True
     return ordering.carried_out(hold, name, one.dataset, work)
 
 
-def write(hold: Hold, step: str, connector: Writes, work: list[Plan]) -> dict[str, Any]:
-    """Journal, then the store; erasing and emptying are two acts. The receipt's counts are the store's own."""
-    planned = changed = absent = 0
-    acts: dict[str, int] = {}
-    for plan in work:
-        acting = "erase" if plan.values is None else "empty"
-        plans.journal(hold, plan)
-        effects = CaseEffects([hold], f"{step}:{acting}", plan.dataset.system)
+def writer(hold: Hold, one: Frozen) -> Writes | None:
+    """What writes to the dataset's store for us; None where that is its owner's to do."""
+    system = hold.office.inventory.system_of(one.dataset)
+    connector = hold.connectors.get(system.name)
+    return connector if system.writes == "direct" and isinstance(connector, Writes) else None
+
+
+def write(asked: Sequence[tuple[Hold, str, Sequence[Plan]]], connector: Writes) -> list[dict[str, Any]]:
+    """Of one case or several, each with its step: journal, then the store; erasing and emptying are two acts. The
+    receipt's counts are the store's own."""
+    told: list[dict[str, Any]] = [{"planned": 0, "changed": 0, "absent": 0, "acts": {}, "by": "direct"} for _ in asked]
+    for acting in ("erase", "empty"):
+        mine = [(said, hold, step, plan) for said, (hold, step, work) in zip(told, asked, strict=True)
+                for plan in work if (plan.values is None) == (acting == "erase")]  # fmt: skip
+        if not mine:
+            continue
+        for _, hold, _, plan in mine:
+            plans.journal(hold, plan)
+        effects = CaseEffects([(hold, f"{step}:{acting}") for _, hold, step, _ in mine], mine[0][3].dataset.system)
+        work = [plan for *_, plan in mine]
         receipts: list[Receipt] = collecting.persist(
-            hold.office, lambda _last, p=plan, e=effects: connector.write([p], e)  # type: ignore[misc]
+            mine[0][1].office, lambda _last, w=work, e=effects: connector.write(w, e)  # type: ignore[misc]
         )
-        planned += sum(receipt.planned for receipt in receipts)
-        acts[acting] = sum(receipt.changed for receipt in receipts)
-        changed += acts[acting]
-        absent += sum(receipt.absent for receipt in receipts)
-    return {"planned": planned, "changed": changed, "absent": absent, "acts": acts, "by": "direct"}
+        for (said, *_), receipt in zip(mine, receipts, strict=True):
+            for name in ("planned", "changed", "absent"):
+                said[name] += getattr(receipt, name)
+            said["acts"][acting] = receipt.changed
+    return told

@@ -167,7 +167,7 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
     with office.hold(case_no) as hold:
         case = hold.require(State.RECEIVED, State.AWAITING_CURE)
         twin = case.facts.get("linked_to")  # once that one is withdrawn, this one goes its own way
-        if twin and office.store.case(twin).state is not State.WITHDRAWN:
+        if twin and not office.store.case(twin).withdrawn:
             raise BadInput(
                 "case",
                 f"{case_no} is the same request as {twin}",

@@ -229,6 +229,15 @@ def to_carry_out(hold: Hold, one: Frozen, due: frozenset[int] | None) -> list[Pl
     return made
 
 
+def was(hold: Hold, plan: Plan) -> pa.Table:
+    """Keys of a plan, and beside them what stands, as it was fetched, in the columns that it sets."""
+    rows, old = plan.keys.select(list(plan.dataset.key)), with_old(hold, plan).old
+    if old is not None:
+        for name in (name for name in old.column_names if name not in plan.dataset.key):
+            rows = rows.append_column(name, old.column(name))
+    return rows
+
+
 def with_old(hold: Hold, plan: Plan) -> Plan:
     """With what stands, as it was fetched, in the columns that it sets."""
     if plan.values is None:

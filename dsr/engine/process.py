@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from dsr.engine import afterwards, collecting, reviewing, together, withdrawing
+from dsr.engine import afterwards, collecting, fulfilling, plans, reviewing, rewriting, together, withdrawing
 from dsr.engine.office import Office
 from dsr.rules.lifecycle import State
 
@@ -28,6 +28,19 @@ def collect_together(office: Office, case_nos: Sequence[str]) -> dict[str, State
                 ended[case_no] = settle_review(office, case_no)
             except Exception as error:
                 ended[case_no] = error
+    return ended
+
+
+def fulfil_together(office: Office, case_nos: Sequence[str], live: Collection[str]) -> dict[str, State | Exception]:
+    """As ``fulfil``, for several: erasures share the rewriting of files, every other case is fulfilled by itself."""
+    ended: dict[str, State | Exception] = dict.fromkeys(case_nos, State.FULFILLING)
+    erasing = {case.case_no for case in office.store.cases() if case.right in plans.CHANGING} & ended.keys()
+    ended |= rewriting.fulfil_together(office, [no for no in ended if no in erasing], live)
+    for case_no in (no for no in case_nos if no not in erasing):
+        try:
+            ended[case_no] = fulfilling.fulfil(office, case_no)
+        except Exception as error:
+            ended[case_no] = error
     return ended
 
 

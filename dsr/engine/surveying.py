@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.case import Act
-from dsr.engine import closing_papers, collecting, plans
-from dsr.engine.fetched import fetched, found_datasets
+from dsr.engine import carried, closing_papers, collecting, plans
+from dsr.engine.fetched import found_datasets
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, CheckFailed, NotAllowed, Sealed, as_id
 from dsr.inventory import System
@@ -30,7 +30,7 @@ from dsr.vault import CaseVault
 
 def concerned(hold: Hold) -> list[System]:
     """Systems in which something is sought; of those at one address, which one look sees, the first."""
-    names = {one.dataset.system for one in plans.frozen(hold) if plans.work_of(hold, one)}
+    names = {name.partition(".")[0] for name in _named(hold)}
     looks: list[System] = []
     for system in hold.office.inventory.system.values():
         if system.name in names and not any(system.seen_with(other) for other in looks):
@@ -38,8 +38,17 @@ def concerned(hold: Hold) -> list[System]:
     return looks
 
 
+def _named(hold: Hold) -> list[str]:
+    """Datasets of which something is to change, or was changed for a plan that was overtaken."""
+    work = [one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)]
+    return list(dict.fromkeys([*work, *(name for group in carried.sought(hold) for name in group)]))
+
+
 def sought(hold: Hold, system: System) -> Sought:
-    """Frozen keys, and every written form of every identifier; no kind is lasting where not all was collected."""
+    """Frozen keys, what overtaken plans did, and every written form of every identifier.
+
+    No kind is lasting where not all was collected.
+    """
     gone: dict[str, pa.Table] = {}
     emptied: dict[str, pa.Table] = {}
     kept: dict[str, pa.Table] = {}
@@ -49,7 +58,7 @@ def sought(hold: Hold, system: System) -> Sought:
         key, left = list(one.dataset.key), one.keys.select(list(one.dataset.key))
         for plan in plans.work_of(hold, one):
             target = gone if plan.values is None else emptied
-            target[one.dataset.id] = plan.keys if plan.values is None else _old_values(hold, one, plan)
+            target[one.dataset.id] = plan.keys if plan.values is None else plans.was(hold, plan)
             if plan.values is None:
                 left = _without(left, plan.keys, key)
         fresh = f"fresh/{plans.first_run(hold)}/{one.dataset.id}.arrow"
@@ -63,7 +72,9 @@ def sought(hold: Hold, system: System) -> Sought:
         forms = {"wrong": (hold.request.correction.wrong,)} if hold.request.correction.wrong else {}
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
-    return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting))
+    here = {dataset.id for dataset in hold.office.inventory.datasets() if _neighbours(hold, system, dataset.system)}
+    before = ({name: rows for name, rows in group.items() if name in here} for group in carried.sought(hold))
+    return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting), *before)
 
 
 PLANNED = "survey/planned.{}.json"
@@ -84,15 +95,6 @@ def _neighbours(hold: Hold, system: System, other: str) -> bool:
 
 def _without(keys: pa.Table, gone: pa.Table, key: Sequence[str]) -> pa.Table:
     return keys.filter(pc.invert(pc.is_in(record_nos(keys, key), pa.array(record_nos(gone, key)))))
-
-
-def _old_values(hold: Hold, one: plans.Frozen, plan: Any) -> pa.Table:
-    """Keys with what stood, when it was fetched, in the columns that are emptied."""
-    columns = [name for name in plan.values.column_names if name not in one.dataset.key]
-    batches = [b.select([*one.dataset.key, *columns]) for b in fetched(hold, one.dataset)]
-    rows = pa.Table.from_batches(batches)
-    order = {number: at for at, number in enumerate(record_nos(rows, one.dataset.key).to_pylist())}
-    return rows.take(pa.array([order[n] for n in record_nos(plan.keys, one.dataset.key).to_pylist()], pa.int64()))
 
 
 def _forms(hold: Hold) -> dict[str, tuple[str, ...]]:
@@ -151,7 +153,7 @@ def verify(hold: Hold) -> State:
         seen = hold.read_json(f"survey/{plans.first_run(hold)}/{system.name}.json")
         found += hold.office.survey(system).after([sought(hold, system)], seen, partial(_ours, hold, system))
     found = [_explained(hold, run, finding) for finding in _one_each(hold, found)]
-    if not any(plans.work_of(hold, one) for one in plans.frozen(hold)):
+    if not _named(hold):
         return closing_papers.finish(hold, run)  # nothing was to change, and nothing is certified
     said = [_said(finding) for finding in found]
     before = [f for f in hold.case.facts.get("findings", []) if f["run"] != run]
@@ -294,24 +296,24 @@ def search_again(hold: Hold, system: str, document: Mapping[str, Any]) -> None:
 
 def _looked_by_hand(hold: Hold, system: System, document: Mapping[str, Any]) -> Iterator[Finding]:
     """A person looked again: what stands on the new list is still there."""
-    for dataset_id, gone in sought(hold, system).gone.items():
+    told = sought(hold, system)
+    for dataset_id in dict.fromkeys([*told.gone, *told.gone_before]):
         dataset = hold.office.inventory.dataset(dataset_id)
         listed = {"|".join(str(row[name]) for name in dataset.key) for row in document["datasets"].get(dataset_id, [])}
-        left = len(listed & set(record_nos(gone, dataset.key).to_pylist()))
-        yield Finding(dataset_id, "residual" if left else "verified", None if left else "L1",
-                      {"by": "person", "sought": gone.num_rows, "left": left})  # fmt: skip
+        sets = [set(record_nos(group[dataset_id], dataset.key).to_pylist()) if dataset_id in group else set()
+                for group in (told.gone, told.gone_before)]  # fmt: skip
+        left, back = (len(listed & keys) for keys in sets)
+        yield Finding(dataset_id, "residual" if left + back else "verified", None if left + back else "L1",
+                      {"by": "person", "sought": sum(map(len, sets)), "left": left, "back": back})  # fmt: skip
 
 
 def _one_each(hold: Hold, found: list[Finding]) -> list[Finding]:
     """A finding for every dataset that was to change: nothing is verified by not being looked at (T01)."""
     told = {finding.dataset for finding in found}
-    planned = [one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)]
-    missing = [Finding(name, "indeterminate", None, {"why": "not_surveyed"}) for name in planned if name not in told]
+    missing = [Finding(n, "indeterminate", None, {"why": "not_surveyed"}) for n in _named(hold) if n not in told]
     return [*found, *missing]
 
 
 def _said(finding: Finding) -> dict[str, Any]:
     told = asdict(finding)
     return {**told, "system": finding.dataset.partition(".")[0], "said": dict(finding.said)}
-
-

@@ -98,7 +98,7 @@ def move(state: State, to: State, *, destructive: bool = False, effect_begun: bo
     if to in MOVES[state] and not late:
         return to
     left = sorted(MOVES[state] - ({State.WITHDRAWN} if late else set()))
-    instead = f"from here it can go to {', '.join(left)}" if left else "it is final; open a new case"
+    instead = "it is final; open a new case" if state is State.CLOSED else f"from here it can go to {', '.join(left)}"
     why = ", for its effect has begun" if late else ""
     raise NotAllowed(f"a case cannot go from {state} to {to}{why}; {instead}")
 
