@@ -73,11 +73,12 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     with monkeypatch.context() as patch:
         patch.setattr(ordering, "identifiers", lambda _hold, _partner: [])
         status, _, said = erasure.run()
-        assert (status, "azuma" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
+        assert (status, "collection" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
         assert held(own_office.sample) == before
     assert erasure.run()[0] == 0
-    [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
-    assert partner["to"] == "azuma"
+    assert [o["to"] for o in erasure.show()["orders"] if o["kind"] != "owner"] == ["azuma", *PROCESSORS]
+    for processor in PROCESSORS:
+        assert erasure.answer(processor, done(processor))[0] == 0
     [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
     assert told.startswith('"customer_no","C')
     [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
@@ -85,7 +86,8 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert (erasure.run()[0], erasure.state) == (1, "residual")
     assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
     numbers = [o["order"].removeprefix(f"{erasure.case}-") for o in erasure.show()["orders"]]
-    assert numbers == ["2-customer_master.customers", "2-partner.azuma", "2r2-customer_master.customers"]
+    told_once = [f"2-partner.{partner}" for partner in ("azuma", *PROCESSORS)]
+    assert numbers == ["2-customer_master.customers", *told_once, "2r2-customer_master.customers"]
     assert [told] == azumas(erasure, tmp_path / "azuma again").splitlines()[1:], "what is known of her is still known"
     [script] = erasure.scripts("customer_master")
     said = {"done_on": "2026-11-22", "done_by": "x", "datasets": {"customer_master.customers": {"found": 1, "done": 0}}}
@@ -99,11 +101,32 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
     assert letter.count("あずま通信株式会社") == 1
+    assert answers_told(letter) == (1, 3), "one of four has not answered (EN-38)"
     assert {d["kind"] for d in erasure.show()["documents"]} == {"receipt_slip", "correction_notice"}, "nothing is certified"
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter
     _restored_and_set_again(own_office, tmp_path / "backup.db", {n: r for n, r in wrong.items() if n in TOLD}, erasure)
+    assert erasure.dispatched() == "kept"
+    assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "kept", "silence is no answer"
+    own_office.now = "2026-11-25T09:00+09:00"
+    assert erasure.answer("azuma", done("azuma"))[0] == 0
+    assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "dispatching"
+    assert answers_told(letter_of(erasure)) == (0, 4)
+    assert erasure.dispatched() == "closed"
+
+
+PROCESSORS = ("call_centre", "collection", "field_work")
+
+
+def answers_told(letter: str) -> tuple[int, int]:
+    """Of those who were told: how many are waited for, and how many were done today."""
+    plain = letter.replace("\n", "").replace(" ", "")
+    return plain.count("回答待ち―"), plain.count("確認済み令和8年11月22日")
+
+
+def done(partner: str) -> Any:
+    return {"done_on": "2026-11-22", "done_by": "担当", "datasets": {partner: {"found": 1, "done": 1}}}
 
 
 TOLD = {dataset for dataset, _ in TABLES.values()}
