@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from dsr import law
-from dsr.engine import ordering
+from dsr.engine import ordering, remembering
+from flows.home import engine_office
 from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
-from tests.story import Office, rows_of
+from tests.story import Office, closing_store, rows_of
 from tests.test_erasure_luck import letter_of, text_of
 
 RIGHT, WRONG = "福岡県ひがし市泉町2-2-12", "福岡県みなと市北町6-1-3"
@@ -229,7 +230,7 @@ def test_a_statement_of_dispute_stands_beside_its_record_and_nowhere_else(own_of
     assert _says(hers / "disclosure.pdf", HER_WORDS) and _says(hers / "disclosure.pdf", "記録を保有する間")
     assert own_office.ok("show", case)["release"]["passed"]
 
-    _, his = _disclosed(own_office, "kenta", tmp_path / "his")
+    kentas, his = _disclosed(own_office, "kenta", tmp_path / "his")
     assert remark in rows_of(his, REMARKS)
     with closing(sqlite3.connect(own_office.sample / "company.db")) as base, base:
         assert base.execute("DELETE FROM inquiries WHERE inquiry_no = ?", (remark,)).rowcount == 1
@@ -238,6 +239,15 @@ def test_a_statement_of_dispute_stands_beside_its_record_and_nowhere_else(own_of
     for package in (his, gone):
         files = [path for path in package.rglob("*") if path.is_file()]
         assert files and not [path for path in files if _says(path, HER_WORDS) or _says(path, "申立書")], package
+    with closing_store(engine_office(own_office.home, own_office.now)) as office:
+        assert remark in _remembered(office, case) and _remembered(office, kentas) == {}
+        office.vault.destroy_key(refusal.case)  # as its file is ended
+        assert _remembered(office, case) == {}
+
+
+def _remembered(office: Any, case: str) -> Any:
+    with office.hold(case) as hold:
+        return remembering.statements(hold, REMARKS)
 
 
 def _disclosed(office: Office, person: str, folder: Path) -> tuple[str, Path]:

@@ -101,8 +101,8 @@ def statements(hold: Hold, dataset_id: str) -> dict[str, list[tuple[date, str]]]
 
 def _received(hold: Hold, case_no: str) -> list[Any]:
     """None once the file of that case was ended with its key."""
-    vault = hold.office.vault.case(case_no)
     try:
+        vault = hold.office.vault.case(case_no)
         return [json.loads(vault.read(name)) for name in vault.names("statements/")]
     except Sealed:
         return []
