@@ -273,10 +273,11 @@ WRITERS: dict[Dialect, Write] = {
 
 # -- CSV -------------------------------------------------------------------------------------------------------------
 def csv_of(plan: Plan) -> bytes:
-    """Key columns, then ``set:<column>`` for what to write; UTF-8 with BOM. NULL is an empty cell without quotes."""
+    """Key columns, then ``old:<column>`` for what stands there and ``set:<column>`` for what to write; UTF-8 with BOM.
+    NULL is an empty cell without quotes."""
     columns = {name: plan.keys.column(name) for name in plan.dataset.key}
-    if plan.values is not None:
-        columns |= {f"set:{name}": plan.values.column(name) for name in plan.values.column_names}
+    for word, table in (("old", plan.old), ("set", plan.values)):
+        columns |= {f"{word}:{name}": table.column(name) for name in table.column_names} if table is not None else {}
     return _csv(pa.table(columns))
 
 

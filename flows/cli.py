@@ -525,6 +525,7 @@ SCHEMAS: dict[str, type[Shape]] = {
     "DONE": shapes.OrderAnswer,
     "REWRITE_ANSWER": shapes.RewriteAnswer,
     "OTHERS_ANSWER": shapes.OthersAnswer,
+    "STATEMENT": shapes.Statement,
     "ROWS": shapes.IngestRow,
     "INVENTORY": Inventory,
 }

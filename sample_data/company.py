@@ -29,7 +29,9 @@ MISBILLED = {"jin": (date(2026, 7, 5), 12_980, 2_980)}
 """Day, what was billed and what the meter says: the amount is wrong in the bill, the payment and the ledger."""
 MOVED = frozenset({"anzu"})
 """Their home is right in the letter and everywhere but in the customer master (and at the joint user)."""
-POWER_ONLY = frozenset({"mai"})
+POWER_ONLY = frozenset({"mai", "shizu"})
+REMARKED = {"shizu": ("お客様は興奮したご様子であった。", "お客様は料金の誤りを落ち着いて指摘された。")}
+"""What a clerk noted of somebody, and what they say should stand there: an opinion, which nobody corrects (EC-23)."""
 
 
 def digits(person: Person) -> str:
@@ -382,6 +384,7 @@ def _story_inquiries() -> list[tuple[str | None, Row]]:
         told("susumu", "2026-02-03 13:10:00", "前の番号使用者あての電話が続くとのご相談。"),
         told("ryoko", "2026-08-08 18:25:00", "非通知の着信が続くとのご相談。"),
         told("kenta", "2026-09-09 19:00:00", "会員サイトの利用方法のお問い合わせ。"),
+        *(told(key, "2026-10-30 10:00:00", note) for key, (note, _) in REMARKED.items()),
     ]
 
 
@@ -424,6 +427,8 @@ def _numbered(inquiry_no: str, key: str | None, row: Row, truth: Truth) -> Row:
             fates.Fate(emptied=("note",)),
         )
         truth.identity["izumi"] = {f"{dataset}/{inquiry_no}": "same"}
+    if key in REMARKED:
+        truth.wrong[key] = {dataset: [inquiry_no]}
     if key == "hiroshi_65":
         truth.identity[key] = {f"{dataset}/{inquiry_no}": "same"}
     return {"inquiry_no": inquiry_no, **row}

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from dsr import law
-from dsr.engine import ordering
+from dsr.engine import ordering, remembering
+from flows.home import engine_office
 from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
-from tests.story import Office
-from tests.test_erasure_luck import letter_of
+from tests.story import Office, closing_store, rows_of
+from tests.test_erasure_luck import letter_of, text_of
 
 RIGHT, WRONG = "福岡県ひがし市泉町2-2-12", "福岡県みなと市北町6-1-3"
 UNTRUE = {"datasets": {}, "investigated": {"how": "住民票により確認", "result": "untrue"}}
@@ -73,11 +74,12 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     with monkeypatch.context() as patch:
         patch.setattr(ordering, "identifiers", lambda _hold, _partner: [])
         status, _, said = erasure.run()
-        assert (status, "azuma" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
+        assert (status, "collection" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
         assert held(own_office.sample) == before
     assert erasure.run()[0] == 0
-    [partner] = [o for o in erasure.show()["orders"] if o["kind"] == "joint"]
-    assert partner["to"] == "azuma"
+    assert [o["to"] for o in erasure.show()["orders"] if o["kind"] != "owner"] == ["azuma", *PROCESSORS]
+    for processor in PROCESSORS:
+        assert erasure.answer(processor, done(processor))[0] == 0
     [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
     assert told.startswith('"customer_no","C')
     [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
@@ -85,7 +87,8 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert (erasure.run()[0], erasure.state) == (1, "residual")
     assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
     numbers = [o["order"].removeprefix(f"{erasure.case}-") for o in erasure.show()["orders"]]
-    assert numbers == ["2-customer_master.customers", "2-partner.azuma", "2r2-customer_master.customers"]
+    told_once = [f"2-partner.{partner}" for partner in ("azuma", *PROCESSORS)]
+    assert numbers == ["2-customer_master.customers", *told_once, "2r2-customer_master.customers"]
     assert [told] == azumas(erasure, tmp_path / "azuma again").splitlines()[1:], "what is known of her is still known"
     [script] = erasure.scripts("customer_master")
     said = {"done_on": "2026-11-22", "done_by": "x", "datasets": {"customer_master.customers": {"found": 1, "done": 0}}}
@@ -99,11 +102,32 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert (found.changed, found.gone, found.new) == (wrong, {}, {})
     letter = letter_of(erasure).replace("\n", "")
     assert letter.count("あずま通信株式会社") == 1
+    assert answers_told(letter) == (1, 3), "one of four has not answered (EN-38)"
     assert {d["kind"] for d in erasure.show()["documents"]} == {"receipt_slip", "correction_notice"}, "nothing is certified"
     assert "訂正等通知書" in letter
     assert "福岡県みなと市北町6-1-3" in letter
     assert "福岡県ひがし市泉町2-2-12" in letter
     _restored_and_set_again(own_office, tmp_path / "backup.db", {n: r for n, r in wrong.items() if n in TOLD}, erasure)
+    assert erasure.dispatched() == "kept"
+    assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "kept", "silence is no answer"
+    own_office.now = "2026-11-25T09:00+09:00"
+    assert erasure.answer("azuma", done("azuma"))[0] == 0
+    assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "dispatching"
+    assert answers_told(letter_of(erasure)) == (0, 4)
+    assert erasure.dispatched() == "closed"
+
+
+PROCESSORS = ("call_centre", "collection", "field_work")
+
+
+def answers_told(letter: str) -> tuple[int, int]:
+    """Of those who were told: how many are waited for, and how many were done today."""
+    plain = letter.replace("\n", "").replace(" ", "")
+    return plain.count("回答待ち―"), plain.count("確認済み令和8年11月22日")
+
+
+def done(partner: str) -> Any:
+    return {"done_on": "2026-11-22", "done_by": "担当", "datasets": {partner: {"found": 1, "done": 1}}}
 
 
 TOLD = {dataset for dataset, _ in TABLES.values()}
@@ -157,6 +181,89 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     letter = letter_of(erasure).replace("\n", "")
     assert "訂正等を行わない旨の通知書" in letter
     assert "住民票により確認" in letter
+
+
+REMARKS = "inquiry_records.inquiries"
+HER_WORDS = "高橋 健太様が取り次いだ電話で、私は終始落ち着いて話しました。"
+"""They name who called for her, whose name her record hides."""
+STATED = f"（令和8年11月22日受付）{HER_WORDS}\n訂正を求めます。"
+
+
+def test_a_statement_of_dispute_stands_beside_its_record_and_nowhere_else(own_office: Office, tmp_path: Path) -> None:
+    """Shizu (EC-23): an opinion is not corrected; what she says of it is shown to her with the record, while it is held,
+    and never to Kenta, whose call it was and who sees the same record."""
+    [remark] = stories(own_office, "shizu")[REMARKS]
+    people = own_office.truth["people"]
+    with closing(sqlite3.connect(own_office.sample / "company.db")) as base, base:
+        changed = base.execute("UPDATE inquiries SET caller_name = '高橋 健太', caller_phone = '092-000-1002' "
+                               "WHERE inquiry_no = ?", (remark,)).rowcount  # fmt: skip
+    assert changed == 1
+    people["kenta"]["identity"] = {f"{REMARKS}/{remark}": "same"}
+    people["kenta"]["spans"].setdefault(REMARKS, {})[remark] = {"strike": [], "release": True}
+    refusal = Erasure(own_office, "shizu", tmp_path, "correction")
+    said = {"received_on": "2026-11-22", "text": [HER_WORDS, "訂正を求めます。"]}
+    assert set(refusal.proposed()[REMARKS]["parts"][0]["fields"]) == {"note"}
+    assert refusal.answer("statement", said)[0] == 1, "nothing is declined yet"
+    refusal.decided({"datasets": {}, "investigated": {"how": "応対した者に確認", "result": "opinion"}})
+    if refusal.state == "awaiting_approval":
+        own_office.ok("approve", refusal.case, "--code", refusal.code(), officer="shonin-1")
+    refusal.carried_out()
+    item = refusal.show()["items"][REMARKS]
+    assert (item["outcome"], item["ground"]) == ("correction_declined", "APPI-34-1-OPINION")
+    assert "書面をお送りいただければ" in letter_of(refusal).replace("\n", "")
+    assert refusal.dispatched() == "closed"
+    for wrong in ({"received_on": "2026-11-23"}, {"text": []}, {"text": " "}, {"record": "x"}):
+        assert refusal.answer("statement", {**said, **wrong})[0] == 2
+    assert refusal.answer("statement", said)[0] == 0
+    assert refusal.show()["statements"] == 1
+    exported = own_office.home / "trail.json"
+    own_office.ok("trail", "export", refusal.case, "--out", str(exported), officer="kansa-1")
+    assert "statement:1" in exported.read_text() and not {HER_WORDS, remark} & set(exported.read_text().split('"'))
+
+    case, hers = _disclosed(own_office, "shizu", tmp_path / "hers")
+    row = rows_of(hers, REMARKS)[remark]
+    assert (row["申立書（ご本人の主張）"], row["お電話の方"]) == (STATED, law.mark("person_other").shown)
+    [data] = json.loads((hers / "data" / f"{REMARKS}.json").read_text())["rows"]
+    assert data["_statement"] == STATED
+    told = {d["dataset"]: d.get("statements") for d in json.loads((hers / "manifest.json").read_text())["datasets"]}
+    assert (told[REMARKS], told["customer_master.customers"]) == (1, 0)
+    assert _says(hers / "disclosure.pdf", HER_WORDS) and _says(hers / "disclosure.pdf", "記録を保有する間")
+    assert own_office.ok("show", case)["release"]["passed"]
+
+    kentas, his = _disclosed(own_office, "kenta", tmp_path / "his")
+    assert remark in rows_of(his, REMARKS)
+    with closing(sqlite3.connect(own_office.sample / "company.db")) as base, base:
+        assert base.execute("DELETE FROM inquiries WHERE inquiry_no = ?", (remark,)).rowcount == 1
+    _, gone = own_office.data_of("shizu", tmp_path)
+    assert rows_of(gone, "customer_master.customers")
+    for package in (his, gone):
+        files = [path for path in package.rglob("*") if path.is_file()]
+        assert files and not [path for path in files if _says(path, HER_WORDS) or _says(path, "申立書")], package
+    with closing_store(engine_office(own_office.home, own_office.now)) as office:
+        assert remark in _remembered(office, case) and _remembered(office, kentas) == {}
+        office.vault.destroy_key(refusal.case)  # as its file is ended
+        assert _remembered(office, case) == {}
+
+
+def _remembered(office: Any, case: str) -> Any:
+    with office.hold(case) as hold:
+        return remembering.statements(hold, REMARKS)
+
+
+def _disclosed(office: Office, person: str, folder: Path) -> tuple[str, Path]:
+    """Of two systems, which is enough to see."""
+    scope = {"systems": ["customer_master", "inquiry_records"], "from": None, "to": None}
+    spans = office.truth["people"][person]["spans"]
+    folder.mkdir()
+    case = Erasure(office, person, folder, "disclosure", scope=scope).case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(office.truth["people"][person], "spans", {name: spans[name] for name in spans if name == REMARKS})
+        return office.packaged(person, folder, case)
+
+
+def _says(path: Path, words: str) -> bool:
+    text = text_of(path) if path.suffix == ".pdf" else path.read_text("utf-8-sig")
+    return words.replace(" ", "") in "".join(text.split())
 
 
 def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_office: Office, tmp_path: Path) -> None:

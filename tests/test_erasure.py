@@ -26,7 +26,7 @@ FATES = ("fumi", "nozomi", "isamu", "shigeru", "mai", "kaoru", "hanako", "hirosh
 """Each a different fate: live, ended, owing, long ago, member only, a number given again, a live customer of many, a
 namesake whose call an officer knew."""
 OTHERS = ("kenta", "hiroshi_90", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki",
-          "makoto", "anzu", "jin", "john")  # fmt: skip
+          "makoto", "anzu", "jin", "john", "shizu")  # fmt: skip
 SEEDS = {**dict.fromkeys(FATES, (1, 2, 3) if ALL else (1,)),
          **{one: (1, 2, 3) if ALL else (2 + at % 2,) * (not at % 3) for at, one in enumerate(OTHERS)}}  # fmt: skip
 """By default fourteen people in one company each; ``DSR_ALL_SEEDS=1`` tries everybody in all three."""

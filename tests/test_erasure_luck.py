@@ -309,6 +309,38 @@ def test_what_an_overtaken_plan_had_erased_stands_on_the_papers(own_office: Offi
     assert erasure.show()["outcomes"]["erased"] == sum(counts.get("erased", 0) for counts in told.values())
 
 
+def test_who_was_told_under_an_overtaken_plan_stays_told(own_office: Office, tmp_path: Path) -> None:
+    """Shigeru: his row of the hub is gone and its partners know; the plan made anew has nothing for them any more."""
+    erasure = Erasure(own_office, "shigeru", tmp_path).approved()
+    gone, hers = "C0001250", "C0001234"
+    assert {gone, hers} <= held(own_office.sample)["customer_master.customers"].keys()
+    for _ in range(4):  # leaves before the hub: once it is ordered, its partners are told
+        assert erasure.run()[0] == 0
+        if any(order["kind"] != "owner" for order in erasure.show()["orders"]):
+            break
+        erasure.owners_do()
+    partners = [order for order in erasure.show()["orders"] if order["kind"] != "owner"]
+    silent, *answered = partners
+    for order in answered:
+        erasure.answer_order(order)
+    with company(own_office) as base:  # somebody was faster than the order
+        base.execute("DELETE FROM customers WHERE customer_no = ?", (gone,))
+    own_office.ok("collect", erasure.case, "--again")
+    erasure.decided()
+    own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    kept = [order for order in erasure.show()["orders"] if order["kind"] != "owner"]
+    assert [order["order"] for order in kept] == [order["order"] for order in partners]
+    owed = {work["what"] for work in erasure.show()["work"] if work["what"].startswith("order:")}
+    assert owed == {f"order:{silent['order']}"}, "nobody waits for an owner whose order fell with its plan"
+    assert erasure.answer(silent["to"], {"done_on": own_office.now[:10], "done_by": "担当",
+                                         "datasets": {silent["to"]: {"found": 1, "done": 1}}})[0] == 0  # fmt: skip
+    assert erasure.carried_out().state == "dispatching"
+    letter = letter_of(erasure).replace("\n", "").replace(" ", "")
+    assert letter.count("確認済み") == len(partners) == 4
+    assert letter.count("あずま通信株式会社") == 1
+    assert hers in held(own_office.sample)["customer_master.customers"]
+
+
 # -- afterwards ----------------------------------------------------------------------------------------------------
 
 

@@ -141,7 +141,8 @@ def planned_for(
 
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana",
-        "yutaka", "ryo", "rei", "saki", "makoto", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin", "john")  # fmt: skip
+        "yutaka", "ryo", "rei", "saki", "makoto", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin", "john",
+        "shizu")  # fmt: skip
 
 
 def test_the_cast_is_all_there(truth: dict[str, Any]) -> None:

@@ -677,8 +677,13 @@ def test_the_table_is_the_declared_one_or_the_only_one(more: dict[str, Any], tab
 
 
 def test_a_file_of_keys_tells_null_from_blank_and_keeps_leading_zeros() -> None:
-    text = csv_of(plan([("00123", 0), ("", 1), (None, 2)], {"note": ['say "x"', None, "髙"]})).decode("utf-8")
+    planned = plan([("00123", 0), ("", 1), (None, 2)], {"note": ['say "x"', None, "髙"]})
+    text = csv_of(planned).decode("utf-8")
     assert text == '\ufeff"user","order","set:note"\n"00123","0","say ""x"""\n"","1",\n,"2","髙"\n'
+    known = replace(planned, old=pa.table({"note": ["高", None, ""]}))  # who changes it by hand sees what he replaces
+    assert csv_of(known).decode("utf-8-sig") == (
+        '"user","order","old:note","set:note"\n"00123","0","高","say ""x"""\n"","1",,\n,"2","","髙"\n'
+    )
 
 
 AZUMA = Partner(key="azuma", label="あずま通信", kind="joint", datasets=("shop.owned",), identifiers=("customer_no", "phone"))

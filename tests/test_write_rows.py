@@ -150,6 +150,22 @@ def test_values_are_set_and_nothing_beside_them(url: str, tmp_path: Path) -> Non
     assert after["other"] == before["other"]
 
 
+@pytest.mark.parametrize("value", ['{"home": "b"}', None])
+def test_a_column_of_a_type_without_equality_is_set_and_read_again(
+    postgres_url: str, tmp_path: Path, value: str | None
+) -> None:
+    """PostgreSQL's json: what the writer counts afterwards it compares as text."""
+    run(postgres_url, "ALTER TABLE supply ADD note json", """UPDATE supply SET note = '{"home": "a"}'""")
+    before, document = dump(postgres_url)["supply"], INVENTORY.replace("name, paid FROM", "name, paid, note FROM")
+    store = connector(postgres_url, tmp_path, document + 'note = "n"\n')
+    hers = keys_of(no=["A"], seq=["0"])
+    [receipt] = store.write([plan_of(store, hers, pa.table({"note": pa.array([value], pa.string())}))], Told())
+    after = dump(postgres_url)["supply"]
+    [gone], [new] = set(before) - set(after), set(after) - set(before)
+    assert (receipt.changed, len(after)) == (1, len(before))
+    assert (gone.rpartition("\t")[0], new.rpartition("\t")[2]) == (new.rpartition("\t")[0], value or "\\N")
+
+
 def test_the_receipt_of_a_second_time_is_the_first_and_a_new_order_finds_them_absent(url: str, tmp_path: Path) -> None:
     store, told = connector(url, tmp_path), FileEffects(tmp_path / "log")
     keys = keys_of(no=["A", "never"], seq=[0, 0])

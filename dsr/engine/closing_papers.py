@@ -223,11 +223,12 @@ def _fired(hold: Hold, cited: Mapping[str, Any]) -> Iterator[Fired]:
 
 
 def _told(hold: Hold) -> Iterator[Told]:
-    partners = hold.office.inventory.partner
-    for order in ordering.orders(hold).values():
-        if order["kind"] != "owner":
-            done = date.fromisoformat(order["done_on"]) if order["answered_on"] else None
-            yield Told(partners[order["to"]].label, order["kind"], done)
+    """Each partner once, also where two plans had something for it: done once nothing of it is awaited."""
+    partners, told = hold.office.inventory.partner, ordering.still_told(hold).values()
+    for key, kind in {order["to"]: order["kind"] for order in told}.items():
+        mine = [order for order in told if order["to"] == key]
+        days = [date.fromisoformat(order["done_on"]) for order in mine if order["answered_on"]]
+        yield Told(partners[key].label, kind, max(days) if len(days) == len(mine) else None)
 
 
 # -- a correction --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import charging, overtaken, plans
+from dsr.engine import charging, ordering, overtaken, plans
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, Conflict, NotAllowed
 from dsr.request import Decision
@@ -55,7 +55,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
             "decided_plan": plan,
             "decisions": decisions,
             "decision_outcome": rules.outcome_of_case(items),
-            **(plans.FRESH if plans.changes(hold) else {}),
+            **({**plans.FRESH, "orders": ordering.still_told(hold)} if plans.changes(hold) else {}),
         }
         second_look = ("approve", "approver", office.calendar.after(office.today, 1))
         hold.record(
@@ -66,7 +66,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
                 to=to,
                 facts=facts,
                 owes=(second_look,) if to is State.AWAITING_APPROVAL else (),
-                done=("decision",),
+                done=("decision", *ordering.fallen(hold)),
             )
         )
         return to

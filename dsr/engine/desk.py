@@ -119,6 +119,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "deliveries": facts.get("deliveries", []),
         "incidents": facts.get("incidents", []),
         "fee": facts.get("fee"),
+        "statements": facts.get("statements", 0),
         "stale": facts.get("stale"),
         "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],

@@ -87,12 +87,24 @@ def to_partners(hold: Hold, run: str, action: str = "erase") -> None:
         if number in orders(hold):
             continue
         due = office.calendar.after(office.today, partner.due_days)
+        before = [open_one for open_one, _ in open_orders(hold, partner.key)]  # this one asks for the same, and more
         order = {"to": partner.key, "kind": partner.kind, "dataset": None, "given_on": office.today.isoformat(),
                  "records": len(identifiers(hold, partner)), "due": due.isoformat(), "answered_on": None, "done": None,
                  "kept": [], "acts": [action]}  # fmt: skip
-        facts = {"orders": {**orders(hold), number: order}}
+        known = {name: told for name, told in orders(hold).items() if name not in before}
         owed = (f"order:{number}", "handler", due)
-        hold.record(Act(f"order:{number}", "result", {"order": order}, facts=facts, owes=(owed,)))
+        hold.record(Act(f"order:{number}", "result", {"order": order}, facts={"orders": {**known, number: order}},
+                        owes=(owed,), done=tuple(f"order:{name}" for name in before)))  # fmt: skip
+
+
+def still_told(hold: Hold) -> dict[str, dict[str, Any]]:
+    """Orders that outlive their plan: a partner that was told was told, whatever is decided in its place."""
+    return {number: order for number, order in orders(hold).items() if order["kind"] != "owner"}
+
+
+def fallen(hold: Hold) -> tuple[str, ...]:
+    """What nobody waits for any more once another plan is decided: answers of owners."""
+    return tuple(f"order:{number}" for number, order in open_orders(hold) if order["kind"] == "owner")
 
 
 def must_reach_partners(hold: Hold) -> None:

@@ -36,9 +36,8 @@ CHANGING = ERASING | CORRECTING
 SETS = frozenset({"deidentify", "use_stop", "correct"})
 ACTS = SETS | {"erase", "annotate"}
 """Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
-FRESH: Mapping[str, Any] = {"orders": {}, "findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None,
-                            "gone": {}}  # fmt: skip
-"""Facts of a plan that nothing was done of yet."""
+FRESH: Mapping[str, Any] = {"findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None, "gone": {}}
+"""Facts of a plan that nothing was done of yet; its orders: ``ordering.still_told``."""
 
 
 def changes(hold: Hold) -> bool:
