@@ -31,6 +31,7 @@ Right = Literal[
     "complaint",
     "self_service",
     "sender_identification",
+    "other",
 ]
 Channel = Literal["post", "counter", "phone", "web", "email", "fax", "other"]
 IDENTIFIER_KINDS = (
@@ -260,6 +261,10 @@ class Decision(Shape):
     records: dict[str, Item] = Field(default_factory=dict)
     investigated: Investigated | None = None
     """Of a correction: without it nothing is decided."""
+    answer: Annotated[tuple[Words, ...], Field(max_length=20, repr=False)] = ()
+    """Paragraphs of a letter that only an officer can write: the answer to a complaint."""
+    desk: Annotated[Text, Field(repr=False)] = ""
+    """Of a letter that is no request: whom to ask instead, if it may be named."""
 
 
 class EnvelopeCheck(Shape):

@@ -136,7 +136,7 @@ def _inventory_check(arguments: Arguments) -> int:
         gaps = [f"company.{name}" for name in desk.letter_gaps(office)]
         show(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
         for name in gaps:
-            missing = "未記入です。通知書に必要です" if in_japanese(arguments) else "is missing; every letter needs it"
+            missing = "未記入です。通知書に必要です" if in_japanese(arguments) else "is missing; letters need it"
             print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)

@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
-from dsr.rules import clocks, lifecycle, proofing
+from dsr.rules import clocks, courses, lifecycle, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -93,8 +93,9 @@ def _grounded(request: Request) -> None:
 
 def _open(office: Office, request: Request, document: object) -> tuple[str, str | None]:
     arrived, twin = day_of(request.received.at), _twin(office, request)
-    version, right = law.version_on(arrived), law.right(request.right)
-    case_no, linked_to = office.store.next_case_no(office.today.year), _running(office, twin)
+    version, right = law.version_on(arrived), law.right(request.right, law.version_on(arrived))
+    alike = courses.of(request.right).alike
+    case_no, linked_to = office.store.next_case_no(office.today.year), _running(office, twin) if alike else None
     if linked_to and _is_half_opened(office, linked_to, request):
         return linked_to, None
     facts: dict[str, Any] = {
@@ -148,16 +149,31 @@ def _acknowledge(hold: Hold) -> None:
     """
 
     def draw() -> tuple[Mapping[str, Any], Act]:
+        first = _without_proof(hold)
         try:
             entry = receipt_slip(hold)
         except UndrawableLetter as error:
-            return {"undrawn": f"U+{error.code_point:04X}"}, Act("", facts={"undrawn": str(error)})
+            undrawn = {**first.facts, "undrawn": str(error)}
+            return {"undrawn": f"U+{error.code_point:04X}"}, replace(first, facts=undrawn)
         documents = [*hold.case.facts.get("documents", []), entry]
-        return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act(
-            "", facts={"documents": documents}, done=("acknowledge",)
+        return {"sha256": entry["sha256"], "pages": entry["pages"]}, replace(
+            first, facts={**first.facts, "documents": documents}, done=(*first.done, "acknowledge")
         )
 
     hold.once("receipt", draw)
+
+
+def _without_proof(hold: Hold) -> Act:
+    """What needs no proof goes on at once (ID-2); what is no request waits only for its letter."""
+    course, today = courses.of(hold.case.right), hold.office.today
+    if not proofing.needs_none(hold.request):
+        return Act("")
+    if course.outcome == "misdirected":
+        facts = {"whole": course.outcome, "proposal": {}, "plan": "", "second_person": []}
+        return Act("", to=State.MISDIRECTED, facts=facts, done=("id_check",))
+    made = clocks.targets(day_of(hold.case.received_at), today, hold.office.calendar, hold.case.right)
+    search = tuple((target.what, target.who, target.due) for target in made if target.what == "search")
+    return Act("", to=State.PROVED, facts={"proved_on": today.isoformat()}, owes=search, done=("id_check",))
 
 
 def prove(office: Office, case_no: str, document: object) -> proofing.Assessment:

@@ -626,8 +626,8 @@ def searched(hold: Hold) -> Iterator[Searched]:
 def outward(hold: Hold) -> dict[str, dict[str, Any]]:
     """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
     shown: dict[str, dict[str, Any]] = {}
-    for name, ended in hold.office.inventory.ordered(hold.case.facts["datasets"]).items():
-        outcome = hold.case.facts["items"].get(name, {}).get("outcome")
+    for name, ended in hold.office.inventory.ordered(hold.case.facts.get("datasets", {})).items():
+        outcome = hold.case.facts.get("items", {}).get(name, {}).get("outcome")
         if outcome == "existence_neutral":
             shown[name] = {"status": "none_found", "records": 0, "reason": None}
         elif outcome == "refused":
