@@ -177,7 +177,10 @@ def _open(arguments: Arguments) -> None:
                 ),
             )
         else:
-            follow(arguments, case.case_no, case.state, linked_to=None)
+            follow(arguments, case.case_no, case.state, linked_to=None, letter=intake.parts_of(case))
+        for other in intake.parts_of(case)[1:]:
+            part = office.store.case(other)
+            print(f"  + {other}  {part.right}  {part.facts.get('linked_to') or part.state.value}", file=sys.stderr)
         if case.facts.get("undrawn"):
             by_hand = ("受付票は手書きで（印刷できない文字）", "write the acknowledgement by hand")
             print(f"dsr: {by_hand[not in_japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
@@ -430,6 +433,7 @@ def _show(arguments: Arguments) -> None:
         lines = [
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
             f"  received {shown['received_at']}",
+            *([f"  letter {' '.join(shown['letter'])}"] if shown["letter"][1:] else []),
             *([f"  {', '.join(f'{word} {n}' for word, n in shown['outcomes'].items())}"] if shown["outcomes"] else []),
         ]
         lines += [

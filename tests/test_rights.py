@@ -12,9 +12,10 @@ from typing import Any
 import pypdfium2
 import pytest
 
+from dsr.case import Act
 from dsr.engine import deciding, fulfilling, intake, process
 from dsr.engine.desk import letter_gaps
-from dsr.errors import BadInput
+from dsr.errors import BadInput, Conflict
 from dsr.inventory import read_inventory
 from flows import home as homes
 from tests.story import Office, closing_store
@@ -61,7 +62,10 @@ class Desk:
     def decided(self, case: str, decision: Any = None) -> None:
         how = ["--file", self.paper(f"{case}.decision", decision)] if decision else ["--as-proposed"]
         if self.office.ok("decide", case, *how)["state"] == "awaiting_approval":
-            self.office.ok("approve", case, officer="shonin-1")
+            with closing_store(homes.engine_office(self.office.home, self.office.now)) as office:
+                with office.hold(case) as hold:
+                    code = deciding.code_of(hold)
+            self.office.ok("approve", case, "--code", code, officer="shonin-1")
 
     def answered(self, case: str, decision: Any = None) -> str:
         """Decided, made, taken out and sent; the text of the letter."""
@@ -238,16 +242,104 @@ def test_mai_is_told_where_she_does_it_herself(desk: Desk) -> None:
 
 @pytest.mark.usefixtures("nobody_asked")
 def test_a_letter_that_is_no_request_is_recorded_and_sent_to_the_right_desk(desk: Desk) -> None:
-    case = desk.opened("shun", "sender_identification")
+    case = desk.opened("kenta", "sender_identification")
     assert desk.office.state(case) == "misdirected"
     assert desk.office.run("fulfil", case)[0] == 1, "a person decides whom to name"
     assert desk.office.run("collect", case)[0] == 1, "and nothing is ever searched for it"
     letter = desk.answered(case)
     assert "他の窓口のご案内" in letter and "発信者情報開示請求受付 (092-000-0120)へお問い合わせください。" in letter
     assert "開示、訂正、利用停止等のご請求" in letter, "what we still answer"
-    other = desk.opened("shun", "other")
-    letter = desk.answered(other)
-    assert "へお問い合わせください。" not in letter and "ご案内する窓口" not in letter, "no desk may be named"
-    named = desk.answered(desk.opened("shun", "other"), {"datasets": {}, "desk": "みなと市役所 市民課"})
-    assert "みなと市役所 市民課へお問い合わせください。" in named
-    assert {desk.office.ok("show", no)["outcome"] for no in (case, other)} == {"misdirected"}
+    assert desk.office.ok("show", case)["outcome"] == "misdirected"
+    other, folder = desk.opened("kenta", "other"), desk.folder / "other"
+    desk.office.ok("preview", other, "--out", str(folder))
+    unnamed = text_of(folder / "decision.pdf")
+    assert "へお問い合わせください。" not in unnamed and "ご案内する窓口" not in unnamed, "no desk may be named"
+    named = desk.answered(other, {"datasets": {}, "desk": "みなと市役所 市民課", "answer": ["住民票の写しの件です。"]})
+    assert "みなと市役所 市民課へお問い合わせください。" in named and "住民票の写しの件です。" in named
+
+
+# -- one letter, several parts -----------------------------------------------------------------------------------------
+
+HERE = {"systems": ["customer_master"], "from": None, "to": None}
+NAOKI = {"name": "森 直樹", "kana": "モリ ナオキ", "born_on": "1975-01-09", "addresses": ["福岡県みなと市1-1"],
+         "identifiers": []}  # fmt: skip
+ERASE = {"right": "erasure", "ground": "G-3", "scope": HERE}
+
+
+def test_naoki_is_shown_his_data_before_they_may_be_erased(desk: Desk) -> None:
+    """EN-50: both asked in one letter; one proof for both, a clock, a decision and a letter for each."""
+    office = desk.office
+    told = office.ok("open", desk.request("akari", "disclosure", subject=NAOKI, scope=HERE, parts=[ERASE]))
+    shown, erased = told["letter"]
+    assert told["case"] == shown and office.ok("show", erased)["letter"] == [shown, erased]
+    assert [office.ok("show", no)["right"] for no in (shown, erased)] == ["disclosure", "erasure"]
+    office.ok("prove", shown, "--file", str(office.sample / "requests/akari.proof.json"))
+    assert [office.state(no) for no in (shown, erased)] == ["proved", "proved"]
+    office.ok("collect", shown, erased)
+    for case in (shown, erased):
+        desk.decided(case)
+    status, _, errors = office.run("fulfil", erased, "--live", erased)
+    assert status == 1 and f"{shown}, fulfilling" in errors
+    office.ok("fulfil", shown)
+    office.ok("package", shown, "--out", str(desk.folder / "naoki"))
+    assert office.run("fulfil", erased, "--live", erased)[0] == 1, "made, and not yet delivered"
+    assert office.state(erased) == "fulfilling"
+    office.ok("dispatch", shown, "--file", desk.paper("naoki.sent", SENT))
+    back = {"returned_on": "2026-11-22", "return_reason": "addressee_unknown"}
+    office.ok("dispatch", shown, "--file", desk.paper("naoki.back", back))
+    assert office.run("fulfil", erased, "--live", erased)[0] == 1, "what came back is not delivered"
+
+
+def test_an_erasure_goes_on_once_what_was_to_be_shown_is_sent(desk: Desk) -> None:
+    office, subject = desk.office, {**NAOKI, "name": "森 結衣", "kana": "モリ ユイ", "born_on": "2010-03-03"}
+    notice = {"right": "purpose_notice", "scope": HERE}
+    erased, shown = office.ok("open", desk.request("akari", "erasure", subject=subject, scope=HERE, ground="G-3",
+                                                   parts=[notice]))["letter"]  # fmt: skip
+    office.ok("prove", shown, "--file", str(office.sample / "requests/akari.proof.json"))
+    office.ok("collect", erased, shown)
+    desk.decided(erased)
+    assert office.run("fulfil", erased, "--live", erased)[0] == 1
+    desk.answered(shown)
+    assert office.ok("fulfil", erased, "--live", erased)["state"] == "dispatching"
+
+
+def test_a_proof_shown_for_one_part_is_judged_for_each_by_what_it_opens(desk: Desk) -> None:
+    login = {"type": "registered_login", "last_digits": "", "seen_on": "2026-11-04", "name": "match", "birth": "match",
+             "address": "absent"}  # fmt: skip
+    weak = desk.paper("weak", {"method": "online", "documents": [login]})
+    parts = [{"right": "marketing_stop"}, {"right": "published_matters"}, {"right": "complaint"}]
+    shown, stopped, *free = desk.office.ok("open", desk.request("nana", "disclosure", parts=parts))["letter"]
+    assert {desk.office.state(no) for no in free} == {"proved"}
+    assert desk.office.run("prove", shown, "--file", weak)[0] == 1
+    assert [desk.office.state(no) for no in (shown, stopped)] == ["awaiting_cure", "proved"]
+    clocks = [desk.office.ok("show", no)["clocks"]["presuit"] for no in (shown, stopped)]
+    assert clocks[0]["ends"] == "2026-11-16" and clocks[1] is None
+    letters = {no: [d["kind"] for d in desk.office.ok("show", no)["documents"]] for no in (shown, stopped)}
+    assert letters == {shown: ["receipt_slip", "defect_notice"], stopped: ["receipt_slip"]}
+
+
+@pytest.mark.parametrize(("parts", "field"), [
+    ([{"right": "use_stop", "ground": "G-3"}, {"right": "erasure"}], "parts.1.ground"),
+    ([{"right": "correction"}], "parts.0"),
+    ([{"right": "disclosure"}], "parts.0"),
+    ([{"right": "marketing_stop", "scope": {"systems": ["nowhere"]}}], "parts.0.scope.systems"),
+    ([{"right": "marketing_stop", "subject": {}}], "parts.0.subject"),
+])  # fmt: skip
+def test_an_error_in_one_part_opens_none(desk: Desk, parts: list[Any], field: str) -> None:
+    before = len(desk.office.ok("list")), len(list((desk.office.home / "vault").iterdir()))
+    status, _, errors = desk.office.run("open", desk.request("ryo", "disclosure", parts=parts))
+    assert status == 2 and field in errors
+    assert before == (len(desk.office.ok("list")), len(list((desk.office.home / "vault").iterdir())))
+
+
+def test_a_store_that_fails_while_a_letter_is_opened_leaves_none_of_it(desk: Desk) -> None:
+    document = json.loads(Path(desk.request("ryo", "disclosure", parts=[{"right": "complaint"}])).read_text())
+    with closing_store(homes.engine_office(desk.office.home, desk.office.now)) as office:
+        free = office.store.next_case_no(2026)
+        second = f"DSR-2026-{int(free[-6:]) + 1:06d}"
+        intake.open_case(office, {**document, "parts": []})
+        taken = office.store.case(free)
+        wanted = [(replace(taken, case_no=second), "a", Act("open"), b""), (taken, "b", Act("open"), b"")]
+        with pytest.raises(Conflict, match=free):
+            office.store.open_cases(wanted, office.now, "uketsuke-1")
+        assert office.store.holds(free) and not office.store.holds(second)

@@ -104,6 +104,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "received_at": case.received_at.isoformat(),
         "clocks": standing(office, case),
         "linked_to": facts.get("linked_to"),
+        "letter": facts.get("letter", [case.case_no]),
         "candidates": facts.get("candidates", 0),
         "defects": facts.get("defects", []),
         "datasets": datasets,
