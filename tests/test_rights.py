@@ -62,9 +62,8 @@ class Desk:
     def decided(self, case: str, decision: Any = None) -> None:
         how = ["--file", self.paper(f"{case}.decision", decision)] if decision else ["--as-proposed"]
         if self.office.ok("decide", case, *how)["state"] == "awaiting_approval":
-            with closing_store(homes.engine_office(self.office.home, self.office.now)) as office:
-                with office.hold(case) as hold:
-                    code = deciding.code_of(hold)
+            with closing_store(homes.engine_office(self.office.home, self.office.now)) as office, office.hold(case) as h:
+                code = deciding.code_of(h)
             self.office.ok("approve", case, "--code", code, officer="shonin-1")
 
     def answered(self, case: str, decision: Any = None) -> str:
