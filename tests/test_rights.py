@@ -6,12 +6,14 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pypdfium2
 import pytest
 
+from dsr import law
 from dsr.case import Act
 from dsr.engine import deciding, fulfilling, intake, process
 from dsr.engine.desk import letter_gaps
@@ -163,12 +165,14 @@ def test_of_akari_nothing_is_held_and_a_wholly_refused_notice_is_a_letter_of_its
 
 @pytest.mark.usefixtures("nobody_asked")
 def test_what_must_be_published_is_answered_whole_to_anyone(desk: Desk) -> None:
-    case = desk.opened("kenta", "published_matters")
+    case, twin = (desk.opened("kenta", "published_matters") for _ in range(2))
     assert desk.office.state(case) == "proved", "nothing is asked of who asks it (ID-2)"
+    assert desk.office.state(twin) == "received" and desk.office.ok("show", twin)["linked_to"] == case
     desk.office.ok("collect", case)
     shown = desk.office.ok("show", case)
     assert shown["state"] == "awaiting_decision" and shown["datasets"] == []
     letter = desk.answered(case)
+    assert desk.office.state(twin) == "closed", "answered with it"
     company = read_inventory(desk.office.sample / "inventory.toml").company
     for told in (company.name, company.address, company.representative, company.procedure, company.security_measures,
                  company.complaint_desk, company.accredited_body, "P29", "0円"):  # fmt: skip
@@ -222,6 +226,8 @@ def test_a_complaint_is_answered_in_an_officers_words_and_never_by_the_engines(d
     letter = desk.answered(case, {"datasets": {}, "answer": words})
     assert "苦情へのご回答" in letter and all(word in letter for word in words)
     trail = desk.folder / "complaint.trail.json"
+    # The letter passed the gate, and the person's address is where it goes.
+    assert desk.office.ok("show", case)["release"] == {"passed": True, "findings": [], "more": 0}
     desk.office.ok("trail", "export", case, "--out", str(trail), officer="kansa-1")
     assert not any(word in trail.read_text() for word in words), "an officer's words are sealed"
     status, _, errors = desk.office.run("decide", desk.proved("kenta", "self_service"), "--as-proposed")
@@ -255,6 +261,23 @@ def test_a_letter_that_is_no_request_is_recorded_and_sent_to_the_right_desk(desk
     assert "へお問い合わせください。" not in unnamed and "ご案内する窓口" not in unnamed, "no desk may be named"
     named = desk.answered(other, {"datasets": {}, "desk": "みなと市役所 市民課", "answer": ["住民票の写しの件です。"]})
     assert "みなと市役所 市民課へお問い合わせください。" in named and "住民票の写しの件です。" in named
+
+
+@pytest.mark.usefixtures("nobody_asked")
+def test_each_letter_names_the_law_of_the_day_its_request_arrived(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EN-45, with a test-only version that begins on 2026-11-02: the day before, and the day."""
+    new = law.VERSIONS["appi_2026"].model_copy(update={"valid_from": date(2026, 11, 2), "label": "試験用の法律"})
+    monkeypatch.setitem(law.VERSIONS, "appi_2026", new)
+    published = law.right("published_matters").model_copy(update={"law_version": "appi_2026", "basis": "試験用の条"})
+    monkeypatch.setitem(law._RIGHTS, "published_matters", (law.right("published_matters"), published))
+    for day, name, basis in (("2026-11-01", "令和4年4月1日施行", "第32条第1項"), ("2026-11-02", "試験用の法律", "試験用の条")):
+        received = {"at": f"{day}T10:15:00+09:00", "channel": "post"}
+        case, folder = desk.opened("rei", "published_matters", received=received, former_names=[day]), desk.folder / day
+        desk.office.ok("collect", case)
+        desk.office.ok("preview", case, "--out", str(folder))
+        letter = text_of(folder / "decision.pdf")
+        assert name in letter and basis in letter
+        assert (basis == "試験用の条") is ("試験用" in letter)
 
 
 # -- one letter, several parts -----------------------------------------------------------------------------------------

@@ -213,7 +213,7 @@ def _acknowledge(hold: Hold) -> None:
 def _without_proof(hold: Hold) -> Act:
     """What needs no proof goes on at once (ID-2); what is no request waits only for its letter."""
     course = courses.of(hold.case.right)
-    if not proofing.needs_none(hold.request):
+    if not proofing.needs_none(hold.request) or hold.case.facts.get("linked_to"):  # its twin does the work
         return Act("")
     if course.outcome == "misdirected":
         facts = {"whole": course.outcome, "proposal": {}, "plan": "", "second_person": []}

@@ -178,7 +178,8 @@ KINDS = {
 def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Letter:
     case, request = hold.case, hold.request
     outcome, lang = case.facts["decision_outcome"], request.answer.language
-    version, right = law.version_on(day_of(case.received_at)), law.right(case.right)
+    version = law.version_on(day_of(case.received_at))
+    right = law.right(case.right, version)
     opening = {
         "not_held": both(lambda lang: law.wording("absence", lang)),
         "refused": say("opening.refused"),
