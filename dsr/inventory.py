@@ -255,6 +255,12 @@ class Partner(Shape):
     identifiers: tuple[str, ...]
     """Kinds that it is told, and no more."""
     due_days: int = 10
+    country: str = ""
+    """Where it is, if abroad; ``system`` and ``measures`` are then told to whoever asks (APPI 28(3))."""
+    system: str = ""
+    """How it is bound to protect data equivalently."""
+    measures: str = ""
+    """What we do so that it keeps to that."""
 
 
 IN_DIGITS: tuple[Form, ...] = ("epoch", "epoch_ms", "yyyymmdd", "yyyymmddhhmmss")
@@ -448,6 +454,14 @@ class Company(Shape):
     accredited_body: str = ""
     document_sign: str = ""
     """Stands before the number of a letter: み個情 → み個情第2026-000001号."""
+    procedure: str = ""
+    """Of requests, as published (APPI 32(1)(iii))."""
+    security_measures: str = ""
+    """As published (Order 10(i))."""
+    member_site: str = ""
+    """Where members see and change their own data on screen."""
+    desks: dict[str, str] = Field(default_factory=dict)
+    """Right → whom to ask instead, for what is no request of ours: sender_identification."""
     closing_days: tuple[str, ...] = ("12-29", "12-30", "12-31", "01-01", "01-02", "01-03")
     area_code: str = ""
     fiscal_year_end: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")] = "03-31"
@@ -505,6 +519,10 @@ class Inventory(Shape):
                 if unknown and known:
                     raise ValueError(f"{dataset.id} names {as_id(unknown[0])!r}, which is not in {where}")
         return self
+
+    @property
+    def abroad(self) -> list[Partner]:
+        return [partner for partner in self.partner.values() if partner.country]
 
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():

@@ -31,6 +31,7 @@ Right = Literal[
     "complaint",
     "self_service",
     "sender_identification",
+    "other",
 ]
 Channel = Literal["post", "counter", "phone", "web", "email", "fax", "other"]
 IDENTIFIER_KINDS = (
@@ -136,6 +137,15 @@ class Correction(Shape):
         return {**value, **numbers}
 
 
+class Part(Shape):
+    """One more right that the same letter exercises, with its own ground, correction and scope (law.md §3)."""
+
+    right: Right
+    ground: Text | None = None
+    correction: Correction | None = None
+    scope: Scope = Scope()
+
+
 class Request(Shape):
     right: Right
     subject: Subject
@@ -146,6 +156,8 @@ class Request(Shape):
     answer: Answer = Answer()
     correction: Correction | None = None
     ground: Text | None = None
+    parts: Annotated[tuple[Part, ...], Field(max_length=20)] = ()
+    """What the letter asks for besides; each becomes a case of its own."""
 
     @model_validator(mode="after")
     def _says_what_is_wrong(self) -> Request:
@@ -155,6 +167,26 @@ class Request(Shape):
 
     def identifiers(self) -> tuple[Identifier, ...]:
         return tuple(stated.identifier() for stated in self.subject.identifiers)
+
+
+def parted(document: object, now: datetime) -> tuple[tuple[Request, dict[str, Any]], ...]:
+    """A letter as the requests that it holds, each with its document, the first as it stands. Raises BadInput."""
+    first = read_request(document, now)
+    whole = dict(document) if isinstance(document, dict) else {}
+    parts = whole.pop("parts", None) or ()
+    documents = [whole, *({**whole, "ground": None, "correction": None, "scope": {}, **part} for part in parts)]
+    read = [first.model_copy(update={"parts": ()})]
+    for number, part in enumerate(documents[1:]):
+        try:
+            read.append(read_request(part, now))
+        except BadInput as error:
+            raise in_part(number + 1, error) from None
+    return tuple(zip(read, documents, strict=True))
+
+
+def in_part(number: int, error: BadInput) -> BadInput:
+    """The same, said of a part of the letter; the first, 0, is the request itself."""
+    return BadInput(f"parts.{number - 1}.{error.field}", error.problem, error.fix) if number else error
 
 
 def read_request(document: object, now: datetime) -> Request:
@@ -260,6 +292,10 @@ class Decision(Shape):
     records: dict[str, Item] = Field(default_factory=dict)
     investigated: Investigated | None = None
     """Of a correction: without it nothing is decided."""
+    answer: Annotated[tuple[Words, ...], Field(max_length=20, repr=False)] = ()
+    """Paragraphs of a letter that only an officer can write: the answer to a complaint."""
+    desk: Annotated[Text, Field(repr=False)] = ""
+    """Of a letter that is no request: whom to ask instead, if it may be named."""
 
 
 class EnvelopeCheck(Shape):

@@ -223,28 +223,20 @@ class Store:
 
     def open_case(self, case: Case, twin: str, act: Act, sealed: bytes, at: datetime, actor: str) -> None:
         """Raises Conflict when another process took the number in the meantime."""
-        row = {
-            "case_no": case.case_no,
-            "right": case.right,
-            "state": case.state.value,
-            "twin": twin,
-            "received_at": case.received_at.isoformat(),
-            "law_version": case.law_version,
-            "facts": canonical({**case.facts, **act.facts}),
-            "epoch": 0,
-            "holder": "",
-            "lease_until": 0.0,
-        }
-        taken = False
+        self.open_cases([(case, twin, act, sealed)], at, actor)
+
+    def open_cases(self, opened: Sequence[tuple[Case, str, Act, bytes]], at: datetime, actor: str) -> None:
+        """Case, twin, act, sealed: all cases of one letter, or none of them. Raises Conflict as ``open_case``."""
+        numbers = [case.case_no for case, *_ in opened]
         with self._write() as connection:
-            if connection.execute(select(CASE.c.case_no).where(CASE.c.case_no == case.case_no)).scalar():
-                taken = True
-            else:
+            taken = connection.execute(select(CASE.c.case_no).where(CASE.c.case_no.in_(numbers))).scalar()
+            for case, twin, act, sealed in [] if taken else opened:
+                row = _row_of(case, twin, act)
                 connection.execute(insert(CASE).values(**row))
                 self._append(connection, case.case_no, _sealed_with(act, row), sealed, at, actor)
                 _change_work(connection, case.case_no, act)
         if taken:
-            raise Conflict(f"{case.case_no}: the number was taken while this case was being opened; run open again")
+            raise Conflict(f"{taken}: the number was taken while this case was being opened; run open again")
 
     def case(self, case_no: str) -> Case:
         with self._read() as connection:
@@ -554,6 +546,21 @@ def _row_digest(row: Any) -> str:
 
 def _said_of_row(row: Any) -> str | None:
     return json.loads(row["public"]).get("row", _row_digest(row)) if row["public"] else None
+
+
+def _row_of(case: Case, twin: str, act: Act) -> dict[str, Any]:
+    return {
+        "case_no": case.case_no,
+        "right": case.right,
+        "state": case.state.value,
+        "twin": twin,
+        "received_at": case.received_at.isoformat(),
+        "law_version": case.law_version,
+        "facts": canonical({**case.facts, **act.facts}),
+        "epoch": 0,
+        "holder": "",
+        "lease_until": 0.0,
+    }
 
 
 def _sealed_with(act: Act, row: Any) -> Act:

@@ -1,4 +1,4 @@
-"""Commands of casework beside a case's main road: clocks, fees, letters and their templates."""
+"""Commands of casework beside a case's main road: clocks, fees, letters and their templates, the law of a day."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from dsr.engine import (
 )
 from dsr.engine.office import Office
 from dsr.errors import BadInput
+from dsr.law.shown import PARTS, shown
 from dsr.rules.clocks import PauseReason
 from dsr.shapes import read_json
 from flows.terminal import Arguments, follow, in_japanese, office_of, show
@@ -60,11 +61,29 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     said = astray.add_mutually_exclusive_group(required=True)
     said.add_argument("--file", help="INCIDENT.json")
     said.add_argument("--reported", metavar="FILE", help="AUTHORITY_REPORT.json")
+    dated = command("show", _law_show, "rights, grounds, outcomes and retention of a day, and what waits for counsel",
+                    under=group("law", "the law that cases follow"))  # fmt: skip
+    dated.add_argument("--on", required=True, metavar="DATE")
     edited = group("templates", "letters that the office words itself")
     told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
     told.add_argument("kind", nargs="?")
     checked = command("check", _templates_check, "what the office's own copies (HOME/templates) lack", under=edited)
     checked.add_argument("--out", metavar="DIR", help="draw every letter with something in every field")
+
+
+def _law_show(arguments: Arguments) -> None:
+    """Needs no home: the law is the program's."""
+    try:
+        day = date.fromisoformat(arguments.on)
+    except ValueError:
+        raise BadInput("--on", "is no day", "write 2026-11-22") from None
+    told = shown(day)
+    version = told["version"]
+    lines = [f"{version['id']}  {version['label'] if in_japanese(arguments) else version['label_en']}"]
+    lines += [f"  {part}: {len(told[part])}" for part in PARTS]
+    lines += [f"  [verify] {name}" for name in told["verify"]]
+    lines += [f"  {one['id']}  {one['status']}  {change}" for one in told["not_in_force"] for change in one["changes"]]
+    show(arguments, told, "\n".join(lines))
 
 
 def _letters(arguments: Arguments) -> None:

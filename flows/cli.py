@@ -137,7 +137,7 @@ def _inventory_check(arguments: Arguments) -> int:
         gaps = [f"company.{name}" for name in desk.letter_gaps(office)]
         show(arguments, {"problems": problems, "letters_need": gaps}, "\n".join(lines) or "OK")
         for name in gaps:
-            missing = "未記入です。通知書に必要です" if in_japanese(arguments) else "is missing; every letter needs it"
+            missing = "未記入です。通知書に必要です" if in_japanese(arguments) else "is missing; letters need it"
             print(f"  {name}: {missing}", file=sys.stderr)
         reached = all(problem["reason"] == "drift" for problem in problems)
     return 0 if not problems else (1 if reached else 3)
@@ -178,7 +178,10 @@ def _open(arguments: Arguments) -> None:
                 ),
             )
         else:
-            follow(arguments, case.case_no, case.state, linked_to=None)
+            follow(arguments, case.case_no, case.state, linked_to=None, letter=intake.parts_of(case))
+        for other in intake.parts_of(case)[1:]:
+            part = office.store.case(other)
+            print(f"  + {other}  {part.right}  {part.facts.get('linked_to') or part.state.value}", file=sys.stderr)
         if case.facts.get("undrawn"):
             by_hand = ("受付票は手書きで（印刷できない文字）", "write the acknowledgement by hand")
             print(f"dsr: {by_hand[not in_japanese(arguments)]}: {case.facts['undrawn']}", file=sys.stderr)
@@ -439,6 +442,7 @@ def _show(arguments: Arguments) -> None:
         lines = [
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
             f"  received {shown['received_at']}",
+            *([f"  letter {' '.join(shown['letter'])}"] if shown["letter"][1:] else []),
             *([f"  {', '.join(f'{word} {n}' for word, n in shown['outcomes'].items())}"] if shown["outcomes"] else []),
         ]
         lines += [

@@ -23,6 +23,7 @@ from dsr import law
 from dsr.engine.office import Hold, Office
 from dsr.errors import ConnectorUnavailable
 from dsr.inventory import Inventory
+from dsr.rules import courses
 from flows.boundary import StepFailed, guarded
 
 Step = Callable[[bool], object]
@@ -80,7 +81,7 @@ async def alone(name: str, work: Callable[[], object]) -> None:
 def in_hand(office: Office, case_no: str) -> Iterator[Hold]:
     """The case for this flow, with all that threads share made before they share it."""
     with office.hold(case_no) as hold:
-        _ = hold.connectors, hold.request, hold.person
+        _ = hold.request, hold.person, courses.of(hold.case.right).asks and hold.connectors
         yield hold
 
 

@@ -29,6 +29,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Identity is proved. Next: dsr collect {case}",
     ),
     "awaiting_cure": ("本人確認に補正が必要です。", "The proof needs a cure."),
+    "misdirected": (
+        "開示等の請求ではありません。案内する窓口を決めます: dsr decide {case} --as-proposed、次に dsr fulfil {case}",
+        "No request of ours: dsr decide {case} --as-proposed, then dsr fulfil {case}",
+    ),
     "blocked": (
         "未確認のシステムがあります。理由は dsr show {case}。復旧・回答の後 dsr collect {case} で再開します。",
         "A system could not be reached; see dsr show {case}. Run dsr collect {case} again to go on from there.",

@@ -209,6 +209,23 @@ def test_the_flows_leave_the_same_events_as_the_plain_loop(
     assert any(step.startswith("data:") for step, _ in events(engine, other))
 
 
+def test_a_right_that_needs_no_search_runs_through_the_same_flows_and_asks_nobody(
+    prefect: Prefect, engine: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.home, "connect", lambda *_, **__: pytest.fail("a system was to be asked"))
+    asked = json.loads((engine.sample / "requests/kenta.json").read_text()) | {"right": "published_matters"}
+    path = tmp_path / "asked.json"
+    path.write_text(json.dumps(asked))
+    one, other = (str(engine.ok("open", str(path))["case"]) for _ in range(2))
+    assert prefect.run("collect", one) == "awaiting_decision"
+    engine.ok("decide", one, "--as-proposed")
+    assert prefect.run("fulfil", one) == "dispatching"
+    assert engine.ok("show", other)["linked_to"] == one
+    steps = {step.split(":")[0] for step, _ in events(engine, one)}
+    assert {"collect", "propose", "decide", "issue", "letter", "manifest", "gate"} <= steps
+    assert not {"check", "locate", "match", "fetch", "redact", "data", "book"} & steps
+
+
 def test_a_package_that_the_gate_stops_fails_the_run_and_tells_nothing_of_the_value(
     prefect: Prefect, engine: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import date
 from typing import get_args
@@ -10,6 +11,8 @@ import pytest
 
 from dsr import law, request
 from dsr.errors import BadInput
+from dsr.law.shown import shown
+from flows.cli import main
 
 CLOSED = """
 APPI-16-4-AUTH APPI-16-4-R5-1 APPI-16-4-R5-2 APPI-16-4-R5-3 APPI-16-4-R5-4
@@ -135,10 +138,37 @@ def test_the_day_before_and_the_day_a_new_law_starts_have_their_own_rows(monkeyp
     changed = erasure.model_copy(update={"law_version": "appi_2026", "ground_needed": ()})
     monkeypatch.setitem(law._RIGHTS, "erasure", (erasure, changed))
     before, after = law.version_on(date(2028, 3, 31)), law.version_on(date(2028, 4, 1))
+    told = [shown(date(2028, 3, 31)), shown(date(2028, 4, 1))]
+    assert [one["version"]["id"] for one in told] == ["appi_r3", "appi_2026"]
+    assert [one["rights"]["erasure"]["ground_needed"] for one in told] == [list(erasure.ground_needed), []]
+    assert told[0]["retention"] == told[1]["retention"], "V-2: by the day of the act, not by the version"
+    assert [len(one["not_in_force"]) for one in told] == [1, 0]
     assert (before, after) == (old, new)
     assert law.right("erasure", before).ground_needed and not law.right("erasure", after).ground_needed
     assert law.right("disclosure", before) == law.right("disclosure", after)
     assert law.right("erasure") == erasure, "without a day the version in force answers, not the newest"
+
+
+def test_the_law_of_a_day_is_told_whole_with_what_waits_for_counsel(capsys: pytest.CaptureFixture[str]):
+    """``dsr law show``: V-4 and V-5 stand there as what they are, enacted and not in force."""
+    assert main(["law", "show", "--on", "2026-11-22", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["version"] | {"id": "appi_r3", "status": "in_force", "valid_from": "2022-04-01"} == told["version"]
+    for part, names in (("rights", law.RIGHTS), ("grounds", law.GROUNDS), ("outcomes", law.OUTCOMES),
+                        ("retention", law.RETENTIONS)):  # fmt: skip
+        assert set(told[part]) == set(names)
+    assert told["grounds"]["APPI-32-2-1"]["citation"].endswith("第32条第2項第1号")
+    assert told["grounds"]["APPI-16-4-R5-4"]["citation"] == "", "never printed, here neither"
+    assert told["retention"]["TAX59-7Y"]["label"].startswith("法人税法施行規則第59条")
+    assert {"rights.foreign_measures", "grounds.TBA-30-4-1", "retention.CDR-MAX"} <= set(told["verify"])
+    assert not {"rights.disclosure", "retention.TAX59-7Y"} & set(told["verify"])
+    (later,) = told["not_in_force"]
+    assert (later["status"], later["valid_from"], later["mark"]) == ("enacted_not_in_force", None, "verify")
+    assert (later["passed_on"], later["promulgated_on"]) == ("2026-07-10", "2026-07-17")
+    assert [change.partition(":")[0] for change in later["changes"]] == [
+        "under_16", "face_features", "contactable_person_related_information", "surcharge"]  # fmt: skip
+    for day in ("2022-03-31", "tomorrow"):
+        assert main(["law", "show", "--on", day]) == 2
 
 
 def test_absence_and_neutral_are_the_same_bytes():

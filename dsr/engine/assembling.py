@@ -18,7 +18,7 @@ from dsr.engine import papers, stated, volumes
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, Sink, manifest, read_batches, types_of, write_csv, write_json
-from dsr.rules import proposing
+from dsr.rules import courses, proposing
 
 FOLDER = "package/"
 
@@ -30,10 +30,14 @@ class Draft(Hold):
     def case(self) -> Case:
         case = super().case
         items = case.facts.get("items") or case.facts["proposal"]
-        return replace(case, facts={**case.facts, "items": items, "decision_outcome": proposing.outcome_of_case(items)})
+        outcome = proposing.outcome_of_case(items, case.facts.get("whole", ""))
+        return replace(case, facts={**case.facts, "items": items, "decision_outcome": outcome})
 
 
 def to_write(hold: Hold) -> list[str]:
+    """Datasets whose rows go out; none where a letter is the answer."""
+    if courses.of(hold.case.right).letter:
+        return []
     return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
 
 
@@ -101,7 +105,7 @@ def _entry(hold: Hold, name: str, ended: Mapping[str, Any]) -> dict[str, Any]:
     dataset = stated.beside(hold, dataset) if shown else dataset
     columns = {key: rule.label for key, rule in dataset.fields.items()}
     entry = {"dataset": name, "label": dataset.label, **ended, "columns": columns}
-    if shown:
+    if shown and name in hold.case.facts["drafts"]:
         draft = hold.case.facts["drafts"][name]
         entry |= {"shown": draft["rows"], "masked_rows": draft["masked_rows"], "withheld_rows": draft["withheld"],
                   "under_review": draft["unread"], "statements": draft.get("statements", 0)}  # fmt: skip

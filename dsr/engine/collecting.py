@@ -34,7 +34,8 @@ from dsr.errors import (
 from dsr.identity import Identifier
 from dsr.inventory import Dataset, Reveal
 from dsr.names.person import written_forms
-from dsr.rules import discovery, matching, scope
+from dsr.rules import courses, discovery, matching, scope
+from dsr.rules.courses import Course
 from dsr.rules.discovery import Candidate, Discovery
 from dsr.rules.lifecycle import State
 from dsr.rules.matching import Answer
@@ -145,6 +146,8 @@ def keep(hold: Hold, known: Discovery) -> None:
 
 def check(hold: Hold, look: Callable[[str, Connector], Mapping[str, Any]] | None = None) -> None:
     """Live schemas against the declaration; what drifted is not asked, and says so. ``look`` may know it already."""
+    if not _course(hold).asks:
+        return
     look = look or (lambda _system, connector: drifts(connector))
     for system, connector in hold.connectors.items():
         hold.once(f"check:{attempt(hold)}:{system}", lambda s=system, c=connector: (look(s, c), None))  # type: ignore[misc]
@@ -172,10 +175,19 @@ def drifted(hold: Hold) -> dict[str, str]:
 # -- locate, wave by wave ----------------------------------------------------------------------------------------
 
 
+def _course(hold: Hold) -> Course:
+    return courses.of(hold.case.right)
+
+
+def wanted(hold: Hold) -> frozenset[str]:
+    """Datasets in scope that the right is about."""
+    return discovery.in_scope(hold.office.inventory, hold.request.scope, _course(hold).rows)
+
+
 def askable(hold: Hold) -> list[Dataset]:
     """Datasets that may be asked: our own power over them, leading to what is wanted, not drifted."""
     inventory, wrong = hold.office.inventory, drifted(hold)
-    needed = discovery.leading(inventory, discovery.in_scope(inventory, hold.request.scope))
+    needed = discovery.leading(inventory, wanted(hold))
     return [
         d
         for d in inventory.datasets()
@@ -454,9 +466,12 @@ def _written_keys(hold: Hold, wave: int) -> dict[str, int]:
 
 def to_fetch(hold: Hold) -> list[str]:
     """Datasets in scope with matched keys that were not fetched yet with exactly these keys."""
-    wanted = discovery.in_scope(hold.office.inventory, hold.request.scope)
-    kept = _kept_waves(hold)
-    return [d.id for d in hold.office.inventory.datasets() if d.id in kept and d.id in wanted]
+    return _located(hold) if _course(hold).brings else []
+
+
+def _located(hold: Hold) -> list[str]:
+    kept, mine = _kept_waves(hold), wanted(hold)
+    return [d.id for d in hold.office.inventory.datasets() if d.id in kept and d.id in mine]
 
 
 def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
@@ -552,8 +567,13 @@ def _refuse_strangers(dataset: Dataset, batch: pa.RecordBatch, frames: Iterable[
 
 
 def counts(hold: Hold) -> tuple[dict[str, int], dict[str, str]]:
-    """Rows fetched, and what could not be fetched whole, by dataset."""
-    found, failed = {}, {}
+    """Rows fetched, and what could not be fetched whole, by dataset; rows located where the right brings none."""
+    found: dict[str, int] = {}
+    failed: dict[str, str] = {}
+    if not _course(hold).brings:
+        dataset = hold.office.inventory.dataset
+        located = {name: matched_keys(hold, dataset(name)).num_rows for name in _located(hold)}
+        return {name: rows for name, rows in located.items() if rows}, failed
     for dataset_id in to_fetch(hold):
         said = hold.read_json(f"fetched/{dataset_id}.json")
         if said["answer"] != "answered":
@@ -573,7 +593,7 @@ def settle(hold: Hold) -> State:
     for dataset_id, reason in failed.items():
         known = discovery.asked_anew(known, dataset_id) if reason == ConnectorTruncated.reason else known
     keep(hold, known)
-    ended = scope.statuses(inventory, known, found, drifted(hold), discovery.in_scope(inventory, hold.request.scope))
+    ended = scope.statuses(inventory, known, found, drifted(hold), wanted(hold)) if _course(hold).asks else {}
     blocked = any(status.open for status in ended.values())
     to = State.BLOCKED if blocked else State.REVIEW
     number = attempt(hold)

@@ -95,10 +95,11 @@ def frame(hold: Hold, head: str, to: Recipient | None = None) -> Frame:
 
 def common(hold: Hold) -> dict[str, templates.Value]:
     """``templates.COMMON``: what every letter may say."""
-    right, company = law.right(hold.case.right), hold.office.inventory.company
+    received_on = day_of(hold.case.received_at)
+    right, company = law.right(hold.case.right, law.version_on(received_on)), hold.office.inventory.company
     basis = Words(right.basis, law.in_english(right.basis))
     return {
-        "received_on": said_day(day_of(hold.case.received_at)),
+        "received_on": said_day(received_on),
         "right": say("based", right=Words(right.label, right.label_en), basis=basis),
         "scope": papers.scope_text(hold),
         "method": say(f"method.{hold.method}"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import charging, ordering, overtaken, plans
+from dsr.engine import charging, ordering, overtaken, plans, replying
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, Conflict, NotAllowed
 from dsr.request import Decision
@@ -19,12 +19,13 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
     """``None`` takes the proposal as it stands. A decision is bound to the plan by digest."""
     office.may("decide")
     with office.hold(case_no) as hold:
-        case = hold.require(State.AWAITING_DECISION)
+        case = hold.require(State.AWAITING_DECISION, State.MISDIRECTED)
         if charging.is_owed(hold):
             raise NotAllowed(f"{case_no}: the fee is not paid yet; dsr fee {case_no} --paid DAY, or --waive")
         overtaken.must_not_be(hold)
         decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         rules: Any = erasures if plans.changes(hold) else proposing
+        replying.must_say(case.right, decision)
         items = rules.decided(case.right, case.facts["proposal"], decision)
         if case.right in plans.CORRECTING:
             items = erasures.corrected(items, decision)
@@ -33,6 +34,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         # An officer's words are free text: sealed, and bound to the plan by a keyed digest.
         if decision.investigated:
             hold.write_json(f"decision/{number}.investigated.json", decision.investigated.model_dump(mode="json"))
+        replying.seal(hold, number, decision)
         hold.write_json(f"decision/{number}.json", {name: items[name]["reason"] for name in changed})
         items |= {name: {**items[name], "reason": ""} for name in changed}
         plan = _plan(hold, items, number)
@@ -41,6 +43,8 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         neutral = [item for item in items.values() if item["outcome"] == "existence_neutral"]
         second = [*case.facts["second_person"], *(["existence_neutral"] if neutral else [])]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
+        if case.state is State.MISDIRECTED:  # no request: only the letter is left to make
+            to = case.state
         decisions = [
             *case.facts.get("decisions", []),
             {"by": office.actor.name, "at": office.now.isoformat(), "plan": plan, "changed": changed},
@@ -54,7 +58,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
             "decided_on": office.today.isoformat(),
             "decided_plan": plan,
             "decisions": decisions,
-            "decision_outcome": rules.outcome_of_case(items),
+            "decision_outcome": case.facts.get("whole") or rules.outcome_of_case(items),
             **({**plans.FRESH, "orders": ordering.still_told(hold)} if plans.changes(hold) else {}),
         }
         second_look = ("approve", "approver", office.calendar.after(office.today, 1))
@@ -76,6 +80,8 @@ def _plan(hold: Hold, items: Mapping[str, Mapping[str, Any]], number: int) -> st
     words = hold.vault.read(f"decision/{number}.json").decode()
     looked = f"decision/{number}.investigated.json"  # what is to stand there: the code of another value is another
     true = [hold.vault.commit("investigated", hold.vault.read(looked).decode())] if hold.vault.exists(looked) else []
+    said = f"decision/{number}.said.json"
+    true += [hold.vault.commit("said", hold.vault.read(said).decode())] if hold.vault.exists(said) else []
     return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words), *true])
 
 

@@ -103,6 +103,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "received_at": case.received_at.isoformat(),
         "clocks": standing(office, case),
         "linked_to": facts.get("linked_to"),
+        "letter": facts.get("letter", [case.case_no]),
         "candidates": facts.get("candidates", 0),
         "defects": facts.get("defects", []),
         "datasets": datasets,
@@ -221,11 +222,13 @@ def export_trail(office: Office, case_no: str) -> Mapping[str, Any]:
 
 
 LETTER_NEEDS = ("address", "representative", "desk", "complaint_desk")
+PUBLISHED = ("procedure", "security_measures")
+"""And what the answer on published matters must say (Order 10)."""
 
 
 def letter_gaps(office: Office) -> list[str]:
-    """What every letter must say of the controller and the inventory does not (APPI 32(1); documents.md §1)."""
-    return [name for name in LETTER_NEEDS if not getattr(office.inventory.company, name)]
+    """What letters must say of the controller and the inventory does not (APPI 32(1), Order 10; documents.md §1)."""
+    return [name for name in (*LETTER_NEEDS, *PUBLISHED) if not getattr(office.inventory.company, name)]
 
 
 def inventory_problems(office: Office) -> Iterator[dict[str, str | None]]:

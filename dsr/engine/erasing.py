@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.connector import Writes
 from dsr.engine import carried, collecting, ordering, overtaken, plans, residue, suppressing, surveying
 from dsr.engine.effects import CaseEffects
@@ -43,6 +43,7 @@ def must_be_live(office: Office, case_no: str, live: str | None) -> None:
 def begin(hold: Hold) -> bool:
     """Whether anything is to be carried out now."""
     case = hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+    _shown_first(hold.office, case)
     _say_live(hold)
     if case.state is State.RESIDUAL and _still_left(hold):
         residue.once_more(hold)
@@ -71,8 +72,25 @@ def release_live(office: Office, case_no: str, live: str | None) -> None:
     office.may("fulfil")
     if office.store.case(case_no).right in plans.CHANGING and live == case_no:
         with office.hold(case_no) as hold:
-            hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL)
+            _shown_first(office, hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL))
             _say_live(hold)
+
+
+SHOWN = ("disclosure", "record_disclosure", "purpose_notice")
+"""Rights whose answer the same letter asks for before what it is about is destroyed."""
+
+
+def _shown_first(office: Office, case: Case) -> None:
+    """What the same letter asks to see is delivered before it is erased (EN-50): dispatch recorded, nothing left over,
+    and not come back. Raises NotAllowed."""
+    if case.right not in ("erasure", "content_deletion"):
+        return
+    for other in map(office.store.case, case.facts.get("letter", [])):
+        if other.right in SHOWN and other.state not in (State.CLOSED, State.WITHDRAWN):  # come back, it is open again
+            raise NotAllowed(
+                f"{case.case_no}: the same letter asks for {other.right} ({other.case_no}, {other.state}), which is to "
+                f"be delivered first: dsr dispatch {other.case_no} --file DISPATCH.json"
+            )
 
 
 def _cooled_off(hold: Hold) -> None:

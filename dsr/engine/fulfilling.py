@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import corresponding, erasing, papers, plans, releasing
+from dsr.engine import corresponding, erasing, papers, plans, releasing, replying
 from dsr.engine.assembling import (
     FOLDER,
     Draft,
@@ -26,6 +26,7 @@ from dsr.engine.corresponding import LETTERS
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, DsrError, NotAllowed, os_words
 from dsr.package import Digested
+from dsr.rules import courses
 from dsr.rules.lifecycle import State
 
 
@@ -43,7 +44,9 @@ def fulfil(office: Office, case_no: str, live: str | None = None) -> State:
 def begin(hold: Hold) -> None:
     """Fix what the papers cite: the day of issue and the log's head, an input of the build and recorded with it."""
     hold.office.may("fulfil")
-    hold.require(State.FULFILLING)
+    case = hold.require(State.FULFILLING, State.MISDIRECTED)
+    if not case.facts.get("decisions"):
+        raise NotAllowed(f"{hold.case_no}: nobody decided yet; run dsr decide {hold.case_no} --as-proposed")
     cite(hold)
 
 
@@ -76,6 +79,8 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 def finish(hold: Hold) -> State:
     """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
+    if courses.of(hold.case.right).letter:
+        return replying.finish(hold, step, cited)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
     volumes = hold.once(f"volumes:{step}", lambda: ({"files": volume_files(hold, FOLDER, cited)}, None))["files"]
@@ -146,7 +151,7 @@ def preview(office: Office, case_no: str, out: Path) -> list[Path]:
     """
     office.may("preview")
     with office.hold(case_no) as hold:
-        hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING)
+        hold.require(State.AWAITING_DECISION, State.AWAITING_APPROVAL, State.FULFILLING, State.MISDIRECTED)
         try:
             draft = Draft(hold.office, hold.lease, hold.vault)
             digests = _drawn(draft)
@@ -163,6 +168,10 @@ def _drawn(draft: Draft) -> dict[str, str | None]:
     """The files of a preview, in the vault; path → sha256."""
     office = draft.office
     cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
+    if courses.of(draft.case.right).letter:
+        answer = listing(replying.letter_file(draft, "preview/", cited), "preview/")
+        manifest_file(draft, "preview/", cited, [answer])
+        return {answer["path"]: answer["sha256"], "manifest.json": None}
     data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
     printed = [book_file(draft, "preview/", cited), *volume_files(draft, "preview/", cited)]
     listed = [*(listing(file, "preview/") for file in printed), *data]

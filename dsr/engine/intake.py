@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from dsr import law
@@ -21,8 +21,8 @@ from dsr.engine.papers import receipt_slip
 from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
-from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
-from dsr.rules import clocks, proofing
+from dsr.request import IDENTIFIER_KINDS, Proof, Request, in_part, parted
+from dsr.rules import clocks, courses, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -45,22 +45,35 @@ def _twin(office: Office, request: Request) -> str:
         ],
         ensure_ascii=False,
     )
+    if request.correction:  # one letter may correct several things
+        said += json.dumps(request.correction.model_dump(mode="json"), ensure_ascii=False)
     return hmac.new(office.keys.twin_key, said.encode(), hashlib.sha256).hexdigest()
 
 
+Asked = Sequence[tuple[Request, Mapping[str, Any]]]
+"""The requests of one letter, each with its document."""
+
+
 def open_case(office: Office, document: object) -> Case:
-    """Open a case for REQUEST.json. The same request while its twin runs is linked and executed once (EN-05)."""
+    """Open a case for REQUEST.json; of a letter with several parts one for each, all or none: the first is returned.
+
+    The same request while its twin runs is linked and executed once (EN-05).
+    """
     office.may("open")
-    request = read_request(document, office.now)
-    _known_here(office, request)
-    _grounded(request)
+    asked = parted(document, office.now)
+    for number, (request, _) in enumerate(asked):
+        try:
+            _known_here(office, request)
+            _grounded(request)
+        except BadInput as error:
+            raise in_part(number, error) from None
     with office.vault.opening():
-        case_no, linked_to = _open(office, request, document)
-    for opened in filter(None, (linked_to, case_no)):  # the twin too: a kill may have left it without its slip
+        letter, twins = _open(office, asked)
+    for opened in (*twins, *letter):  # the twin too: a kill may have left it without its slip
         if ("receipt", "result") not in office.store.ledger(opened):
             with office.hold(opened) as hold:
                 _acknowledge(hold)
-    return office.store.case(case_no)
+    return office.store.case(letter[0])
 
 
 def _known_here(office: Office, request: Request) -> None:
@@ -91,47 +104,82 @@ def _grounded(request: Request) -> None:
     raise BadInput("ground", problem, fix)
 
 
-def _open(office: Office, request: Request, document: object) -> tuple[str, str | None]:
-    arrived, twin = day_of(request.received.at), _twin(office, request)
-    version, right = law.version_on(arrived), law.right(request.right)
-    case_no, linked_to = office.store.next_case_no(office.today.year), _running(office, twin)
-    if linked_to and _is_half_opened(office, linked_to, request):
-        return linked_to, None
+def _open(office: Office, asked: Asked) -> tuple[list[str], list[str]]:
+    """The letter's case numbers, and the running twins that they are linked to."""
+    twins = [_twin(office, request) for request, _ in asked]
+    _must_differ(asked, twins)
+    running = [_running(office, twin) for twin in twins]
+    if running[0] and (half := _half_opened(office, running[0], asked)):
+        return half, []
+    numbers = _following(office.store.next_case_no(office.today.year), len(asked))
+    linked = [running[at] if courses.of(request.right).alike else None for at, (request, _) in enumerate(asked)]
+    opened = [_opening(office, numbers, at, request, linked[at]) for at, (request, _) in enumerate(asked)]
+    vaults = [office.vault.case(case_no, create=True) for case_no in numbers]
+    try:
+        for vault, (_, document) in zip(vaults, asked, strict=True):
+            vault.write("request.json", json.dumps(document, ensure_ascii=False).encode())
+        office.store.open_cases([(case, twin, act, b"") for twin, (case, act) in zip(twins, opened, strict=True)],
+                                office.now, office.actor.name)  # fmt: skip
+    except (DsrError, OSError):
+        if not office.store.holds(numbers[0]):  # a server that died at the commit may have made it all the same
+            for vault in vaults:
+                vault.remove("request.json")
+        raise
+    return numbers, [twin for twin in linked if twin]
+
+
+def _must_differ(asked: Asked, twins: Sequence[str]) -> None:
+    for at, (request, _) in enumerate(asked):
+        if twins[at] in twins[:at] and courses.of(request.right).alike:
+            raise BadInput(f"parts.{at - 1}", "asks what another part of this letter asks", "leave it out")
+
+
+def _following(first: str, count: int) -> list[str]:
+    stem, _, number = first.rpartition("-")
+    return [f"{stem}-{int(number) + at:06d}" for at in range(count)]
+
+
+def _opening(
+    office: Office, letter: Sequence[str], at: int, request: Request, linked_to: str | None
+) -> tuple[Case, Act]:
+    arrived = day_of(request.received.at)
+    version = law.version_on(arrived)
+    parts = {"letter": list(letter)} if len(letter) > 1 else {}
     facts: dict[str, Any] = {
         "arrived": arrived.isoformat(),
         "channel": request.received.channel,
         "method": request.answer.method,
         "language": request.answer.language,
         "opened_on": office.today.isoformat(),
-        "presuit": right.presuit,
+        "presuit": law.right(request.right, version).presuit,
+        **parts,
         **({"linked_to": linked_to} if linked_to else {}),
     }
-    case = Case(case_no, request.right, State.RECEIVED, request.received.at, version.id, 0, facts)
-    vault = office.vault.case(case_no, create=True)
-    vault.write("request.json", json.dumps(document, ensure_ascii=False).encode())
     public = {
         "right": request.right,
         "channel": request.received.channel,
         "arrived": arrived.isoformat(),
         "law_version": version.id,
         "linked_to": linked_to,
+        **parts,
         **({"rehearsal": True} if office.rehearsal else {}),
     }
     made = clocks.targets(arrived, None, office.calendar, request.right)
     act = Act("open", "result", public, owes=tuple((target.what, target.who, target.due) for target in made))
-    try:
-        office.store.open_case(case, twin, act, b"", office.now, office.actor.name)
-    except DsrError:
-        if not office.store.holds(case_no):  # a server that died at the commit may have made it all the same
-            vault.remove("request.json")
-        raise
-    return case_no, linked_to
+    return Case(letter[at], request.right, State.RECEIVED, request.received.at, version.id, 0, facts), act
 
 
-def _is_half_opened(office: Office, case_no: str, request: Request) -> bool:
-    """The same arrival, whose opening was cut off before its slip: opened to the end now, and not a second time."""
-    same = office.store.case(case_no).received_at == request.received.at
-    return same and ("receipt", "result") not in office.store.ledger(case_no)
+def _half_opened(office: Office, case_no: str, asked: Asked) -> list[str]:
+    """The same arrival, whose opening was cut off before a slip: opened to the end now, and not a second time."""
+    case = office.store.case(case_no)
+    letter = parts_of(case)
+    same = case.received_at == asked[0][0].received.at and len(letter) == len(asked)
+    return letter if same and any(("receipt", "result") not in office.store.ledger(no) for no in letter) else []
+
+
+def parts_of(case: Case) -> list[str]:
+    """The cases of the letter, the case itself among them."""
+    return list(case.facts.get("letter") or [case.case_no])
 
 
 def _running(office: Office, twin: str) -> str | None:
@@ -148,52 +196,91 @@ def _acknowledge(hold: Hold) -> None:
     """
 
     def draw() -> tuple[Mapping[str, Any], Act]:
+        first = _without_proof(hold)
         try:
             entry = receipt_slip(hold)
         except UndrawableLetter as error:
-            return {"undrawn": f"U+{error.code_point:04X}"}, Act("", facts={"undrawn": str(error)})
+            undrawn = {**first.facts, "undrawn": str(error)}
+            return {"undrawn": f"U+{error.code_point:04X}"}, replace(first, facts=undrawn)
         documents = [*hold.case.facts.get("documents", []), entry]
-        return {"sha256": entry["sha256"], "pages": entry["pages"]}, Act(
-            "", facts={"documents": documents}, done=("acknowledge",)
+        return {"sha256": entry["sha256"], "pages": entry["pages"]}, replace(
+            first, facts={**first.facts, "documents": documents}, done=(*first.done, "acknowledge")
         )
 
     hold.once("receipt", draw)
 
 
+def _without_proof(hold: Hold) -> Act:
+    """What needs no proof goes on at once (ID-2); what is no request waits only for its letter."""
+    course = courses.of(hold.case.right)
+    if not proofing.needs_none(hold.request) or hold.case.facts.get("linked_to"):  # its twin does the work
+        return Act("")
+    if course.outcome == "misdirected":
+        facts = {"whole": course.outcome, "proposal": {}, "plan": "", "second_person": []}
+        return Act("", to=State.MISDIRECTED, facts=facts, done=("id_check",))
+    facts = {"proved_on": hold.office.today.isoformat()}
+    return Act("", to=State.PROVED, facts=facts, owes=_search_owed(hold), done=("id_check",))
+
+
 def prove(office: Office, case_no: str, document: object) -> proofing.Assessment:
-    """Record how the requester was identified. Not proved: the case waits for a cure and nothing is searched."""
+    """Record how the requester was identified. Not proved: the case waits for a cure and nothing is searched.
+
+    What was shown for one part of a letter was shown for all; how much it proves is judged for each right (ID-4).
+    """
     office.may("prove")
     proof = shaped(Proof, document, "proof")
     with office.hold(case_no) as hold:
-        case = hold.require(State.RECEIVED, State.AWAITING_CURE)
-        twin = case.facts.get("linked_to")  # once that one is withdrawn, this one goes its own way
-        if twin and not office.store.case(twin).withdrawn:
+        case = hold.require(*_UNPROVED)
+        if twin := _waits_for(office, case):
             raise BadInput(
                 "case",
                 f"{case_no} is the same request as {twin}",
                 "work on that case; both are answered together",
             )
-        assessment = proofing.assess(hold.request, proof, office.today)
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("prove:")) + 1
-        hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
-        public = {
-            "proved": assessment.proved,
-            "method": proof.method,
-            "defects": [d.code for d in assessment.defects],
-            "documents": [d.type for d in proof.documents],
-        }
-        facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
-        if assessment.proved:
-            facts["proved_on"] = office.today.isoformat()
-        made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
-        search = tuple((target.what, target.who, target.due) for target in made if target.what == "search")
-        act = Act(f"prove:{number}", "result", public, facts=facts)
-        if assessment.proved:
-            hold.record(replace(act, to=State.PROVED, owes=search, done=("id_check", "cure")))
-        else:  # recorded first: what a kill leaves unsaid is proved, and asked for, once more
-            hold.record(act)
+        assessment = _prove(hold, proof, asks=True)
+    for other in parts_of(case):
+        if other != case_no and office.store.case(other).state in _UNPROVED:
+            with office.hold(other) as hold:
+                if not _waits_for(office, hold.case):
+                    _prove(hold, proof, asks=assessment.proved)  # else one letter asks for what all of them lack
+    return assessment
+
+
+_UNPROVED = (State.RECEIVED, State.AWAITING_CURE)
+
+
+def _waits_for(office: Office, case: Case) -> str | None:
+    """The twin that does the work; once that one is withdrawn, this one goes its own way."""
+    twin = case.facts.get("linked_to")
+    return str(twin) if twin and not office.store.case(twin).withdrawn else None
+
+
+def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
+    office = hold.office
+    assessment = proofing.assess(hold.request, proof, office.today)
+    number = sum(1 for step, _ in hold.ledger() if step.startswith("prove:")) + 1
+    hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
+    public = {
+        "proved": assessment.proved,
+        "method": proof.method,
+        "defects": [d.code for d in assessment.defects],
+        "documents": [d.type for d in proof.documents],
+    }
+    facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+    act = Act(f"prove:{number}", "result", public, facts=facts)
+    if assessment.proved:
+        facts["proved_on"] = office.today.isoformat()
+        hold.record(replace(act, to=State.PROVED, owes=_search_owed(hold), done=("id_check", "cure")))
+    else:  # recorded first: what a kill leaves unsaid is proved, and asked for, once more
+        hold.record(act)
+        if asks:
             _ask_for_cure(hold, f"prove:{number}", assessment)
-        return assessment
+    return assessment
+
+
+def _search_owed(hold: Hold) -> tuple[tuple[str, str, date], ...]:
+    made = clocks.targets(day_of(hold.case.received_at), hold.office.today, hold.office.calendar, hold.case.right)
+    return tuple((target.what, target.who, target.due) for target in made if target.what == "search")
 
 
 def _ask_for_cure(hold: Hold, key: str, assessment: proofing.Assessment) -> None:

@@ -190,7 +190,8 @@ KINDS = {
 def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Letter:
     case, request = hold.case, hold.request
     outcome, lang = case.facts["decision_outcome"], request.answer.language
-    version, right = law.version_on(day_of(case.received_at)), law.right(case.right)
+    version = law.version_on(day_of(case.received_at))
+    right = law.right(case.right, version)
     opening = {
         "not_held": both(lambda lang: law.wording("absence", lang)),
         "refused": say("opening.refused"),
@@ -239,7 +240,7 @@ def _fee(hold: Hold) -> Words:
 
 def open_datasets(hold: Hold) -> list[str]:
     """Of which this answer says nothing yet: they follow (一部先行回答)."""
-    ended = hold.case.facts["datasets"]
+    ended = hold.case.facts.get("datasets", {})
     return [name for name in hold.case.facts["items"] if name in ended and scope.is_open(ended[name])]
 
 
@@ -675,8 +676,8 @@ def searched(hold: Hold) -> Iterator[Searched]:
 def outward(hold: Hold) -> dict[str, dict[str, Any]]:
     """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
     shown: dict[str, dict[str, Any]] = {}
-    for name, ended in hold.office.inventory.ordered(hold.case.facts["datasets"]).items():
-        outcome = hold.case.facts["items"].get(name, {}).get("outcome")
+    for name, ended in hold.office.inventory.ordered(hold.case.facts.get("datasets", {})).items():
+        outcome = hold.case.facts.get("items", {}).get(name, {}).get("outcome")
         if outcome == "existence_neutral":
             shown[name] = {"status": "none_found", "records": 0, "reason": None}
         elif outcome == "refused":

@@ -18,7 +18,7 @@ from dsr.errors import BadInput, CheckFailed, as_id
 from dsr.inventory import Dataset
 from dsr.names.person import is_named
 from dsr.request import NoteReview, Review
-from dsr.rules import discovery, lifecycle, proposing
+from dsr.rules import courses, discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
 from dsr.shapes import shaped
@@ -222,7 +222,7 @@ def finish_review(office: Office, case_no: str) -> State:
             return case.state
         if plans.changes(hold):
             return plans.propose(hold)
-        for dataset in found_datasets(hold):
+        for dataset in drafted(hold):
             draft(hold, dataset)
         return propose(hold)
 
@@ -231,6 +231,11 @@ def ready_to_propose(hold: Hold) -> bool:
     """A case without doubtful rows, and without notes that somebody would be shown, needs no reader."""
     settled = hold.case.state is State.REVIEW and not collecting.current(hold).undecided
     return settled and (plans.changes(hold) or next(notes(hold), None) is None)
+
+
+def drafted(hold: Hold) -> list[Dataset]:
+    """Datasets whose rows are to be shown."""
+    return [] if courses.of(hold.case.right).letter else found_datasets(hold)
 
 
 # -- drafts and proposal -------------------------------------------------------------------------------------------
@@ -282,9 +287,9 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
 def propose(hold: Hold) -> State:
     """Per dataset an outcome with its reason; the decision is a person's."""
     case, inventory = hold.case, hold.office.inventory
-    drafts = {d.id: hold.result(f"redact:{stage(hold)}:{d.id}") or {} for d in found_datasets(hold)}
+    drafts = {d.id: hold.result(f"redact:{stage(hold)}:{d.id}") or {} for d in drafted(hold)}
     items = proposing.propose(case.facts["datasets"], drafts)
-    secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
+    secrecy = any(inventory.is_secret(d) for d in drafted(hold))
     reasons = lifecycle.needs_second_person(
         case.right,
         secrecy=secrecy,
@@ -297,6 +302,7 @@ def propose(hold: Hold) -> State:
         [case.case_no, items, drafts, case.facts["datasets"], case.law_version, inventory.digest, read_digest(hold)]
     )
     facts = {"proposal": items, "drafts": drafts, "plan": plan, "second_person": list(reasons), "secrecy": secrecy,
+             "whole": courses.outcome(case.right, inventory),
              "items": {}, "decision_outcome": None}  # fmt: skip  an earlier decision was on other drafts
     hold.record(
         Act(

@@ -33,6 +33,11 @@ class Version(Shape):
     status: Literal["in_force", "enacted_not_in_force", "superseded"]
     valid_from: date | None = None
     valid_to: date | None = None
+    passed_on: date | None = None
+    promulgated_on: date | None = None
+    in_force_by: date | None = None
+    """The last day on which a Cabinet Order can bring it into force."""
+    mark: Literal["text", "verify"] = "text"
     changes: tuple[str, ...] = ()
 
 
@@ -253,6 +258,19 @@ def _choose(rows: Mapping[str, tuple[R, ...]], row_id: str, what: str, on: Versi
     if not standing:
         raise BadInput(what, f"no {what} '{as_id(row_id)}'", _some(rows))
     return max(standing, key=lambda row: order.index(row.law_version))
+
+
+def standing(part: str, on: Version | None = None) -> tuple[Row, ...]:
+    """The rows of ``rights``, ``grounds``, ``outcomes`` or ``retention`` under a version; what starts later is none."""
+    tables: Mapping[str, Mapping[str, tuple[Row, ...]]] = {
+        "rights": _RIGHTS, "grounds": _GROUNDS, "outcomes": _OUTCOMES, "retention": _RETENTIONS}  # fmt: skip
+    found = []
+    for row_id in tables[part]:
+        try:
+            found.append(_choose(tables[part], row_id, part, on))
+        except BadInput:
+            continue
+    return tuple(found)
 
 
 def _some(rows: Iterable[str]) -> str:

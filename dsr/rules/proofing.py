@@ -21,7 +21,8 @@ from dsr.request import Agent, AgentProof, Document, Proof, Request
 LOGIN, CONTRACT, HISTORY = 1, 2, 3
 """Strength by data (ID-4): member self-service; contract data; call history, location, ID images."""
 
-_NEEDED = {"complaint": 0, "published_matters": 0, "self_service": LOGIN, "marketing_stop": LOGIN}
+_NEEDED = {"complaint": 0, "published_matters": 0, "sender_identification": 0, "other": 0, "self_service": LOGIN,
+           "marketing_stop": LOGIN}  # fmt: skip
 _AUTHORITIES = {
     "statutory": ("family_register", "residence_record", "guardianship_register"),
     "mandated": ("mandate",),
@@ -47,6 +48,11 @@ class Assessment:
     proved: bool
     defects: tuple[Defect, ...] = ()
     strength: int = 0
+
+
+def needs_none(request: Request) -> bool:
+    """Nothing of anybody is in the answer; only where an agent speaks for somebody in a complaint is that looked at."""
+    return _NEEDED.get(request.right) == 0 and (request.agent is None or request.right != "complaint")
 
 
 def assess(request: Request, proof: Proof, today: date) -> Assessment:

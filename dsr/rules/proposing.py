@@ -112,8 +112,10 @@ def check_ground(right: str, ground: str, field: str) -> None:
         raise BadInput(field, f"{ground} cannot be used against {right}", GROUNDS)
 
 
-def outcome_of_case(items: Mapping[str, Mapping[str, Any]]) -> str:
-    """Derived, never typed: what the items together amount to."""
+def outcome_of_case(items: Mapping[str, Mapping[str, Any]], whole: str = "") -> str:
+    """Derived, never typed: what the items together amount to. ``whole``: of a right that is answered without any."""
+    if whole:
+        return whole
     outcomes = {item["outcome"] for item in items.values()}
     shown = outcomes & {"full", "partial"}
     if not shown:

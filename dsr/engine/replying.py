@@ -1,0 +1,187 @@
+"""The answer of a right that changes no store: one letter from the office's template, and its manifest.
+
+What is said comes from the inventory and from what was located; an officer's own words only where the law asks for an
+answer in words (a complaint), sealed with the decision that they belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+from dsr import law
+from dsr.documents import templates
+from dsr.documents.content import Text, Words, listed
+from dsr.documents.letter import draw_letter
+from dsr.documents.parts import citation, lines
+from dsr.documents.wordings import by_law, say
+from dsr.engine import corresponding, papers, releasing
+from dsr.engine.assembling import FOLDER, listing, manifest_file
+from dsr.engine.office import Hold, digest_of
+from dsr.errors import BadInput
+from dsr.inventory import Dataset, Inventory
+from dsr.request import Decision
+from dsr.rules import courses
+from dsr.rules.lifecycle import State
+
+Values = dict[str, templates.Value]
+Rows = list[tuple[Text, ...]]
+
+
+# -- what an officer says ------------------------------------------------------------------------------------------
+
+
+def must_say(right: str, decision: Decision) -> None:
+    """Raises BadInput for words that the letter waits for, and for some that it has no place for."""
+    course = courses.of(right)
+    for name in ("answer", "desk"):
+        given = bool(getattr(decision, name))
+        if name in course.needs and not given:
+            raise BadInput(name, "is missing", 'an officer answers: {"datasets": {}, "answer": ["…", "…"]}')
+        if given and name not in (*course.needs, *course.takes):
+            raise BadInput(name, f"has no place in the answer to {right}", "leave it out")
+
+
+def seal(hold: Hold, number: int, decision: Decision) -> None:
+    if decision.answer or decision.desk:
+        hold.write_json(f"decision/{number}.said.json", {"answer": list(decision.answer), "desk": decision.desk})
+
+
+def _said(hold: Hold) -> Mapping[str, Any]:
+    name = f"decision/{hold.case.facts.get('decision')}.said.json"
+    return dict(hold.read_json(name)) if hold.vault.exists(name) else {"answer": [], "desk": ""}
+
+
+# -- the letter ----------------------------------------------------------------------------------------------------
+
+
+def finish(hold: Hold, step: str, cited: Mapping[str, Any]) -> State:
+    """Letter, manifest, gate: to dispatching."""
+    letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited), None))
+    files = [listing(letter)]
+    hold.once(f"manifest:{step}", lambda: (manifest_file(hold, FOLDER, cited, files), None))
+    documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
+    facts = {"documents": [*documents, dict(letter)], "files": files, "issued_on": cited["issued_on"],
+             "outcome": hold.case.facts["decision_outcome"]}  # fmt: skip
+    return releasing.release(hold, step, FOLDER, {"decision.pdf": letter["sha256"], "manifest.json": None}, facts)
+
+
+def letter_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises BadInput for what the inventory must say and does not."""
+    right, outcome = hold.case.right, hold.case.facts["decision_outcome"]
+    kind, values = LETTERS.get((right, outcome)) or LETTERS[right, ""]
+    template = corresponding.template_of(hold.office, kind)
+    frame = replace(corresponding.frame(hold, cited["head"]), issued_on=date.fromisoformat(cited["issued_on"]))
+    made = templates.letter(kind, template, frame, {**corresponding.common(hold), **values(hold)})
+    entry = papers.draw(hold, kind, f"{folder}decision.pdf", lambda out: draw_letter(made, out))
+    return {**entry, "template": digest_of(template.model_dump(mode="json"))[:16]}
+
+
+def _purposes(hold: Hold) -> Values:
+    """Per dataset found what it is used for and to whom it is given (APPI 32(2)); what is refused with its ground."""
+    told: Rows = []
+    refused: Rows = []
+    inventory, items = hold.office.inventory, hold.case.facts["items"]
+    for name in inventory.ordered(items):
+        dataset, item = inventory.dataset(name), items[name]
+        label = papers.label_of(inventory, dataset)
+        if item["outcome"] == "refused":
+            refused.append((label, *_refused(inventory, dataset.purposes, item["ground"])))
+        elif item["outcome"] in ("full", "partial"):
+            used = [_purpose(inventory, number) for number in dataset.purposes]
+            given = [papers.own(inventory, text) for text in _given_to(inventory, dataset)]
+            told.append((label, lines(*used), lines(*given) or say("given_to_nobody")))
+    return {"purposes": told, "refused": refused, "searched": _searched(hold, ("not_ours", "not_asked"))}
+
+
+def _given_to(inventory: Inventory, dataset: Dataset) -> list[str]:
+    """Third parties, processors and joint users, each once."""
+    partners = [one.label for one in inventory.partner.values() if dataset.id in one.datasets]
+    return list(dict.fromkeys([*(inventory.recipients.get(key, key) for key in dataset.recipients), *partners]))
+
+
+def _purpose(inventory: Inventory, number: str) -> Words:
+    return say("numbered_purpose", number=number, purpose=papers.own(inventory, inventory.purposes.get(number, "")))
+
+
+def _refused(inventory: Inventory, purposes: tuple[str, ...], ground: str) -> tuple[Text, Text]:
+    """Citation and reason. The officer's memo is for the file; of what is published the purpose is named."""
+    row = law.ground(ground)
+    published = [_purpose(inventory, number) for number in purposes] if "purpose_no" in row.needs else []
+    return citation(row), lines(papers.both(row.reason), *published)
+
+
+def _refusal(hold: Hold) -> Values:
+    return {"refused": _purposes(hold)["refused"], "searched": _searched(hold, ("not_ours",))}
+
+
+def _absence(hold: Hold) -> Values:
+    """From outward results only: for what must not be known the same (DC-5)."""
+    return {"statement": by_law("purpose_absence"), "searched": _searched(hold)}
+
+
+def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
+    told = [one for one in papers.searched(hold) if not only or one.status in only]
+    return [(listed([one.system, one.dataset], "／", " / "), lines(one.status_label, one.detail)) for one in told]
+
+
+def _published(hold: Hold) -> Values:
+    """All of APPI 32(1) and Order 10."""
+    inventory = hold.office.inventory
+    told: Values = {}
+    for name, needed in PUBLISHED.items():
+        if needed and not getattr(inventory.company, name):
+            raise BadInput(f"company.{name}", "is missing", "what must be published is answered whole: add it")
+        told[name] = papers.own(inventory, getattr(inventory.company, name))
+    purposes = [(number, papers.own(inventory, text)) for number, text in inventory.purposes.items()]
+    return {**told, "fee": say("no_fee"), "purposes": purposes}
+
+
+PUBLISHED = {"name": True, "address": True, "representative": True, "procedure": True, "security_measures": True,
+             "complaint_desk": True, "accredited_body": False}  # fmt: skip
+"""Fields of the company that 32(1) and Order 10 name → whether there is no answer without."""
+
+
+def _measures(hold: Hold) -> Values:
+    inventory = hold.office.inventory
+    rows = [tuple(papers.own(inventory, text) or "―" for text in (one.label, one.country, one.system, one.measures))
+            for one in inventory.abroad]  # fmt: skip
+    return {"recipients": rows} if rows else {}
+
+
+def _answer(hold: Hold) -> Values:
+    return {"answer": [(paragraph,) for paragraph in _said(hold)["answer"]]}
+
+
+def _on_screen(hold: Hold) -> Values:
+    inventory = hold.office.inventory
+    if not inventory.company.member_site:
+        raise BadInput("company.member_site", "is missing", "say where members change it themselves")
+    return {"place": papers.own(inventory, inventory.company.member_site)}
+
+
+def _elsewhere(hold: Hold) -> Values:
+    """The right desk where an officer or the inventory names one."""
+    inventory, said = hold.office.inventory, _said(hold)
+    desk = said["desk"] or papers.own(inventory, inventory.company.desks.get(hold.case.right, ""))
+    right = law.right(hold.case.right)
+    return {"part": Words(right.label, right.label_en), "other_desk": desk,
+            "remarks": [(paragraph,) for paragraph in said["answer"]]}  # fmt: skip
+
+
+LETTERS: Mapping[tuple[str, str], tuple[str, Callable[[Hold], Values]]] = {
+    ("purpose_notice", "full"): ("purpose_answer", _purposes),
+    ("purpose_notice", "partial"): ("purpose_answer", _purposes),
+    ("purpose_notice", "refused"): ("purpose_refusal", _refusal),
+    ("purpose_notice", "not_held"): ("absence_notice", _absence),
+    ("published_matters", ""): ("published_matters_answer", _published),
+    ("foreign_measures", "full"): ("foreign_measures_answer", _measures),
+    ("foreign_measures", "not_held"): ("foreign_measures_none", _measures),
+    ("complaint", ""): ("complaint_answer", _answer),
+    ("self_service", ""): ("self_service_guide", _on_screen),
+    ("sender_identification", ""): ("redirect_notice", _elsewhere),
+    ("other", ""): ("redirect_notice", _elsewhere),
+}
+"""(right, outcome of the case, or any) → the letter and what it says."""
