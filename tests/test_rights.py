@@ -386,3 +386,27 @@ def test_a_store_that_fails_while_a_letter_is_opened_leaves_none_of_it(desk: Des
         with pytest.raises(Conflict, match=free):
             office.store.open_cases(wanted, office.now, "uketsuke-1")
         assert office.store.holds(free) and not office.store.holds(second)
+
+
+@pytest.mark.parametrize("slips", [0, 1])
+def test_a_letter_whose_opening_was_cut_off_is_opened_to_its_end_and_not_a_second_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, slips: int
+) -> None:
+    person, parts = ("saki", "makoto")[slips], [{"right": "marketing_stop"}]
+    document = json.loads(Path(desk.request(person, "disclosure", parts=parts)).read_text())
+    done, acknowledge = [], intake._acknowledge
+
+    def cut_off(hold: Any) -> None:
+        if len(done) == slips:
+            raise KeyboardInterrupt
+        done.append(hold.case_no)
+        acknowledge(hold)
+
+    with closing_store(homes.engine_office(desk.office.home, desk.office.now)) as office:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(intake, "_acknowledge", cut_off)
+            intake.open_case(office, document)
+        before = [case.case_no for case in office.store.cases()]
+        letter = intake.parts_of(intake.open_case(office, document))
+        assert [case.case_no for case in office.store.cases()] == before and letter == before[-2:]
+        assert all(("receipt", "result") in office.store.ledger(no) for no in letter)
