@@ -284,7 +284,7 @@ def test_after_every_refusal_the_right_file_opens_with_the_first_number(
 LICENCE = {"type": "drivers_licence", "last_digits": "12", "seen_on": "2026-11-04", "name": "match", "birth": "match",
            "address": "match"}  # fmt: skip
 CHECK = {"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}
 NOTES = {"fault_records.tickets": {"F0000099": {"strike": [], "release": True}}}
 
 

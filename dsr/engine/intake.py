@@ -265,8 +265,11 @@ def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
         "method": proof.method,
         "defects": [d.code for d in assessment.defects],
         "documents": [d.type for d in proof.documents],
+        "strength": assessment.strength,
+        **({"authority": proof.agent.authority} if proof.agent else {}),
     }
-    facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+    facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects], "strength": assessment.strength,
+                             "no_address": not assessment.address}  # fmt: skip
     act = Act(f"prove:{number}", "result", public, facts=facts)
     if assessment.proved:
         facts["proved_on"] = office.today.isoformat()
