@@ -303,6 +303,13 @@ class Investigated(Shape):
     value: Annotated[Text, Field(repr=False)] = ""
 
 
+class Procedure(Shape):
+    """A cure that failed (APPI 37); the person reads the reason."""
+
+    ground: Words
+    reason: Annotated[Words, Field(repr=False)]
+
+
 class Decision(Shape):
     """Per dataset ``<system>.<dataset>``; ``records`` names single records as ``<system>.<dataset>/<record no>``."""
 
@@ -314,6 +321,9 @@ class Decision(Shape):
     """Paragraphs of a letter that only an officer can write: the answer to a complaint."""
     desk: Annotated[Text, Field(repr=False)] = ""
     """Of a letter that is no request: whom to ask instead, if it may be named."""
+    given: Annotated[dict[str, Words | Literal[True]], Field(repr=False)] = Field(default_factory=dict)
+    """What a ground needs before it is used (law.md §5): a memo in words, or that it was done."""
+    procedure: Procedure | None = None
 
 
 class EnvelopeCheck(Shape):

@@ -36,7 +36,7 @@ class Draft(Hold):
 
 def to_write(hold: Hold) -> list[str]:
     """Datasets whose rows go out; none where a letter is the answer."""
-    if courses.of(hold.case.right).letter:
+    if courses.by_letter(hold.case.right, hold.case.facts):
         return []
     return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import charging, ordering, overtaken, plans, replying
+from dsr.engine import charging, ordering, overtaken, plans, refusing, replying
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, Conflict, NotAllowed
 from dsr.request import Decision
-from dsr.rules import erasures, lifecycle, proposing
+from dsr.rules import courses, erasures, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -18,12 +18,16 @@ from dsr.shapes import shaped
 def decide(office: Office, case_no: str, document: object | None) -> State:
     """``None`` takes the proposal as it stands. A decision is bound to the plan by digest."""
     office.may("decide")
+    decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
     with office.hold(case_no) as hold:
+        if decision.procedure:
+            return refusing.decide(hold, decision)
         case = hold.require(State.AWAITING_DECISION, State.MISDIRECTED)
+        if case.facts.get(courses.FAILED):
+            raise BadInput("procedure", "is missing", f"{case_no} was not cured: decide with procedure, see dsr show")
         if charging.is_owed(hold):
             raise NotAllowed(f"{case_no}: the fee is not paid yet; dsr fee {case_no} --paid DAY, or --waive")
         overtaken.must_not_be(hold)
-        decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         rules: Any = erasures if plans.changes(hold) else proposing
         replying.must_say(case.right, decision)
         items = rules.decided(case.right, case.facts["proposal"], decision)
@@ -80,8 +84,9 @@ def _plan(hold: Hold, items: Mapping[str, Mapping[str, Any]], number: int) -> st
     words = hold.vault.read(f"decision/{number}.json").decode()
     looked = f"decision/{number}.investigated.json"  # what is to stand there: the code of another value is another
     true = [hold.vault.commit("investigated", hold.vault.read(looked).decode())] if hold.vault.exists(looked) else []
-    said = f"decision/{number}.said.json"
-    true += [hold.vault.commit("said", hold.vault.read(said).decode())] if hold.vault.exists(said) else []
+    for word in ("said", "given"):
+        name = f"decision/{number}.{word}.json"
+        true += [hold.vault.commit(word, hold.vault.read(name).decode())] if hold.vault.exists(name) else []
     return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words), *true])
 
 

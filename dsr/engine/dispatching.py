@@ -15,7 +15,7 @@ from dsr.engine import afterwards, charging, closing_papers, corresponding, fulf
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
-from dsr.rules import deliveries, lifecycle, proofing
+from dsr.rules import courses, deliveries, lifecycle, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -127,7 +127,8 @@ def _by_a_way_that_reaches(case: Case, channel: str | None) -> None:
     if weak and case.facts.get("secrecy") and channel not in ("addressee_only_post", "counter"):
         raise NotAllowed(f"{case.case_no} holds data under secrecy of communications and one factor proved who asks: "
                          "send it by addressee_only_post, or hand it over at the counter")  # fmt: skip
-    if case.facts.get("no_address") and not case.facts.get("addressed") and channel not in ("counter", "download"):
+    unproved = case.facts.get("no_address") and not case.facts.get(courses.FAILED)
+    if unproved and not case.facts.get("addressed") and channel not in ("counter", "download"):
         raise NotAllowed(f"{case.case_no}: no paper proved the address: dsr address {case.case_no} --file ADDRESS.json")
 
 

@@ -47,7 +47,7 @@ from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
-from dsr.rules import clocks, scope
+from dsr.rules import clocks, courses, scope
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
@@ -676,6 +676,8 @@ def searched(hold: Hold) -> Iterator[Searched]:
 def outward(hold: Hold) -> dict[str, dict[str, Any]]:
     """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
     shown: dict[str, dict[str, Any]] = {}
+    if hold.case.facts.get(courses.FAILED):  # refused on procedure: silent about whether any data exists
+        return shown
     for name, ended in hold.office.inventory.ordered(hold.case.facts.get("datasets", {})).items():
         outcome = hold.case.facts.get("items", {}).get(name, {}).get("outcome")
         if outcome == "existence_neutral":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dsr import law
@@ -110,6 +110,18 @@ def check_ground(right: str, ground: str, field: str) -> None:
     """Only from the closed list, and only against a right that the ground allows (law.md §5). Raises BadInput."""
     if not law.ground(ground).allows(right):
         raise BadInput(field, f"{ground} cannot be used against {right}", GROUNDS)
+
+
+ENGINES = frozenset({"second_person", "law_row", "linked_case", "confirmed_at_registered_address"})
+"""Needs that the engine sees to itself: the second officer, the row that is joined, what the log says."""
+
+
+def must_be_given(ground: str, decision: Decision, field: str, known: Collection[str] = ()) -> None:
+    """What the ground needs before use (law.md §5) is ``known`` or in DECISION.json. Raises BadInput naming it."""
+    for need in law.ground(ground).needs:
+        if need not in ENGINES and need not in known and need not in decision.given:
+            raise BadInput(f"given.{need}", f"is missing, and {ground} ({field}) needs it before use",
+                           f'"given": {{"{need}": "…"}}, or true where it was done')  # fmt: skip
 
 
 def outcome_of_case(items: Mapping[str, Mapping[str, Any]], whole: str = "") -> str:
