@@ -339,7 +339,7 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
         {"datasets": {"member_accounts.members": {"outcome": "full", "reason": "x"}}}, "member_accounts", "not_held"),
     "a single record decided apart": (
         "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "full"}}},
-        "records", "strike the note"),
+        "records", "name it"),
     "a word for what was investigated": (
         "decide", "awaiting_decision", {"datasets": {}, "investigated": "yes"}, "investigated", 'write {"how": …, "result": …'),
     "two acts of dispatch at once": ("dispatch", "dispatching", {**CHECK, **SENT}, "exactly one of", "envelope_check"),

@@ -15,11 +15,11 @@ from dsr.engine import afterwards, charging, closing_papers, corresponding, fulf
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
-from dsr.rules import courses, deliveries, lifecycle, proofing
+from dsr.rules import courses, deliveries, lifecycle, proofing, protection
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
-OUTLIVES = ("incident:", "dba:")
+OUTLIVES = ("incident:", "dba:", protection.WORK)
 """Beginnings of work that is owed beyond the closing of its case."""
 ANSWERED = (State.CLOSED, State.KEPT, State.REVIEW, State.BLOCKED)
 """Where a case may be while its package is under way."""

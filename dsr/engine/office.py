@@ -29,7 +29,7 @@ from dsr.journal import Journal
 from dsr.names.person import Person
 from dsr.plan import Surveyor
 from dsr.request import Request
-from dsr.rules import lifecycle
+from dsr.rules import lifecycle, protection
 from dsr.rules.clocks import Calendar
 from dsr.rules.lifecycle import State
 from dsr.store import Lease, Store
@@ -165,6 +165,8 @@ class Hold:
 
     def record(self, act: Act) -> Case:
         public = {**act.public, "rehearsal": True} if self.office.rehearsal else dict(act.public)
+        if act.to and (owed := protection.owed(self.case.facts, act.to, self.office.today)):
+            act = replace(act, owes=(*act.owes, *owed))  # whatever ends the case, a protective act is lifted with it
         sealed = self.vault.seal(f"{act.step_key}/{act.phase}", act.secret) if act.secret else b""
         return self.office.store.record(
             self.lease, replace(act, public=public), sealed, self.office.now, self.office.actor.name

@@ -132,14 +132,11 @@ def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
     for name, one in zip(papers.outward(hold), papers.searched(hold), strict=True):
         label = listed([one.system, one.dataset], "／", " / ")
         outcome = law.outcome(hold.case.facts["items"][name]["outcome"])
-        if one.status == "found" and outcome.id in OUTSIDE:
+        if hold.case.facts["datasets"][name]["status"] == "found" and outcome.id in papers.OUTSIDE:
             told.append((label, Words(outcome.label, outcome.label_en)))
         elif one.status not in ("found", "withheld") and (not only or one.status in only):
             told.append((label, lines(one.status_label, one.detail)))
     return told
-
-
-OUTSIDE = ("out_of_scope", "not_our_authority", "redirected")
 
 
 def _published(hold: Hold) -> Values:

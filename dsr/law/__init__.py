@@ -361,6 +361,11 @@ def _joined(parts: list[Ground]) -> Ground:
     })
 
 
+def needs(ground_id: str) -> tuple[str, ...]:
+    """Of a row by itself, also of one that stands only beside another."""
+    return _choose(_GROUNDS, ground_id, "ground", None).needs
+
+
 _ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")
 _ARTICLE = re.compile(r"第(\d+)(条|項|号)")
 
