@@ -338,8 +338,8 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
         "decide", "awaiting_decision",
         {"datasets": {"member_accounts.members": {"outcome": "full", "reason": "x"}}}, "member_accounts", "not_held"),
     "a single record decided apart": (
-        "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "full"}}},
-        "records", "name it"),
+        "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "refused", "reason": "x"}}},
+        "records", "grounds.toml"),
     "a word for what was investigated": (
         "decide", "awaiting_decision", {"datasets": {}, "investigated": "yes"}, "investigated", 'write {"how": …, "result": …'),
     "two acts of dispatch at once": ("dispatch", "dispatching", {**CHECK, **SENT}, "exactly one of", "envelope_check"),

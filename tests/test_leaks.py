@@ -177,7 +177,7 @@ def test_an_officers_words_stay_in_the_vault_too(watched: Watched, hanako: Marke
     watched.ok("review", case, "--file", str(watched.review_of("hanako", watched.desk)))
     refused = {"outcome": "refused", "ground": "APPI-33-2-2", "reason": f"{NAME}様、092-000-1001"}
     status, _, said = watched.run(
-        "decide", case, "--file", told(watched, "d", {"datasets": {"billing.invoices": refused}})
+        "decide", case, "--file", told(watched, "d", {"datasets": {"billing.invoices": refused}, "given": {"harm_memo": NAME, "counsel": True}})
     )
     assert status == 0, said
     watched.ok("approve", case, officer="shonin-1")

@@ -191,8 +191,8 @@ def test_what_of_a_refused_dataset_stands_in_the_letter_is_stopped(office: Offic
     decision = tmp_path / "decision.json"
     for reason, state in ((f"請求書 {invoice} のため", "fulfilling"), ("調査中のため", "dispatching")):
         refused = {"outcome": "refused", "ground": "APPI-33-2-2", "reason": reason}
-        payments = {"outcome": "refused", "ground": "APPI-33-2-2", "reason": reason}
-        decision.write_text(json.dumps({"datasets": {"billing.invoices": refused, "billing.payments": payments}}))
+        decision.write_text(json.dumps({"datasets": {"billing.invoices": refused, "billing.payments": refused},
+                                        "given": {"harm_memo": "調査中", "counsel": True}}))  # fmt: skip
         office.ok("decide", case, "--file", str(decision))
         office.ok("approve", case, officer="shonin-1")
         status, _, errors = office.run("fulfil", case)

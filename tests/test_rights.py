@@ -132,7 +132,7 @@ def test_a_purpose_is_refused_by_its_ground_alone_and_the_memo_stays_in_the_file
         assert status == 2 and ends in errors
     refused = {name: {"outcome": "refused", "ground": ground, "reason": memo} for name, ground in (
         ("inquiry_records.inquiries", "APPI-32-2-2-C"), ("customer_master.customers", "APPI-32-2-1"))}  # fmt: skip
-    letter = desk.answered(purposes, {"datasets": refused})
+    letter = desk.answered(purposes, {"datasets": refused, "given": {"memo": memo}})
     assert "利用目的通知書" in letter and "第32条第2項第2号（第21条第4項第3号）" in letter
     assert "国の機関又は地方公共団体の事務の遂行に支障" in letter and memo not in letter
     assert "APPI-" not in letter and "第39条" not in letter
@@ -166,7 +166,7 @@ def test_what_is_found_and_outside_the_answer_is_never_passed_over_in_silence(de
     case = desk.proved("mai", "purpose_notice", scope={"systems": ["customer_master"], "from": None, "to": None})
     desk.office.ok("collect", case)
     outside = {"outcome": "out_of_scope", "ground": "APPI-2-CORPORATE", "reason": "法人の記録"}
-    desk.decided(case, {"datasets": {"customer_master.customers": outside}})
+    desk.decided(case, {"datasets": {"customer_master.customers": outside}, "given": {"scope_note": True}})
     desk.office.ok("preview", case, "--out", str(desk.folder / "outside"))
     letter = text_of(desk.folder / "outside" / "decision.pdf")
     assert "不存在通知書" in letter and "お客様情報／お客様情報 対象外" in letter and "P01" not in letter
