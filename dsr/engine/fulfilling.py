@@ -129,7 +129,7 @@ def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
 
 
 def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path) -> list[Path]:
-    ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
+    ended = [step for step, phase in hold.steps() if step.startswith(f"{kind}:") and phase == "result"]
     step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)
@@ -217,7 +217,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING, State.CLOSED) if act.returned_on else hold.require(State.DISPATCHING)
         _not_before(act, case)
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1
+        number = sum(1 for step, _ in hold.steps() if step.startswith("dispatch:")) + 1
         if act.envelope_check:
             return _check_envelope(hold, act, number)
         if act.returned_on:
@@ -275,7 +275,7 @@ def _not_before(act: Dispatch, case: Case) -> None:
 
 def _taken_out(hold: Hold) -> bool:
     """Since it was last made: what was never taken out cannot have been sent."""
-    made = [step for step, phase in hold.ledger() if phase == "result" and step.startswith(("manifest:", "taken:"))]
+    made = [step for step, phase in hold.steps() if phase == "result" and step.startswith(("manifest:", "taken:"))]
     return made[-1].startswith("taken:")
 
 

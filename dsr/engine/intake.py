@@ -172,7 +172,7 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
                 "work on that case; both are answered together",
             )
         assessment = proofing.assess(hold.request, proof, office.today)
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("prove:")) + 1
+        number = sum(1 for step, _ in hold.steps() if step.startswith("prove:")) + 1
         hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
         public = {
             "proved": assessment.proved,
@@ -195,7 +195,7 @@ def withdraw(office: Office, case_no: str) -> None:
     """Taken back by the requester; nothing runs afterwards (EN-28)."""
     office.may("withdraw")
     with office.hold(case_no) as hold:
-        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.ledger())
+        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.steps())
         if hold.case.state is not State.WITHDRAWN:
             lifecycle.move(hold.case.state, State.WITHDRAWN, effect_begun=begun)
         facts = {"outcome": "withdrawn"}
@@ -259,7 +259,7 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))
-        number = sum(1 for step, _ in hold.ledger() if step.startswith(f"answer:{system}:")) + 1
+        number = sum(1 for step, _ in hold.steps() if step.startswith(f"answer:{system}:")) + 1
         counts = {dataset: len(rows) for dataset, rows in found.datasets.items()}
         public = {"records": counts, "searched_on": found.searched_on.isoformat()}
         hold.record(Act(f"answer:{system}:{number}", "result", public, done=(f"search_order:{system}",)))

@@ -136,7 +136,7 @@ def verify(hold: Hold) -> State:
     looked = [found for found in hold.case.facts.get("findings", []) if found["run"] == run]
     if looked and all(found["verdict"] == "verified" for found in looked):
         return closing_papers.finish(hold, run)  # killed after the look, before the papers
-    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.ledger())
+    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.steps())
     found: list[Finding] = []
     by_hand = [system for system in concerned(hold) if system.store == "manual"]
     if waiting := [system for system in by_hand if not hold.vault.exists(_again(run, system.name))]:
@@ -185,7 +185,7 @@ def explain(office: Office, case_no: str, system: str, document: object) -> None
             raise NotAllowed(f"{case_no}: of {as_id(system)} no other rows are in question; see dsr show {case_no}")
         explained = hold.case.facts.get("explained", {})
         systems = sorted({*explained.get(run, ()), system})
-        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.ledger())
+        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.steps())
         facts = {"explained": {**explained, run: systems}}
         hold.record(Act(f"explained:{run}:{system}:{number}", "result", {"findings": len(mine)},
                         secret=said.model_dump_json().encode(), facts=facts))  # fmt: skip
