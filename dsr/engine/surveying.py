@@ -122,7 +122,8 @@ def baseline(hold: Hold, run: str) -> bool:
         told = {name: value for name, value in seen.items() if name != "planned"}
         hold.write_json(f"survey/{run}/{system.name}.json", told)
         store = _store(hold.office, system)
-        hold.write_json(PLANNED.format(store), [*_planned(hold.vault, store), seen.get("planned", {})])
+        mine, known = seen.get("planned", {}), _planned(hold.vault, store)
+        hold.write_json(PLANNED.format(store), known if mine in known else [*known, mine])  # killed before the record
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
