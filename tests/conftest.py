@@ -14,6 +14,9 @@ from tests import mutation
 mutation.install()
 
 from dsr.engine import office as offices  # noqa: E402
+from dsr.inventory import Inventory  # noqa: E402
+from flows import cli  # noqa: E402
+from flows import home as homes  # noqa: E402
 from sample_data.build import build  # noqa: E402 - a mutant must be in its place before anything of ours is imported
 from sample_data.serve import Server, serve  # noqa: E402
 from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F401 - a fixture, one server for all
@@ -36,10 +39,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def known_secrets() -> Iterator[None]:
-    """An officer signs in at every command of a story: what is slow on purpose is reckoned once for each secret."""
+def one_process_for_many_commands() -> Iterator[None]:
+    """Each command of a story signs in, reads its arguments' shape and the inventory: each is worked out once. What is
+    slow on purpose, once for each secret; an inventory, once for each place and content."""
+    read, known = homes.read_inventory, dict[tuple[Path, bytes], Inventory]()
+
+    def remembered(path: Path) -> Inventory:
+        raw = path.read_bytes() if path.is_file() else b""
+        if (path, raw) not in known:
+            known[path, raw] = read(path)
+        return known[path, raw]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offices, "secret_matches", functools.cache(offices.secret_matches))
+        patch.setattr(cli, "_parser", functools.cache(cli._parser))
+        patch.setattr(homes, "read_inventory", remembered)
         yield
 
 

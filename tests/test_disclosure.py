@@ -12,9 +12,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import page
 import pyarrow as pa
 import pytest
 
+from dsr.documents.archival import PROFILES
 from dsr.documents.content import words
 from dsr.engine import papers
 from dsr.inventory import read_inventory
@@ -26,7 +28,7 @@ CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi
 
 
 @pytest.mark.parametrize("person", CAST)
-def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
+def test_every_person_gets_exactly_what_is_theirs_in_papers_fit_for_the_archive_and_a_screen_reader(
     person: str, sample_of: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole packages of one seed; of two others what the papers are drawn from (in CI of every third person)."""
@@ -37,6 +39,16 @@ def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
         made = office.packaged if seed == 1 else office.data_of
         case, package = made(person, tmp_path / str(seed))
         assert oracle(office.truth["people"][person], package, office.ok("show", case)) == [], seed
+        if seed == 1:
+            letters = office.ok("letters", case, "--out", str(tmp_path / "letters"))["files"]
+            assert not_fit([*package.glob("*.pdf"), *map(Path, letters)]) == []
+
+
+def not_fit(papers: list[Path]) -> list[str]:
+    assert papers
+    reports = [(path.name, page.validate_pdf(path, profile=profile, limits=page.SafetyLimits.unlimited()))
+               for path in papers for profile in PROFILES]  # fmt: skip
+    return [f"{name}: {failure.rule_id}" for name, report in reports for failure in report.failures]
 
 
 def test_the_oracle_sees_a_wrong_row_and_a_missing_mask(office: Office, tmp_path: Path) -> None:

@@ -15,10 +15,12 @@ import pytest
 
 from dsr import law
 from dsr.case import Act
-from dsr.engine import deciding, fulfilling, intake, process
+from dsr.documents import templates
+from dsr.engine import deciding, fulfilling, intake, process, replying
 from dsr.engine.desk import letter_gaps
 from dsr.errors import BadInput, Conflict
 from dsr.inventory import read_inventory
+from dsr.rules import courses
 from flows import home as homes
 from tests.story import Office, closing_store
 
@@ -158,6 +160,25 @@ def test_of_akari_nothing_is_held_and_a_wholly_refused_notice_is_a_letter_of_its
     letter = desk.answered(other, {"datasets": {name: refused for name, i in items.items() if i["outcome"] == "full"}})
     assert "利用目的を通知しない旨の通知書" in letter and "第32条第2項第1号" in letter
     assert desk.office.ok("show", other)["outcome"] == "refused"
+
+
+def test_what_is_found_and_outside_the_answer_is_never_passed_over_in_silence(desk: Desk) -> None:
+    case = desk.proved("mai", "purpose_notice", scope={"systems": ["customer_master"], "from": None, "to": None})
+    desk.office.ok("collect", case)
+    outside = {"outcome": "out_of_scope", "ground": "APPI-2-CORPORATE", "reason": "法人の記録"}
+    desk.decided(case, {"datasets": {"customer_master.customers": outside}})
+    desk.office.ok("preview", case, "--out", str(desk.folder / "outside"))
+    letter = text_of(desk.folder / "outside" / "decision.pdf")
+    assert "不存在通知書" in letter and "お客様情報／お客様情報 対象外" in letter and "P01" not in letter
+
+
+def test_every_right_has_a_course_and_every_letter_right_its_letters() -> None:
+    assert set(courses.COURSES) <= set(law.RIGHTS)
+    assert {right for right, _ in replying.LETTERS} == {right for right in law.RIGHTS if courses.of(right).letter}
+    assert {kind for kind, _ in replying.LETTERS.values()} <= set(templates.kinds())
+    assert {right for right in law.RIGHTS if not courses.of(right).asks} == {
+        "published_matters", "foreign_measures", "complaint", "self_service", "sender_identification", "other"}  # fmt: skip
+    assert all(course.outcome in ("", *law.OUTCOMES) for course in courses.COURSES.values())
 
 
 # -- what needs no search, and what needs no proof ---------------------------------------------------------------------
@@ -365,3 +386,27 @@ def test_a_store_that_fails_while_a_letter_is_opened_leaves_none_of_it(desk: Des
         with pytest.raises(Conflict, match=free):
             office.store.open_cases(wanted, office.now, "uketsuke-1")
         assert office.store.holds(free) and not office.store.holds(second)
+
+
+@pytest.mark.parametrize("slips", [0, 1])
+def test_a_letter_whose_opening_was_cut_off_is_opened_to_its_end_and_not_a_second_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, slips: int
+) -> None:
+    person, parts = ("saki", "makoto")[slips], [{"right": "marketing_stop"}]
+    document = json.loads(Path(desk.request(person, "disclosure", parts=parts)).read_text())
+    done, acknowledge = [], intake._acknowledge
+
+    def cut_off(hold: Any) -> None:
+        if len(done) == slips:
+            raise KeyboardInterrupt
+        done.append(hold.case_no)
+        acknowledge(hold)
+
+    with closing_store(homes.engine_office(desk.office.home, desk.office.now)) as office:
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(intake, "_acknowledge", cut_off)
+            intake.open_case(office, document)
+        before = [case.case_no for case in office.store.cases()]
+        letter = intake.parts_of(intake.open_case(office, document))
+        assert [case.case_no for case in office.store.cases()] == before and letter == before[-2:]
+        assert all(("receipt", "result") in office.store.ledger(no) for no in letter)

@@ -157,6 +157,9 @@ class Hold:
     def ledger(self) -> dict[tuple[str, str], dict[str, Any]]:
         return self.office.store.ledger(self.case_no)
 
+    def steps(self) -> list[tuple[str, str]]:
+        return self.office.store.steps(self.case_no)
+
     def result(self, step_key: str) -> dict[str, Any] | None:
         """The public part, as the step gave it: that it was rehearsed is the log's, and no part of what was found."""
         found = self.office.store.said(self.case_no, step_key, "result")

@@ -123,8 +123,19 @@ def _absence(hold: Hold) -> Values:
 
 
 def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
-    told = [one for one in papers.searched(hold) if not only or one.status in only]
-    return [(listed([one.system, one.dataset], "／", " / "), lines(one.status_label, one.detail)) for one in told]
+    """What the search ended with; of what was found and decided to be outside our answer, that."""
+    told: Rows = []
+    for name, one in zip(papers.outward(hold), papers.searched(hold), strict=True):
+        label = listed([one.system, one.dataset], "／", " / ")
+        outcome = law.outcome(hold.case.facts["items"][name]["outcome"])
+        if one.status == "found" and outcome.id in OUTSIDE:
+            told.append((label, Words(outcome.label, outcome.label_en)))
+        elif one.status not in ("found", "withheld") and (not only or one.status in only):
+            told.append((label, lines(one.status_label, one.detail)))
+    return told
+
+
+OUTSIDE = ("out_of_scope", "not_our_authority", "redirected")
 
 
 def _published(hold: Hold) -> Values:

@@ -151,7 +151,7 @@ def take_review(office: Office, case_no: str, document: object) -> State:
     review = shaped(Review, document, "review")
     with office.hold(case_no) as hold:
         if is_stopped(hold.case):
-            number = 1 + sum(1 for step, _ in hold.ledger() if step.startswith("reopen:"))
+            number = 1 + sum(1 for step, _ in hold.steps() if step.startswith("reopen:"))
             hold.record(Act(f"reopen:{number}", "result", {}, to=State.AWAITING_DECISION, facts={"release": None}))
         hold.require(State.REVIEW, State.AWAITING_DECISION)
         _check_marks(hold, review)

@@ -124,7 +124,8 @@ def baseline(hold: Hold, run: str) -> bool:
         told = {name: value for name, value in seen.items() if name != "planned"}
         hold.write_json(f"survey/{run}/{system.name}.json", told)
         store = _store(hold.office, system)
-        hold.write_json(PLANNED.format(store), [*_planned(hold.vault, store), seen.get("planned", {})])
+        mine, known = seen.get("planned", {}), _planned(hold.vault, store)
+        hold.write_json(PLANNED.format(store), known if mine in known else [*known, mine])  # killed before the record
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
@@ -138,7 +139,7 @@ def verify(hold: Hold) -> State:
     looked = [found for found in hold.case.facts.get("findings", []) if found["run"] == run]
     if looked and all(found["verdict"] == "verified" for found in looked):
         return closing_papers.finish(hold, run)  # killed after the look, before the papers
-    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.ledger())
+    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.steps())
     found: list[Finding] = []
     by_hand = [system for system in concerned(hold) if system.store == "manual"]
     if waiting := [system for system in by_hand if not hold.vault.exists(_again(run, system.name))]:
@@ -187,7 +188,7 @@ def explain(office: Office, case_no: str, system: str, document: object) -> None
             raise NotAllowed(f"{case_no}: of {as_id(system)} no other rows are in question; see dsr show {case_no}")
         explained = hold.case.facts.get("explained", {})
         systems = sorted({*explained.get(run, ()), system})
-        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.ledger())
+        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.steps())
         facts = {"explained": {**explained, run: systems}}
         hold.record(Act(f"explained:{run}:{system}:{number}", "result", {"findings": len(mine)},
                         secret=said.model_dump_json().encode(), facts=facts))  # fmt: skip
