@@ -23,9 +23,10 @@ from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F
 from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
 
-LONG = ("disclosure", "together", "stories", "volumes", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
-        "erasure", "postgres", "kill_erasure", "flows", "release_office", "write_files", "migrations", "lake_index",
-        "memory", "connect", "english", "store", "mutation")  # fmt: skip
+LONG = ("disclosure", "edge_cases", "together", "stories", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
+        "erasure", "postgres", "dispatching", "kill_erasure", "flows", "rights", "timing", "year", "volumes",
+        "release_office", "write_files", "migrations", "lake_index", "memory", "connect", "english", "store",
+        "mutation")  # fmt: skip
 """Files whose stories take long, longest first: begun first, so that both processes end together; and their coverage is
 not measured, for the steps that they repeat are measured elsewhere and half of their time would be the measuring."""
 
