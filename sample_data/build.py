@@ -9,14 +9,14 @@ from pathlib import Path
 
 from sample_data.company import company_rows
 from sample_data.lake import write_lake
-from sample_data.papers import AS_OF, write_accounts, write_paper_box, write_people
+from sample_data.papers import AS_OF, write_accounts, write_closed_stores, write_paper_box, write_people
 from sample_data.people import NEIGHBOURS, STORY, crowd
 from sample_data.tables import write_tables
 from sample_data.tickets import tickets
 from sample_data.truth import Truth
 from sample_data.weblogs import write_logs
 
-FOLDERS = ("lake/calls", "logs", "faults", "paper", "answers", "requests", "truth")
+FOLDERS = ("lake/calls", "logs", "faults", "paper", "answers", "requests", "sealed", "truth")
 SQLITE_URL = "sqlite:///company.db"
 
 
@@ -31,12 +31,14 @@ def build(out: Path, people: int = 200, calls: int = 20_000, seed: int = 1, data
         shutil.rmtree(out / folder, ignore_errors=True)
         (out / folder).mkdir(parents=True)
     truth, strangers = Truth(), crowd(people, seed)
-    rows = company_rows([*STORY, *NEIGHBOURS, *strangers], seed, truth)
+    # Who joined the sample later comes last, so that the draws of everybody before stay what they were.
+    rows = company_rows([*STORY, *NEIGHBOURS[:2], *strangers, *NEIGHBOURS[2:]], seed, truth)
     rows["links"] = write_logs(out / "logs", strangers, seed, truth)
     write_tables(out, rows, database_url)
     write_lake(out / "lake" / "calls", strangers, NEIGHBOURS, calls, seed, truth)
     _write_tickets(out, tickets(strangers, seed, truth))
     write_paper_box(out, truth)
+    write_closed_stores(out)
     write_accounts(out, seed)
     _write_inventory(out, database_url)
     (out / "as_of").write_text(AS_OF + "\n", encoding="utf-8")

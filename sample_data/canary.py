@@ -18,6 +18,7 @@ ROWS: Mapping[str, dict[str, Any]] = {
         "name": "見本検査 顧客",
         "kana": "ミホンケンサ コキャク",
         "born_on": None,
+        "died_on": None,
         "address": None,
         "phone": LINE,
         "mail": None,

@@ -27,9 +27,11 @@ UNPAID = {"isamu": 2}
 """How many of the last bills were never paid: he disputes them."""
 MISBILLED = {"jin": (date(2026, 7, 5), 12_980, 2_980)}
 """Day, what was billed and what the meter says: the amount is wrong in the bill, the payment and the ledger."""
-MOVED = frozenset({"anzu"})
+MOVED = frozenset({"anzu", "aya"})
 """Their home is right in the letter and everywhere but in the customer master (and at the joint user)."""
-POWER_ONLY = frozenset({"mai"})
+POWER_ONLY = frozenset({"mai", "sho", "haruka", "hikaru"})
+PAID_BY = {"yui": "森 直樹"}
+"""Every bill is paid by somebody else, who is neither subscriber nor user (law.md T-7)."""
 
 
 def digits(person: Person) -> str:
@@ -43,6 +45,7 @@ def _customers(person: Person) -> Row:
         "name": person.as_written("customers.name", person.name),
         "kana": person.as_written("customers.kana", person.kana),
         "born_on": person.born_on or None,
+        "died_on": person.written.get("customers.died_on"),
         "address": person.as_written("customers.address", person.address),
         "phone": person.phone,
         "mail": person.mail or None,
@@ -124,8 +127,8 @@ def _bills(
     unpaid = months[len(months) - UNPAID.get(person.key, 0) :]
     owed_since = max(map(_due, unpaid), default=None)
     for at, day in enumerate(months):
-        payer = person.as_written("invoices.payer_name", person.name)
-        masks: dict[str, Mark] = {}
+        payer = PAID_BY.get(person.key, person.as_written("invoices.payer_name", person.name))
+        masks: dict[str, Mark] = {"payer_name": OTHER} if person.key in PAID_BY else {}
         if person.key == "hanako" and day.month == 2:
             payer, masks = MOTHER[0], {"payer_name": OTHER}
         invoice_no, amount = f"I{day:%y%m}-{digits(person)}", 2_900 + amounts[at % len(amounts)] % 4_000
@@ -241,10 +244,12 @@ def _add_person(rows: dict[str, list[Row]], person: Person, amounts: Sequence[in
 
 
 def _users(truth: Truth) -> list[Row]:
-    """Registered users of the line of 伊藤工務店: Kazuo, and somebody whose name reads the same."""
-    kazuo = next(person for person in STORY if person.key == "kazuo")
+    """Registered users of the line of 伊藤工務店 (Kazuo, and somebody whose name reads the same), and a child of her
+    father's line."""
+    kazuo, aoi = (next(person for person in STORY if person.key == key) for key in ("kazuo", "aoi"))
     contract_no = "K" + digits(NEIGHBOURS[0])
     truth.own("kazuo", "service_contracts.users", "U0000001", fate=fates.NEEDED)
+    truth.own("aoi", "service_contracts.users", "U0000003", fate=fates.NEEDED)
     return [
         {
             "user_no": "U0000001",
@@ -262,6 +267,14 @@ def _users(truth: Truth) -> list[Row]:
             "born_on": "19910206",
             "relation": "従業員",
         },
+        {
+            "user_no": "U0000003",
+            "contract_no": "K0001259",
+            "name": aoi.name,
+            "kana": aoi.kana,
+            "born_on": "20170505",
+            "relation": "子",
+        },
     ]
 
 
@@ -277,6 +290,8 @@ LISTS = {
     "kaoru": ("post",),
     "ryo": ("mail",),
     "anzu": ("mail",),
+    "kaede": ("mail",),
+    "jun_h": ("post",),
 }
 REFUSED_ALREADY = ("fumi", "phone")
 """She said no to calls long ago; that line is already stopped."""
@@ -382,6 +397,8 @@ def _story_inquiries() -> list[tuple[str | None, Row]]:
         told("susumu", "2026-02-03 13:10:00", "前の番号使用者あての電話が続くとのご相談。"),
         told("ryoko", "2026-08-08 18:25:00", "非通知の着信が続くとのご相談。"),
         told("kenta", "2026-09-09 19:00:00", "会員サイトの利用方法のお問い合わせ。"),
+        told("chikara", "2026-10-30 09:10:00", "開示のご請求の方法についてのお問い合わせ。"),
+        told("jun_h", "2026-10-30 17:20:00", "居所を知られたくないとのご相談。"),
     ]
 
 

@@ -27,7 +27,7 @@ def _table(name: str, keys: str, rest: str, numbers: str = "") -> None:
     Table(name, metadata, *columns)
 
 
-_table("customers", "customer_no", "kind name kana born_on address phone mail registered_on")
+_table("customers", "customer_no", "kind name kana born_on died_on address phone mail registered_on")
 _table("contracts", "contract_no", "customer_no billing_no service applied_on started_on ended_on")
 _table("lines", "line_no started_on", "ended_on contract_no service", "started_on ended_on")
 _table("users", "user_no", "contract_no name kana born_on relation")

@@ -42,6 +42,8 @@ KEYS = {
     "marketing_consents.consents": ("consents", "consent_no"),
 }
 
+KIYOSHI = "C0001272"
+
 
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -118,16 +120,20 @@ def test_every_record_of_every_store_is_one_persons_or_nobodys(company: Path, pe
         assert set(owned) <= numbers, dataset
         shared = [number for number, count in Counter(owned).items() if count > 1]
         assert len(shared) == (dataset == "inquiry_records.inquiries"), dataset
-        nobodys = {
-            "customer_master.customers": 1,
+        nobodys = {  # the planted records, gaps, strangers on a browser, and what is stored of a dead man (SC-1)
+            "customer_master.customers": 1 + 1,
+            "service_contracts.contracts": 1,
+            "service_contracts.lines": 1,
             "service_contracts.users": 2,
-            "premises_lines.installations": 1,
-            "billing.invoices": 1,
+            "premises_lines.installations": 1 + 1,
+            "billing.invoices": 1 + 6,
+            "billing.payments": 6,
+            "billing.ledger": 6,
             "inquiry_records.inquiries": 1,
             "member_accounts.members": 1,
             "cookie_links.links": 1,
             "marketing_consents.consents": 1,
-            "call_history.calls": 4,
+            "call_history.calls": 4 + 12,
             "fault_records.tickets": 2,
             "web_logs.access": 22,
         }
@@ -192,6 +198,9 @@ def test_calls_belong_to_who_had_the_line_on_that_day(company: Path, people: dic
     for customer, line, first, last in tenures:
         day = calls["started_at"].dt.strftime("%Y%m%d").astype(int)
         theirs = calls.index[(calls["line_no"] == line) & (day >= first) & (day <= (last or 99_999_999))]
+        if customer == KIYOSHI:
+            assert len(theirs) == 12 and not set(theirs) & set(owner_of), "what he left is nobody's, nor his heir's"
+            continue
         assert set(theirs) == {number for number, owner in owner_of.items() if owner == customer}
 
 
@@ -321,13 +330,27 @@ def test_papers_have_the_engines_shapes_and_every_declared_dataset_a_status(
             set(shaped(Decision, read_json(company / f"requests/{key}.decision.json", "decision"), "decision").datasets)
             == declared
         )
+        for path in (company / "requests").glob(f"{key}.*.proof.json"):
+            read_request(read_json(path.with_name(path.name.replace(".proof", "")), "request"), now)
+            shaped(Proof, read_json(path, "proof"), "proof")
         answer = shaped(SearchAnswer, read_json(company / f"answers/{key}.archives_backups.json", "answer"), "answer")
         fields = set(inventory.dataset("archives_backups.paper_boxes").fields)
         assert all(set(row) == fields for row in answer.datasets["archives_backups.paper_boxes"])
         assert set(told["status"]) == declared
         assert told["status"]["interconnect.subscribers"] == "not_ours"
         assert told["reasons"] == {"deidentified_sets.usage_statistics": "out_of_scope"}
-    assert not (company / "interconnect.db").exists()
+
+
+def test_what_the_desk_may_never_read_is_there_and_nobody_finds_it(company: Path, people: dict[str, Any]) -> None:
+    """Ritsu's rows at another carrier and a consignor (SC-6); the police ledger stands in no inventory (SC-7)."""
+    inventory = (company / "inventory.toml").read_text()
+    for name, table in (("interconnect", "subscribers"), ("entrusted", "applicants")):
+        with closing(sqlite3.connect(company / f"{name}.db")) as base:
+            assert base.execute(f"SELECT name FROM {table}").fetchall() == [("藤井 律",)]
+    assert people["ritsu"]["owns"] == {}
+    assert "青木 隼" in (company / "sealed/authority_inquiries.csv").read_text()
+    assert "sealed" not in inventory and "authority_inquiries" not in inventory
+    assert set(people["shun"]["status"]) == set(people["kenta"]["status"])
 
 
 def test_every_column_of_every_table_is_declared(company: Path) -> None:
