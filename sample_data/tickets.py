@@ -16,8 +16,6 @@ from sample_data.truth import OTHER, Truth, spans_of
 DATASET = "fault_records.tickets"
 TOKYO = ZoneInfo("Asia/Tokyo")
 ENGINEERS = ("野中 剛", "大塚 勲", "篠原 梓")
-REMARK = "宅内配線を確認。お客様は興奮されていた。配線を交換し回復。"
-"""Shizu dislikes the engineer's judgement of her; the rest of it is fact."""
 Ticket = tuple[str | None, dict[str, Any], tuple[str, ...]]
 """Owner (None: nobody), the ticket, the words of its note that are struck for its owner."""
 
@@ -128,15 +126,6 @@ def _story() -> list[Ticket]:
             "宅内配線",
             ENGINEERS[0],
             "配線を張り替え回復。",
-        ),
-        _ticket(
-            "shizu",
-            "092-000-1033",
-            "2026-10-29T13:20:00+09:00",
-            "つながらない",
-            "宅内配線",
-            ENGINEERS[1],
-            REMARK,
         ),
         _ticket(None, canary.LINE, f"{canary.AT.isoformat()}+09:00", "検査", "検査", ENGINEERS[2], canary.NOTE),
     ]
