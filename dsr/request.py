@@ -353,6 +353,13 @@ class OrderAnswer(Shape):
     sub_processors: tuple[Words, ...] = ()
 
 
+class Statement(Shape):
+    """申立書: what a person says of a record whose correction was declined, paragraph by paragraph; kept beside it."""
+
+    received_on: Day
+    text: Annotated[tuple[Words, ...], Field(min_length=1, max_length=100, repr=False)]
+
+
 class OthersAnswer(Shape):
     """Who runs the store says why other people's rows changed between two looks: ordinary business, and which."""
 

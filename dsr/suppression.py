@@ -16,7 +16,8 @@ from typing import Literal
 from dsr.days import Interval
 from dsr.names.numbers import normal_form
 
-Reason = Literal["erased", "objected"]
+Reason = Literal["erased", "objected", "stated"]
+"""``stated``: stops nothing; by it later requests of the person find her statement of dispute."""
 ANY_TIME = "-"
 
 

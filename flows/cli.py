@@ -513,6 +513,7 @@ SCHEMAS: dict[str, type[Shape]] = {
     "DONE": shapes.OrderAnswer,
     "REWRITE_ANSWER": shapes.RewriteAnswer,
     "OTHERS_ANSWER": shapes.OthersAnswer,
+    "STATEMENT": shapes.Statement,
     "ROWS": shapes.IngestRow,
     "INVENTORY": Inventory,
 }

@@ -29,9 +29,11 @@ MISBILLED = {"jin": (date(2026, 7, 5), 12_980, 2_980)}
 """Day, what was billed and what the meter says: the amount is wrong in the bill, the payment and the ledger."""
 MOVED = frozenset({"anzu", "aya"})
 """Their home is right in the letter and everywhere but in the customer master (and at the joint user)."""
-POWER_ONLY = frozenset({"mai", "sho", "haruka", "hikaru"})
+POWER_ONLY = frozenset({"mai", "sho", "haruka", "hikaru", "shizu"})
 PAID_BY = {"yui": "森 直樹"}
 """Every bill is paid by somebody else, who is neither subscriber nor user (law.md T-7)."""
+REMARKED = {"shizu": ("お客様は興奮したご様子であった。", "お客様は料金の誤りを落ち着いて指摘された。")}
+"""What a clerk noted of somebody, and what they say should stand there: an opinion, which nobody corrects (EC-23)."""
 
 
 def digits(person: Person) -> str:
@@ -399,6 +401,7 @@ def _story_inquiries() -> list[tuple[str | None, Row]]:
         told("kenta", "2026-09-09 19:00:00", "会員サイトの利用方法のお問い合わせ。"),
         told("chikara", "2026-10-30 09:10:00", "開示のご請求の方法についてのお問い合わせ。"),
         told("jun_h", "2026-10-30 17:20:00", "居所を知られたくないとのご相談。"),
+        *(told(key, "2026-10-30 10:00:00", note) for key, (note, _) in REMARKED.items()),
     ]
 
 
@@ -441,6 +444,8 @@ def _numbered(inquiry_no: str, key: str | None, row: Row, truth: Truth) -> Row:
             fates.Fate(emptied=("note",)),
         )
         truth.identity["izumi"] = {f"{dataset}/{inquiry_no}": "same"}
+    if key in REMARKED:
+        truth.wrong[key] = {dataset: [inquiry_no]}
     if key == "hiroshi_65":
         truth.identity[key] = {f"{dataset}/{inquiry_no}": "same"}
     return {"inquiry_no": inquiry_no, **row}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sample_data import fates
-from sample_data.company import MISBILLED, MOVED
+from sample_data.company import MISBILLED, MOVED, REMARKED
 from sample_data.people import HANAKO, SHARED_LINE, STORY, Person
 from sample_data.truth import Truth
 from sample_data.weblogs import LONELY_COOKIE
@@ -132,6 +132,10 @@ def correction(person: Person, known: Mapping[str, Any]) -> dict[str, Any] | Non
         _, billed, metered = MISBILLED[person.key]
         said = {"field": "amount.yen", "wrong": billed, "right": metered, "evidence": "meter_record"}
         said["record"] = f"billing.invoices/{known['wrong']['billing.invoices'][0]}"
+    elif person.key in REMARKED:
+        noted, said_so = REMARKED[person.key]
+        said = {"field": "text", "wrong": noted, "right": said_so}
+        said["record"] = f"inquiry_records.inquiries/{known['wrong']['inquiry_records.inquiries'][0]}"
     else:
         return None
     return {**request(person), "right": "correction", "correction": said}

@@ -93,8 +93,8 @@ class Office:
         path.write_text(json.dumps({"identity": told.get("identity", {}), "notes": told["spans"]}, ensure_ascii=False))
         return path
 
-    def decided(self, person: str, folder: Path) -> str:
-        case = self.collected(person)
+    def decided(self, person: str, folder: Path, case: str | None = None) -> str:
+        case = self.collected(person, case)
         told = self.truth["people"][person]
         if self.state(case) == "review":
             identity = folder / f"{person}.identity.json"
@@ -108,8 +108,8 @@ class Office:
             self.ok("approve", case, officer="shonin-1")
         return case
 
-    def packaged(self, person: str, folder: Path) -> tuple[str, Path]:
-        case = self.decided(person, folder)
+    def packaged(self, person: str, folder: Path, case: str | None = None) -> tuple[str, Path]:
+        case = self.decided(person, folder, case)
         self.ok("fulfil", case)
         out = folder / f"package-{person}"
         self.ok("package", case, "--out", str(out))

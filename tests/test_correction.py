@@ -15,8 +15,8 @@ from dsr import law
 from dsr.engine import ordering
 from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
-from tests.story import Office
-from tests.test_erasure_luck import letter_of
+from tests.story import Office, rows_of
+from tests.test_erasure_luck import letter_of, text_of
 
 RIGHT, WRONG = "福岡県ひがし市泉町2-2-12", "福岡県みなと市北町6-1-3"
 UNTRUE = {"datasets": {}, "investigated": {"how": "住民票により確認", "result": "untrue"}}
@@ -157,6 +157,80 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     letter = letter_of(erasure).replace("\n", "")
     assert "訂正等を行わない旨の通知書" in letter
     assert "住民票により確認" in letter
+
+
+REMARKS = "inquiry_records.inquiries"
+HER_WORDS = "高橋 健太様が取り次いだ電話で、私は終始落ち着いて話しました。"
+"""They name who called for her, whose name her record hides."""
+STATED = f"（令和8年11月22日受付）{HER_WORDS}\n訂正を求めます。"
+
+
+def test_a_statement_of_dispute_stands_beside_its_record_and_nowhere_else(own_office: Office, tmp_path: Path) -> None:
+    """Shizu (EC-23): an opinion is not corrected; what she says of it is shown to her with the record, while it is held,
+    and never to Kenta, whose call it was and who sees the same record."""
+    [remark] = stories(own_office, "shizu")[REMARKS]
+    people = own_office.truth["people"]
+    with closing(sqlite3.connect(own_office.sample / "company.db")) as base, base:
+        changed = base.execute("UPDATE inquiries SET caller_name = '高橋 健太', caller_phone = '092-000-1002' "
+                               "WHERE inquiry_no = ?", (remark,)).rowcount  # fmt: skip
+    assert changed == 1
+    people["kenta"]["identity"] = {f"{REMARKS}/{remark}": "same"}
+    people["kenta"]["spans"].setdefault(REMARKS, {})[remark] = {"strike": [], "release": True}
+    refusal = Erasure(own_office, "shizu", tmp_path, "correction")
+    said = {"received_on": "2026-11-22", "text": [HER_WORDS, "訂正を求めます。"]}
+    assert set(refusal.proposed()[REMARKS]["parts"][0]["fields"]) == {"note"}
+    assert refusal.answer("statement", said)[0] == 1, "nothing is declined yet"
+    refusal.decided({"datasets": {}, "investigated": {"how": "応対した者に確認", "result": "opinion"}})
+    if refusal.state == "awaiting_approval":
+        own_office.ok("approve", refusal.case, "--code", refusal.code(), officer="shonin-1")
+    refusal.carried_out()
+    item = refusal.show()["items"][REMARKS]
+    assert (item["outcome"], item["ground"]) == ("correction_declined", "APPI-34-1-OPINION")
+    assert "書面をお送りいただければ" in letter_of(refusal).replace("\n", "")
+    assert refusal.dispatched() == "closed"
+    for wrong in ({"received_on": "2026-11-23"}, {"text": []}, {"text": " "}, {"record": "x"}):
+        assert refusal.answer("statement", {**said, **wrong})[0] == 2
+    assert refusal.answer("statement", said)[0] == 0
+    assert refusal.show()["statements"] == 1
+    exported = own_office.home / "trail.json"
+    own_office.ok("trail", "export", refusal.case, "--out", str(exported), officer="kansa-1")
+    assert "statement:1" in exported.read_text() and not {HER_WORDS, remark} & set(exported.read_text().split('"'))
+
+    case, hers = _disclosed(own_office, "shizu", tmp_path / "hers")
+    row = rows_of(hers, REMARKS)[remark]
+    assert (row["申立書（ご本人の主張）"], row["お電話の方"]) == (STATED, law.mark("person_other").shown)
+    [data] = json.loads((hers / "data" / f"{REMARKS}.json").read_text())["rows"]
+    assert data["_statement"] == STATED
+    told = {d["dataset"]: d.get("statements") for d in json.loads((hers / "manifest.json").read_text())["datasets"]}
+    assert (told[REMARKS], told["customer_master.customers"]) == (1, 0)
+    assert _says(hers / "disclosure.pdf", HER_WORDS) and _says(hers / "disclosure.pdf", "記録を保有する間")
+    assert own_office.ok("show", case)["release"]["passed"]
+
+    _, his = _disclosed(own_office, "kenta", tmp_path / "his")
+    assert remark in rows_of(his, REMARKS)
+    with closing(sqlite3.connect(own_office.sample / "company.db")) as base, base:
+        assert base.execute("DELETE FROM inquiries WHERE inquiry_no = ?", (remark,)).rowcount == 1
+    _, gone = own_office.data_of("shizu", tmp_path)
+    assert rows_of(gone, "customer_master.customers")
+    for package in (his, gone):
+        files = [path for path in package.rglob("*") if path.is_file()]
+        assert files and not [path for path in files if _says(path, HER_WORDS) or _says(path, "申立書")], package
+
+
+def _disclosed(office: Office, person: str, folder: Path) -> tuple[str, Path]:
+    """Of two systems, which is enough to see."""
+    scope = {"systems": ["customer_master", "inquiry_records"], "from": None, "to": None}
+    spans = office.truth["people"][person]["spans"]
+    folder.mkdir()
+    case = Erasure(office, person, folder, "disclosure", scope=scope).case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(office.truth["people"][person], "spans", {name: spans[name] for name in spans if name == REMARKS})
+        return office.packaged(person, folder, case)
+
+
+def _says(path: Path, words: str) -> bool:
+    text = text_of(path) if path.suffix == ".pdf" else path.read_text("utf-8-sig")
+    return words.replace(" ", "") in "".join(text.split())
 
 
 def test_offers_are_switched_off_and_the_neighbour_is_still_on_the_list(own_office: Office, tmp_path: Path) -> None:

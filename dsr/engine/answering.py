@@ -1,8 +1,9 @@
-"""Answers of people: to a search or work order, of a second search, of a DBA's duty, of why other rows changed."""
+"""Answers of people: to a search or work order, of a second search, of a DBA's duty, of why other rows changed; and the
+statement of somebody whose correction was declined."""
 
 from __future__ import annotations
 
-from dsr.engine import intake, ordering, surveying
+from dsr.engine import intake, ordering, stated, surveying
 from dsr.engine.office import Office
 from dsr.errors import BadInput, as_id
 from dsr.request import SearchAnswer
@@ -18,6 +19,9 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             return
     office.may("answer")
     known = (*office.inventory.system, *office.inventory.partner)
+    if to == stated.TO and to not in known:
+        stated.receive(office, case_no, document)
+        return
     if to not in known:
         raise BadInput("system", f"no system or partner '{as_id(to)}' in the inventory", f"use {', '.join(known)}")
     case = office.store.case(case_no)

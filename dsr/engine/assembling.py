@@ -14,7 +14,7 @@ from dsr.case import Case
 from dsr.documents.book import draw_book
 from dsr.documents.letter import draw_letter
 from dsr.documents.readme import readme
-from dsr.engine import papers, volumes
+from dsr.engine import papers, stated, volumes
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, Sink, manifest, read_batches, types_of, write_csv, write_json
@@ -39,7 +39,7 @@ def to_write(hold: Hold) -> list[str]:
 
 def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]:
     """CSV and JSON of one dataset, the same rows; their path, sha256 and size."""
-    dataset = hold.office.inventory.dataset(dataset_id)
+    dataset = stated.beside(hold, hold.office.inventory.dataset(dataset_id))
     label = papers.label_of(hold.office.inventory, dataset).ja
     path = f"data/{dataset_id}"
     with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
@@ -97,13 +97,14 @@ def manifest_file(hold: Hold, folder: str, cited: Mapping[str, Any], files: list
 
 def _entry(hold: Hold, name: str, ended: Mapping[str, Any]) -> dict[str, Any]:
     """Outward status and counts; no values."""
-    dataset = hold.office.inventory.dataset(name)
+    shown, dataset = ended["status"] == "found", hold.office.inventory.dataset(name)
+    dataset = stated.beside(hold, dataset) if shown else dataset
     columns = {key: rule.label for key, rule in dataset.fields.items()}
     entry = {"dataset": name, "label": dataset.label, **ended, "columns": columns}
-    if ended["status"] == "found":
+    if shown:
         draft = hold.case.facts["drafts"][name]
         entry |= {"shown": draft["rows"], "masked_rows": draft["masked_rows"], "withheld_rows": draft["withheld"],
-                  "under_review": draft["unread"]}  # fmt: skip
+                  "under_review": draft["unread"], "statements": draft.get("statements", 0)}  # fmt: skip
     return entry
 
 

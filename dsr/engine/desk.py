@@ -114,6 +114,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "findings": facts.get("findings", []),
         "kept": facts.get("kept", []),
         "holds": facts.get("holds", 0),
+        "statements": facts.get("statements", 0),
         "stale": facts.get("stale"),
         "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],

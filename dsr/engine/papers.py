@@ -42,7 +42,7 @@ from dsr.documents.letter import draw_slip
 from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
-from dsr.engine import remembering
+from dsr.engine import remembering, stated
 from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
@@ -395,7 +395,8 @@ def book(hold: Hold, issued: Mapping[str, Any]) -> Book:
 
 def shown_datasets(hold: Hold) -> list[Dataset]:
     items = hold.case.facts["items"]
-    return [d for d in hold.office.inventory.datasets() if items.get(d.id, {}).get("outcome") in ("full", "partial")]
+    shown = (d for d in hold.office.inventory.datasets() if items.get(d.id, {}).get("outcome") in ("full", "partial"))
+    return [stated.beside(hold, dataset) for dataset in shown]
 
 
 def _chapters(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
@@ -422,7 +423,8 @@ def _results(
     hold: Hold, part: str, mine: Sequence[Dataset], ended: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Words]:
     inventory = hold.office.inventory
-    others = [d for d in inventory.datasets() if _chapter_of(d) == part and d not in mine and d.id in ended]
+    told = {dataset.id for dataset in mine}
+    others = [d for d in inventory.datasets() if _chapter_of(d) == part and d.id in ended.keys() - told]
     if not mine and not others:
         yield say("no_system")
     for dataset in others:
@@ -464,7 +466,7 @@ def pages_of(hold: Hold, dataset: Dataset) -> float:
     return pages_asked(_table(hold, dataset), hold.request.answer.language)
 
 
-RUNNING = ("text", "url", "address")
+RUNNING = ("text", "url", "address", stated.KIND)
 """Kinds that may run over several lines; numbers, days and names of people never do."""
 
 
@@ -591,6 +593,7 @@ def _about(hold: Hold, shown: Sequence[Dataset]) -> Iterator[Chapter]:
     yield Chapter("14", part("14"), say("intro.14"), (), (*(given or none), say("provision_records")))
     rules = sorted({rule for d in shown for rule in d.retention})
     kept = [_of(_retention(rule), [d for d in shown if rule in d.retention]) for rule in rules]
+    kept += [say("statement_kept", label=label(d)) for d in shown if stated.COLUMN in d.fields]
     kept += [line for one in remembering.earlier(hold) for line in _remembered(inventory, one)]
     yield Chapter("15", part("15"), say("intro.15"), (), tuple(kept) or none)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from dsr.case import Act, Case
 from dsr.documents.archival import PROFILES
-from dsr.engine import collecting, reviewing
+from dsr.engine import collecting, reviewing, stated
 from dsr.engine.assembling import to_write
 from dsr.engine.office import Hold
 from dsr.errors import CheckFailed
@@ -123,7 +123,7 @@ def look(hold: Hold, folder: str, digests: Mapping[str, str | None]) -> Looked:
         elif not name.startswith(DATA):
             search.unreadable(name, "a file of a kind that is not expected")
     for stem, names in _by_dataset(digests).items():
-        _rows(case, search, folder, hold.office.inventory.dataset(stem), names)
+        _rows(case, search, folder, stated.beside(hold, hold.office.inventory.dataset(stem)), names)
     return Looked(len(digests), len(forbidden), tuple(search.findings(case.lawful)))
 
 
@@ -141,8 +141,10 @@ class _Case:
         self._notes, self._whose = reviewing.valid_marks(hold), reviewing.whose(hold)
 
     def judged(self, dataset: Dataset, only: Collection[str] | None = None) -> Iterator[Batch]:
-        first = 1
-        for batch in reviewing.fetched(self.hold, dataset):
+        first, told = 1, stated.frozen(self.hold, dataset)
+        dataset = stated.beside(self.hold, dataset)
+        for whole in reviewing.fetched(self.hold, dataset):
+            batch = stated.with_column(dataset, whole, told)
             for start in range(0, batch.num_rows, AT_ONCE):
                 part = batch.slice(start, AT_ONCE)
                 yield judge(dataset, part, first, self._whose, self._notes.get(dataset.id, {}), only)

@@ -1,14 +1,17 @@
-"""What is remembered of an erasure: that this person's records of a dataset were erased, and when; what was kept."""
+"""What is remembered of a person's earlier cases: what was erased, and when; what was kept; what she disputes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from dsr.days import day_of
+from dsr.engine import collecting
 from dsr.engine.office import Hold
+from dsr.errors import Sealed
 from dsr.inventory import PERSON
 from dsr.suppression import Entry, token
 
@@ -67,7 +70,39 @@ def kept_before(hold: Hold, dataset_id: str) -> list[tuple[Earlier, Mapping[str,
 def _entries(hold: Hold) -> list[Entry]:
     """Made by earlier cases of this person: who she is, as proved, is known from one, and a number that she states is
     known from the same. Nobody learns of another's erasure."""
-    key, store = hold.office.keys.suppression_key, hold.office.store
+    key = hold.office.keys.suppression_key
     told = {token(key, i.kind, i.value) for i in hold.request.identifiers()}
-    by_number = {entry.case_no for entry in store.suppressions(told)} - {hold.case_no}
+    return [entry for entry in _of_person(hold, told) if entry.reason != "stated"]
+
+
+def _of_person(hold: Hold, numbers: Collection[str]) -> list[Entry]:
+    """Of other cases, known by who she is and by one of these numbers, keyed."""
+    store = hold.office.store
+    by_number = {entry.case_no for entry in store.suppressions(numbers)} - {hold.case_no}
     return [entry for entry in store.suppressions(set(person_tokens(hold))) if entry.case_no in by_number]
+
+
+def statements(hold: Hold, dataset_id: str) -> dict[str, list[tuple[date, str]]]:
+    """Record no. → day of receipt and text of what this person sent about it when its correction was declined.
+
+    Hers are those of cases that share who she is, as proved, and a number that a matched record revealed here.
+    """
+    key = hold.office.keys.suppression_key
+    known = {token(key, i.kind, i.value) for i in collecting.current(hold).identifiers if i.trusted}
+    hers = {e.case_no for e in _of_person(hold, known) if (e.reason, e.dataset) == ("stated", dataset_id)}
+    found: dict[str, list[tuple[date, str]]] = {}
+    for case_no in sorted(hers):
+        for said in _received(hold, case_no):
+            for number in said["records"].get(dataset_id, ()):
+                told = date.fromisoformat(said["received_on"]), "\n".join(said["text"])
+                found.setdefault(number, []).append(told)
+    return found
+
+
+def _received(hold: Hold, case_no: str) -> list[Any]:
+    """None once the file of that case was ended with its key."""
+    vault = hold.office.vault.case(case_no)
+    try:
+        return [json.loads(vault.read(name)) for name in vault.names("statements/")]
+    except Sealed:
+        return []

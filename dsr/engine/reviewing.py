@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsr.case import Act, Case
-from dsr.engine import collecting, plans
+from dsr.engine import collecting, plans, stated
 from dsr.engine.fetched import fetched, found_datasets, proposing_step, revision, stage
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, CheckFailed, as_id
@@ -254,14 +254,17 @@ def whose(hold: Hold) -> Whose:
 def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     withheld: dict[str, int] = {}
-    rows = unread = masked = 0
+    rows = unread = masked = disputed = 0
+    stated.freeze(hold, dataset)
+    told, dataset = stated.frozen(hold, dataset), stated.beside(hold, dataset)
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
     subject = whose(hold)
     with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
         for batch in fetched(hold, dataset):
-            shown = redact(dataset, batch, subject, marks)
+            shown = redact(dataset, stated.with_column(dataset, batch, told), subject, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
+            disputed += pc.sum(pc.not_equal(shown.rows.column(stated.COLUMN), "")).as_py() or 0 if told else 0
             masked += pc.sum(pc.not_equal(shown.rows.column(MASKING), "")).as_py() or 0
             for (mark, ground), count in shown.reasons.items():
                 reasons[f"{mark}:{ground}"] = reasons.get(f"{mark}:{ground}", 0) + count
@@ -272,7 +275,8 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
         raise CheckFailed(
             f"{dataset.id}: {total} rows were fetched but {rows + sum(withheld.values())} are accounted for"
         )
-    return {"rows": rows, "masked_rows": masked, "unread": unread, "reasons": reasons, "withheld": withheld}
+    return {"rows": rows, "masked_rows": masked, "unread": unread, "reasons": reasons, "withheld": withheld,
+            **({"statements": disputed} if disputed else {})}  # fmt: skip
 
 
 def propose(hold: Hold) -> State:
