@@ -21,7 +21,8 @@ from dsr.inventory import read_inventory
 from tests.story import Office, datasets_of, oracle, rows_of
 
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
-        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto", "john", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin")  # fmt: skip
+        "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto", "john", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin",
+        "shizu")  # fmt: skip
 LATER = ("naoki", "yui", "riku", "takumi", "aoi", "hatsu", "tadashi", "akira", "aya", "megumi", "tsuyoshi", "satsuki",
          "mamoru", "sho", "takuya", "haruka", "hikaru", "kiyoshi", "yu", "tsukasa", "shun", "ritsu", "jun_f",
          "chikara", "kaede", "kaname", "jun_h", "sakura")  # fmt: skip

@@ -26,7 +26,7 @@ FATES = ("fumi", "nozomi", "isamu", "shigeru", "mai", "kaoru", "hanako", "hirosh
 """Each a different fate: live, ended, owing, long ago, member only, a number given again, a live customer of many, a
 namesake whose call an officer knew."""
 OTHERS = ("kenta", "hiroshi_90", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki",
-          "makoto", "anzu", "jin", "john")  # fmt: skip
+          "makoto", "anzu", "jin", "john", "shizu")  # fmt: skip
 LATER = ("naoki", "megumi", "hikaru", "yu", "jun_f", "kaede", "aya")
 """Of those who joined the sample later one of each kind, by ``DSR_ALL_SEEDS``: their rows go as the others' do."""
 SEEDS = {**dict.fromkeys(FATES, (1, 2, 3) if ALL else (1,)),

@@ -28,6 +28,7 @@ from dsr.rules.planning import PART, Part, Planned, commitment, needed_columns, 
 from dsr.rules.redaction import record_nos
 from dsr.rules.striking import STRUCK, Words, without
 from sample_data.build import build
+from sample_data.people import STORY
 from tests.markers import _rows
 
 TODAY = date(2026, 11, 22)
@@ -139,8 +140,7 @@ def planned_for(
     return of
 
 
-CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana",
-        "yutaka", "ryo", "rei", "saki", "makoto", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin", "john")  # fmt: skip
+CAST = tuple(person.key for person in STORY)
 
 
 def test_the_cast_is_all_there(truth: dict[str, Any]) -> None:
