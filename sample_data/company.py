@@ -36,6 +36,13 @@ REMARKED = {"shizu": ("お客様は興奮したご様子であった。", "お�
 """What a clerk noted of somebody, and what they say should stand there: an opinion, which nobody corrects (EC-23)."""
 
 
+COUPLES = {"megumi": "tsuyoshi", "satsuki": "mamoru"}
+"""Who contracts together: each pair has one contract and a row of either in it; the second asks (EC-11)."""
+SAME_BILLS = {"satsuki": "megumi", "mamoru": "tsuyoshi"}
+PROTECTED = {"megumi": "2025-12-01"}
+"""Nobody may learn where she is, nor that this is known of her."""
+
+
 def digits(person: Person) -> str:
     return person.customer_no[1:]
 
@@ -189,6 +196,8 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
         for name in (
             "customers",
             "contracts",
+            "parties",
+            "protections",
             "lines",
             "users",
             "installations",
@@ -202,9 +211,11 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
         )
     }
     amounts = np.random.default_rng([seed, 2]).integers(0, 4_000, (len(people), 16)).tolist()
-    for person, draw in zip(people, amounts, strict=True):
+    drawn = dict(zip((person.key for person in people), amounts, strict=True))
+    for person in people:
         if person.customer_no:
-            _add_person(rows, person, draw, truth)
+            _add_person(rows, person, drawn[SAME_BILLS.get(person.key, person.key)], truth)
+    _add_couples(rows, truth)
     rows["users"] = _users(truth)
     rows["inquiries"] = _inquiries(people, seed, truth)
     rows["consents"] = _consents(people, truth)
@@ -243,6 +254,32 @@ def _add_person(rows: dict[str, list[Row]], person: Person, amounts: Sequence[in
     if person.member_id:
         rows["members"].append(_members(person))
         truth.own(person.key, "member_accounts.members", person.member_id)
+
+
+def _add_couples(rows: dict[str, list[Row]], truth: Truth) -> None:
+    """One contract of two: it is both's, and what stands in it of the other is not the asker's (AG-7)."""
+    by = {person.key: person for person in STORY}
+    for first, second in COUPLES.items():
+        pair = (by[first], by[second])
+        [contract, *_] = _contracts(by[first])
+        number = "J" + digits(by[first])
+        rows["contracts"].append({**contract, "contract_no": number, "billing_no": None, "service": "みなとファミリー"})
+        for at, (person, minutes) in enumerate(zip(pair, (147, 312), strict=True), 1):
+            told = _customers(person)
+            shown = {name: told[name] for name in ("customer_no", "name", "kana", "address", "phone", "mail")}
+            rows["parties"].append(
+                {"contract_no": number, "party_no": str(at), **shown, "usage_minutes": minutes},
+            )
+            struck = dict.fromkeys((*shown, "usage_minutes"), OTHER)
+            hers = {} if person.key == first else {"customer_no": OTHER}
+            truth.own(person.key, "service_contracts.contracts", number, hers, fate=fates.NEEDED)
+            for row in (1, 2):
+                masks = {} if row == at else struck
+                truth.own(person.key, "service_contracts.parties", f"{number}|{row}", masks, fate=fates.NEEDED)
+    for key, since in PROTECTED.items():
+        number = by[key].customer_no
+        rows["protections"].append({"customer_no": number, "kind": "支援措置", "since": since, "until": None})
+        truth.own(key, "customer_master.protections", number, fate=fates.NEEDED)
 
 
 def _users(truth: Truth) -> list[Row]:

@@ -30,7 +30,9 @@ DATASETS: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(
         (
             "customer_master.customers",
+            "customer_master.protections",
             "service_contracts.contracts",
+            "service_contracts.parties",
             "service_contracts.lines",
             "service_contracts.users",
             "premises_lines.installations",

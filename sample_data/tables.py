@@ -29,6 +29,8 @@ def _table(name: str, keys: str, rest: str, numbers: str = "") -> None:
 
 _table("customers", "customer_no", "kind name kana born_on died_on address phone mail registered_on")
 _table("contracts", "contract_no", "customer_no billing_no service applied_on started_on ended_on")
+_table("parties", "contract_no party_no", "customer_no name kana address phone mail usage_minutes", "usage_minutes")
+_table("protections", "customer_no", "kind since until")
 _table("lines", "line_no started_on", "ended_on contract_no service", "started_on ended_on")
 _table("users", "user_no", "contract_no name kana born_on relation")
 _table("installations", "installation_no", "contract_no address port terminal installed_on removed_on")
@@ -55,6 +57,7 @@ INDEXES = (
     ("customers", "kana"),
     ("customers", "phone"),
     ("contracts", "customer_no"),
+    ("parties", "customer_no"),
     ("lines", "contract_no"),
     ("users", "kana"),
     ("installations", "contract_no"),

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 TABLES = {
     "customers": ("customer_master.customers", ("customer_no",)),
     "contracts": ("service_contracts.contracts", ("contract_no",)),
+    "parties": ("service_contracts.parties", ("contract_no", "party_no")),
+    "protections": ("customer_master.protections", ("customer_no",)),
     "lines": ("service_contracts.lines", ("line_no", "started_on")),
     "users": ("service_contracts.users", ("user_no",)),
     "installations": ("premises_lines.installations", ("installation_no",)),
