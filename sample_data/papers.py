@@ -55,6 +55,18 @@ DATASETS: Mapping[str, tuple[str, str | None]] = {
     "deidentified_sets.usage_statistics": ("not_asked", "out_of_scope"),
 }
 """Every declared dataset with its status where nothing is found, and the reason of a not_asked."""
+RARE: Mapping[str, tuple[str, str | None]] = dict.fromkeys(
+    (
+        "contact_persons.contacts",
+        "power_contracts.supplies",
+        "usage_30min.half_hours",
+        "call_recordings.recordings",
+        "segments.labels",
+        "connection_logs.sessions",
+    ),
+    ("none_found", None),
+)
+"""As DATASETS, of the whole estate."""
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -283,9 +295,10 @@ def write_accounts(out: Path, seed: int) -> None:
     write_private(out / "faults.token", secret(seed, "faults") + "\n")
 
 
-def write_people(out: Path, truth: Truth) -> None:
+def write_people(out: Path, truth: Truth, whole: bool) -> None:
     """truth.json, and for each person of a story the ready request, proof and decision."""
-    people = {person.key: truth.person(person.key, DATASETS, LEAVES_THE_SITE.get(person.key)) for person in STORY}
+    datasets = {**DATASETS, **(RARE if whole else {})}
+    people = {person.key: truth.person(person.key, datasets, LEAVES_THE_SITE.get(person.key)) for person in STORY}
     write_json(out / "truth.json", {"as_of": AS_OF, "people": people})
     for person in STORY:
         base = out / "requests" / person.key

@@ -44,7 +44,7 @@ def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
 
 @pytest.fixture(scope="module")
 def offices(
-    sample_of: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
+    sample_of: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[int], Office]]:
     """One office for each company, that all of ``LATER`` come to."""
     known: dict[int, Office] = {}
@@ -52,7 +52,7 @@ def offices(
 
         def of(seed: int) -> Office:
             if seed not in known:
-                known[seed] = Office.set_up(tmp_path_factory.mktemp("later") / "home", sample_of(seed), patch)
+                known[seed] = Office.set_up(tmp_path_factory.mktemp("later") / "home", sample_of(seed, whole=True), patch)
             return known[seed]
 
         yield of
@@ -62,7 +62,7 @@ def offices(
 def test_who_joined_the_sample_later_gets_exactly_what_is_theirs(
     person: str, offices: Callable[[int], Office], tmp_path: Path
 ) -> None:
-    """What the papers are drawn from, of one company; of all three with ``DSR_ALL_SEEDS``."""
+    """What the papers are drawn from, of one whole company; of three with ``DSR_ALL_SEEDS``."""
     for seed in (1, 2, 3) if os.environ.get("DSR_ALL_SEEDS") else (1,):
         (tmp_path / str(seed)).mkdir()
         case, package = offices(seed).data_of(person, tmp_path / str(seed))

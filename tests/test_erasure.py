@@ -110,7 +110,7 @@ def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
 ) -> None:
     """The company's tables on PostgreSQL: a DELETE leaves the bytes to VACUUM and WAL, and that is what is printed."""
     url, company = postgres.database(), tmp_path / "company"
-    build(company, people=20, calls=300, seed=1, database_url=url)
+    build(company, people=20, calls=300, seed=1, database_url=url, whole=False)
     engine = create_engine(url, poolclass=NullPool)
 
     def rows() -> dict[str, set[tuple[Any, ...]]]:

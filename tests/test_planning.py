@@ -583,7 +583,7 @@ def test_a_contract_lives_up_to_its_last_day(ended: str, lives: bool, inventory:
 def test_an_ended_contract_lives_while_a_declared_condition_holds(company: Path, tmp_path: Path) -> None:
     """Equipment that was not brought back yet: either word is enough."""
     text = (company / "inventory.toml").read_text()
-    also = written(tmp_path, text.replace('alive = {until = "ended_on",', 'alive = {when = "service = 1", until = "ended_on",'))
+    also = written(tmp_path, text.replace('alive = {until = "ended_on",', 'alive = {when = "service = 1", until = "ended_on",', 1))
     rows = life("2012-04-01", "2016-01-31", "2016-01-05")
     for service, expected in ((1, [("refuse", None, None)]), (2, ERASE)):
         contracts = pa.Table.from_pylist([{**row, "service": service} for row in rows[CONTRACTS].to_pylist()])

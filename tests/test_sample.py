@@ -42,6 +42,11 @@ KEYS = {
     "member_accounts.members": ("members", "member_id"),
     "cookie_links.links": ("links", "cookie_id || '|' || member_id"),
     "marketing_consents.consents": ("consents", "consent_no"),
+    "contact_persons.contacts": ("contacts", "contact_no"),
+    "power_contracts.supplies": ("power_contracts", "supply_no"),
+    "call_recordings.recordings": ("recordings", "recording_no"),
+    "segments.labels": ("segments", "segment_no"),
+    "connection_logs.sessions": ("sessions", "session_no"),
 }
 
 KIYOSHI = "C0001272"
@@ -111,6 +116,8 @@ def test_every_record_of_every_store_is_one_persons_or_nobodys(company: Path, pe
         name: {str(row[0]) for row in rows(company, f"SELECT {key} FROM {table}")}
         for name, (table, key) in KEYS.items()
     }
+    half_hours = [pd.read_parquet(path) for path in sorted((company / "lake/usage").glob("*.parquet"))]
+    stored["usage_30min.half_hours"] = set(pd.concat(half_hours)["usage_no"].astype(str))
     stored["call_history.calls"] = set(calls_of(company)["call_id"].astype(str))
     stored["fault_records.tickets"] = {
         t["ticket_no"] for t in json.loads((company / "faults/tickets.json").read_text())
@@ -137,6 +144,8 @@ def test_every_record_of_every_store_is_one_persons_or_nobodys(company: Path, pe
             "cookie_links.links": 1,
             "marketing_consents.consents": 1,
             "call_history.calls": 4 + 12,
+            **dict.fromkeys(("contact_persons.contacts", "power_contracts.supplies", "usage_30min.half_hours"), 1),
+            **dict.fromkeys(("call_recordings.recordings", "segments.labels", "connection_logs.sessions"), 1),
             "fault_records.tickets": 2,
             "web_logs.access": 22,
         }
@@ -362,6 +371,8 @@ def test_every_column_of_every_table_is_declared(company: Path) -> None:
         assert [row[1] for row in rows(company, f"PRAGMA table_info({table})")] == list(
             inventory.dataset(dataset).fields
         )
+    half_hours = pd.read_parquet(company / "lake/usage/usage-2026-04.parquet")
+    assert list(half_hours.columns) == list(inventory.dataset("usage_30min.half_hours").fields)
     assert list(calls_of(company).columns) == list(inventory.dataset("call_history.calls").fields)
     ticket = json.loads((company / "faults/tickets.json").read_text())[0]
     assert list(ticket) == list(inventory.dataset("fault_records.tickets").fields)
