@@ -20,7 +20,7 @@ from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F
 from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
 
-LONG = ("disclosure", "together", "stories", "volumes", "erasure_luck", "leaks", "kill", "bad_input", "erasure", "postgres",
+LONG = ("disclosure", "edge_cases", "together", "stories", "volumes", "erasure_luck", "leaks", "kill", "bad_input", "erasure", "postgres",
         "kill_erasure", "flows", "release_office", "write_files", "migrations", "lake_index", "memory", "connect",
         "english", "store", "mutation")  # fmt: skip
 """Files whose stories take long, longest first: begun first, so that both processes end together; and their coverage is

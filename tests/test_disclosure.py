@@ -26,6 +26,9 @@ CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi
 LATER = ("naoki", "yui", "riku", "takumi", "aoi", "hatsu", "tadashi", "akira", "aya", "megumi", "tsuyoshi", "satsuki",
          "mamoru", "sho", "takuya", "haruka", "hikaru", "kiyoshi", "yu", "tsukasa", "shun", "ritsu", "jun_f",
          "chikara", "kaede", "kaname", "jun_h", "sakura")  # fmt: skip
+EDGES = ("naoki", "tsuyoshi", "mamoru", "sho", "takuya", "haruka", "hikaru", "yu", "kiyoshi", "tsukasa", "shun", "kaname",
+         "ritsu", "kaede")  # fmt: skip
+"""Whose case is told, by the same oracle, in test_edge_cases."""
 
 
 @pytest.mark.parametrize("person", CAST)
@@ -58,7 +61,7 @@ def offices(
         yield of
 
 
-@pytest.mark.parametrize("person", LATER)
+@pytest.mark.parametrize("person", [one for one in LATER if one not in EDGES or os.environ.get("DSR_ALL_SEEDS")])
 def test_who_joined_the_sample_later_gets_exactly_what_is_theirs(
     person: str, offices: Callable[[int], Office], tmp_path: Path
 ) -> None:
