@@ -16,6 +16,9 @@ import pytest
 from pdfminer.high_level import extract_text
 
 from dsr import law
+from dsr.errors import BadInput
+from dsr.request import Decision, Item
+from dsr.rules import proposing
 from sample_data.holdings import FORMULA, POINTS
 from tests.story import Office, datasets_of, marks_of, oracle, rows_of
 
@@ -148,6 +151,20 @@ def test_ec04_naoki_pays_for_yui_and_reads_nothing_of_her_calls(desk: Desk) -> N
     hers = {row["counterpart_no"] for row in lake if row["line_no"] == "092-000-1022"}
     assert len(hers) > 5
     assert not [number for number in hers if number in letter + said(package)]
+
+
+def test_ec04_yui_agrees_and_the_decision_says_so_with_a_reason() -> None:
+    found = {name: {"status": "found", "records": 2, "reason": None} for name in (CALLS, CONTRACTS)}
+    proposal = proposing.propose(found, {}, [CALLS])
+    assert {name: item["outcome"] for name, item in proposal.items()} == {CALLS: "refused", CONTRACTS: "full"}
+    assert proposing.propose(found, {})[CALLS]["outcome"] == "full", "who asks for herself"
+    agreed = Decision(datasets={CALLS: Item(outcome="partial", reason="ご本人の同意書を確認した。")})
+    assert proposing.decided("disclosure", proposal, agreed)[CALLS]["outcome"] == "partial"
+    with pytest.raises(BadInput, match="needs a reason"):
+        proposing.decided("disclosure", proposal, Decision(datasets={CALLS: Item(outcome="partial")}))
+    absent = {CALLS: {"outcome": "not_held", "ground": None, "reason": ""}}
+    with pytest.raises(BadInput, match="nothing was found"):
+        proposing.decided("disclosure", absent, agreed)
 
 
 @pytest.mark.parametrize("asked_on", ["2026-06-20", "2026-07-01"])
