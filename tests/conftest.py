@@ -59,16 +59,16 @@ def one_process_for_many_commands() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
-    """The sample company of a seed, its ticket system running."""
-    built: dict[int, tuple[Path, Server]] = {}
+def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """The sample company of a seed, its ticket system running; whole: with the systems of a few people only."""
+    built: dict[tuple[int, bool], tuple[Path, Server]] = {}
 
-    def of(seed: int) -> Path:
-        if seed not in built:
+    def of(seed: int, whole: bool = False) -> Path:
+        if (seed, whole) not in built:
             out = tmp_path_factory.mktemp(f"sample-{seed}")
-            build(out, people=60, calls=4_000, seed=seed)
-            built[seed] = (out, serve(out))
-        return built[seed][0]
+            build(out, people=60, calls=4_000, seed=seed, whole=whole)
+            built[seed, whole] = (out, serve(out))
+        return built[seed, whole][0]
 
     yield of
     for _, server in built.values():
