@@ -23,9 +23,10 @@ from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F
 from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
 
-LONG = ("disclosure", "together", "stories", "volumes", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
-        "erasure", "postgres", "kill_erasure", "flows", "release_office", "write_files", "migrations", "lake_index",
-        "memory", "connect", "english", "store", "mutation")  # fmt: skip
+LONG = ("disclosure", "edge_cases", "together", "stories", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
+        "erasure", "postgres", "dispatching", "kill_erasure", "flows", "rights", "timing", "year", "volumes",
+        "release_office", "write_files", "migrations", "lake_index", "memory", "connect", "english", "store",
+        "mutation")  # fmt: skip
 """Files whose stories take long, longest first: begun first, so that both processes end together; and their coverage is
 not measured, for the steps that they repeat are measured elsewhere and half of their time would be the measuring."""
 
@@ -58,16 +59,16 @@ def one_process_for_many_commands() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
-    """The sample company of a seed, its ticket system running."""
-    built: dict[int, tuple[Path, Server]] = {}
+def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """The sample company of a seed, its ticket system running; whole: with the systems of a few people only."""
+    built: dict[tuple[int, bool], tuple[Path, Server]] = {}
 
-    def of(seed: int) -> Path:
-        if seed not in built:
+    def of(seed: int, whole: bool = False) -> Path:
+        if (seed, whole) not in built:
             out = tmp_path_factory.mktemp(f"sample-{seed}")
-            build(out, people=60, calls=4_000, seed=seed)
-            built[seed] = (out, serve(out))
-        return built[seed][0]
+            build(out, people=60, calls=4_000, seed=seed, whole=whole)
+            built[seed, whole] = (out, serve(out))
+        return built[seed, whole][0]
 
     yield of
     for _, server in built.values():

@@ -126,6 +126,7 @@ def main() -> None:
     killing.sql_write.SECONDS, swap.WAITS = 0.2, 1
     trial = Trial(Path(told["root"]), told["command"])
     with trial.fresh():
+        killing.ready(trial.home)
         ran, wrong = trial.run(), {}
         assert ran.status == 0, ran.said
         expected = trial.model()

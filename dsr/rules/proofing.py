@@ -190,5 +190,12 @@ def _authority_defects(request: Request, agent: Agent, shown: AgentProof) -> Ite
             yield _defect("agent_adult", "agent.authority")
 
 
+def for_a_minor(request: Request) -> bool:
+    """Asked by a statutory representative of a minor, whose communications are the minor's own secret (T-6)."""
+    born_on, agent = request.subject.born_on, request.agent
+    minor = born_on is None or _age(born_on, day_of(request.received.at)) < ADULT
+    return agent is not None and agent.kind == "statutory" and minor
+
+
 def _age(born_on: date, day: date) -> int:
     return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
