@@ -19,6 +19,7 @@ from dsr.engine.fetched import found_datasets
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, CheckFailed, NotAllowed, Sealed, as_id
 from dsr.inventory import System
+from dsr.names.letters import spelled
 from dsr.plan import Finding, Sought
 from dsr.request import OthersAnswer, RewriteAnswer
 from dsr.rules import discovery
@@ -69,7 +70,9 @@ def sought(hold: Hold, system: System) -> Sought:
             kept[dataset.id] = collecting.matched_keys(hold, dataset).select(list(dataset.key))
     forms = _forms(hold)
     if hold.request.correction:  # the record stays hers: only the wrong value must be nowhere
-        forms = {"wrong": (hold.request.correction.wrong,)} if hold.request.correction.wrong else {}
+        wrong = hold.request.correction.wrong
+        # A true value that only adds to the wrong one holds it: then only each cell's old value is sought.
+        forms = {"wrong": (wrong,)} if wrong and spelled(wrong) not in spelled(plans.true_value(hold)) else {}
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
     here = {dataset.id for dataset in hold.office.inventory.datasets() if _neighbours(hold, system, dataset.system)}

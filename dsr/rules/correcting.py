@@ -34,8 +34,10 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
 
 def same_value(kind: str, one: str, other: str) -> bool:
     """An address too coarse to be told from others is still the one that the person copied from our paper."""
-    agree = SAME.get(kind.rpartition(".")[2])
-    return spelled(one).strip() == spelled(other).strip() or bool(agree and agree(one, other))
+    agree, text = SAME.get(kind.rpartition(".")[2]), spelled(one).strip()
+    if agree and (not text or agree(one, other)):
+        return bool(text)
+    return text == spelled(other).strip()
 
 
 def plan(
