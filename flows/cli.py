@@ -46,7 +46,7 @@ from dsr.release.content import content_digest, content_digests
 from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json, read_rows
-from flows import casework, index
+from flows import casework, index, notifying
 from flows import home as homes
 from flows.terminal import Arguments, fail, follow, home_of, in_japanese, office_of, show, words_of
 
@@ -475,9 +475,12 @@ def _watch(arguments: Arguments) -> int:
         ended = {**process.collect_together(office, found["resume"]), **process.fire_due(office)}
         told = {case_no: words_of(error) for case_no, error in ended.items() if isinstance(error, Exception)}
         failed = {case_no: words for case_no, (words, _) in told.items()}
-        lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
+        told_to = notifying.notify(office, found)
+        lines = [notifying.line(told) for told in (*found["reminders"], *found["escalated"])]
         lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
-        show(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
+        lines += [f"notify {role}: {words}" for role, words in told_to.items()]
+        show(arguments, {**found, "failed": failed, "notified": told_to},
+             "\n".join([*lines, f"tree head {found['head']}"]))  # fmt: skip
     return 3 if State.BLOCKED in ended.values() else 1 if failed else 0
 
 
