@@ -462,6 +462,8 @@ class Company(Shape):
     """None unless written; of other rights there can be none (F-1)."""
     cure_days: int = 14
     """Within which what is missing of a request should come [policy]."""
+    complaint_days: Annotated[int, Field(ge=0)] = 60
+    """After an answer, in which package and working data are still there [policy]."""
     escalate_days: Annotated[int, Field(ge=1)] = 3
     """Business days of delay after which an approver is told of it too [policy]."""
 

@@ -14,6 +14,7 @@ from dsr.engine import (
     corresponding,
     desk,
     dispatching,
+    ending,
     fulfilling,
     incidents,
     timing,
@@ -60,6 +61,9 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     said = astray.add_mutually_exclusive_group(required=True)
     said.add_argument("--file", help="INCIDENT.json")
     said.add_argument("--reported", metavar="FILE", help="AUTHORITY_REPORT.json")
+    disposing = command("dispose", _dispose, "copies of identity papers went back, or were destroyed", "case")
+    disposing.add_argument("--copies", required=True, metavar="DAY")
+    disposing.add_argument("--how", default="destroyed", choices=get_args(ending.Disposal))
     edited = group("templates", "letters that the office words itself")
     told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
     told.add_argument("kind", nargs="?")
@@ -136,6 +140,13 @@ def _address(arguments: Arguments) -> None:
     with office_of(arguments) as office:
         document = read_json(Path(arguments.file), "address")
         follow(arguments, arguments.case, dispatching.move_to(office, arguments.case, document))
+
+
+def _dispose(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        ending.dispose(office, arguments.case, arguments.how, a_day("--copies", arguments.copies))
+        told = {"case": arguments.case, "how": arguments.how, "on": arguments.copies}
+        show(arguments, told, "  ".join(told.values()))
 
 
 def _incident(arguments: Arguments) -> None:

@@ -65,6 +65,8 @@ def _list(found: Mapping[str, Any], resumed: Mapping[str, str], told_to: Mapping
     rows = [f"# {found['day']} の見回り", "", "| 案件 | すること | 担当 | 期限 | 超過日数 |", "|---|---|---|---|---:|"]
     rows += [f"| {r['case']} | `{r['what']}` {r.get('to', '')} | {r['who']} | {r['due']} | {r['overdue_days']} |"
              for r in (*found["reminders"], *found["escalated"])]  # fmt: skip
+    files = [f"{one['case']} {one['ends']}" for one in found["files"]]
+    rows += ["", f"終わる記録: {', '.join(files) or 'なし'}"]
     rows += ["", f"通知: {', '.join(f'{role} {words}' for role, words in told_to.items()) or 'なし'}"]
     rows += ["", f"再開した案件: {', '.join(resumed) or 'なし'}", "", f"記録の先端（tree head）: `{found['head']}`"]
     return "\n".join(rows)

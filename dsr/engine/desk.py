@@ -58,6 +58,7 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
                 "arrived": case.facts.get("arrived"),
                 "clocks": clock,
                 "linked_to": case.facts.get("linked_to"),
+                "file_ended_on": case.facts.get("file_ended_on"),
                 "due": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in (late if due_only else due)],
             }
         )
@@ -122,6 +123,12 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "incidents": facts.get("incidents", []),
         "fee": facts.get("fee"),
         "stale": facts.get("stale"),
+        "file": {
+            "copies": facts.get("copies"),
+            "working_ended_on": facts.get("working_ended_on"),
+            "ended_on": facts.get("file_ended_on"),
+            "ends": {work.what.partition(":")[2]: work.due.isoformat() for work in office.store.files(case_no=case_no)},
+        },
         "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],
         "trail": {"events": sum(1 for _ in office.store.events(case_no)), "head": head.text},
@@ -155,6 +162,7 @@ def watch(office: Office) -> dict[str, Any]:
         "reminders": reminders,
         "escalated": late,
         "resume": resumable,
+        "files": [{"case": w.case_no, "ends": w.what.partition(":")[2]} for w in office.store.files(office.today)],
         "head": head.text,
     }
 

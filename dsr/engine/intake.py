@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, read_request
-from dsr.rules import clocks, proofing
+from dsr.rules import clocks, filing, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -183,6 +183,8 @@ def prove(office: Office, case_no: str, document: object) -> proofing.Assessment
             "documents": [d.type for d in proof.documents],
         }
         facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+        if proofing.copied(proof):
+            facts["copies"] = filing.HELD
         if assessment.proved:
             facts["proved_on"] = office.today.isoformat()
         made = clocks.targets(day_of(case.received_at), office.today, office.calendar, case.right)
