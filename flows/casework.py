@@ -12,6 +12,7 @@ from dsr.engine import (
     agreeing,
     charging,
     corresponding,
+    counting,
     desk,
     dispatching,
     ending,
@@ -64,6 +65,9 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     disposing = command("dispose", _dispose, "copies of identity papers went back, or were destroyed", "case")
     disposing.add_argument("--copies", required=True, metavar="DAY")
     disposing.add_argument("--how", default="destroyed", choices=get_args(ending.Disposal))
+    yearly = command("statistics", _statistics, "the year's requests in numbers, for the yearly report")
+    yearly.add_argument("--year", type=int, required=True)
+    yearly.add_argument("--out", metavar="DIR", help="a new folder for the CSV and the chart")
     edited = group("templates", "letters that the office words itself")
     told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
     told.add_argument("kind", nargs="?")
@@ -147,6 +151,15 @@ def _dispose(arguments: Arguments) -> None:
         ending.dispose(office, arguments.case, arguments.how, a_day("--copies", arguments.copies))
         told = {"case": arguments.case, "how": arguments.how, "on": arguments.copies}
         show(arguments, told, "  ".join(told.values()))
+
+
+def _statistics(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        told = counting.statistics(office, arguments.year)
+        lines = [f"{section:<9} {code:<24} {n:g}" for section, found in told.items() for code, n in found.items()]
+        if arguments.out:
+            lines += [str(path) for path in counting.write(office, arguments.year, told, Path(arguments.out))]
+        show(arguments, told, "\n".join(lines))
 
 
 def _incident(arguments: Arguments) -> None:

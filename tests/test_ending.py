@@ -14,10 +14,13 @@ from dsr.errors import Sealed
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys, Vault
 from flows import home as homes
+from tests.differ import difference
+from tests.differ import held as rows_of
 from tests.erasing import Erasure
 from tests.markers import Markers, values_of
 from tests.story import Office, closing_store
 from tests.test_dispatching import INCIDENT, came_back, paper, send
+from tests.test_templates import text_of
 from tests.test_timing import at, letters
 
 
@@ -35,6 +38,14 @@ def held(office: Office, case: str, markers: Markers) -> dict[str, set[str]]:
 def sealed_files(office: Office, case: str) -> dict[str, str]:
     return {str(path.relative_to(office.home)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in (office.home / "vault" / case).rglob("*") if path.is_file()}  # fmt: skip
+
+
+def objects(office: Office, case: str) -> dict[str, set[str]]:
+    """Folder of the case's vault → names in it."""
+    found: dict[str, set[str]] = {}
+    for name in Vault(office.home / "vault", Keys.load(office.home / "keys")).case(case).names():
+        found.setdefault(name.partition("/")[0], set()).add(name)
+    return found
 
 
 def answered(office: Office, person: str, folder: Path, **proof: Any) -> str:
@@ -137,6 +148,9 @@ def _the_file_ends(office: Office, case: str, hers: Markers, monkeypatch: pytest
     office.ok("watch")
     assert "request.json" in held(office, case, hers)
     events = office.ok("show", case)["trail"]["events"]
+    counted = office.ok("statistics", "--year", "2026")
+    assert (counted["total"]["received"], counted["right"], counted["days"], counted["clock_a"]) == (
+        2, {"disclosure": 2}, {"median": 60, "max": 100}, {"breached": 2})  # fmt: skip
     with closing_store(homes.engine_office(office.home, office.now)) as engine:
         secret = [event for event, _ in engine.store.events(case) if event.sealed]
         vault = engine.vault.case(case)
@@ -154,12 +168,18 @@ def _the_file_ends(office: Office, case: str, hers: Markers, monkeypatch: pytest
             office.run("watch")
     office.ok("watch")
     assert held(office, case, hers) == {}
+    assert hers.search(office.home) == []
     assert list(sealed_files(office, case)) == [f"vault/{case}/key"]
     shown = office.ok("show", case)
     assert shown["file"] == {"copies": None, "working_ended_on": "2027-03-23", "ended_on": "2030-01-22", "ends": {}}
     assert (shown["outcome"] is not None, shown["trail"]["events"], shown["documents"]) == (True, events + 2, [])
     assert {row["case"]: row["file_ended_on"] for row in office.ok("list")}[case] == "2030-01-22"
     assert office.ok("trail", "verify")["sound"]
+    assert office.ok("statistics", "--year", "2026", "--out", str(folder / "yearly")) == counted
+    table = (folder / "yearly/statistics-2026.csv").read_bytes()
+    assert table.startswith(b"\xef\xbb\xbf") and '"right","disclosure","開示","2"'.encode() in table
+    drawn = text_of((folder / "yearly/statistics-2026.pdf").read_bytes())
+    assert "開示等の請求の状況（2026年）" in drawn and "期間を超過" in drawn
     office.ok("trail", "export", case, "--out", str(folder / "bundle.json"))
     for command in (("package", "--out", str(folder / "x")), ("letters", "--out", str(folder / "x")), ("review",),
                     ("incident", "--file", paper(folder, kept)), ("decide", "--as-proposed"), ("collect",),
@@ -170,26 +190,44 @@ def _the_file_ends(office: Office, case: str, hers: Markers, monkeypatch: pytest
     assert office.ok("watch")["files"] == []
 
 
-def test_what_is_kept_for_its_day_is_erased_on_it_though_the_package_is_gone(own_office: Office, tmp_path: Path) -> None:
+def test_what_is_kept_for_its_day_is_erased_on_it_though_the_package_is_gone(
+    own_office: Office, tmp_path: Path
+) -> None:
     erasure = Erasure(own_office, "nozomi", tmp_path).approved().carried_out()
     assert erasure.dispatched() == "kept"
-    hers = Markers(values_of(own_office.sample, "nozomi"))
-    before = held(own_office, erasure.case, hers)
-    assert "package/decision.pdf" in before
-    at(own_office, "2027-01-22")
+    before = objects(own_office, erasure.case)
+    assert {"package", "plan", "fetched", "identity"} <= before.keys()
+    at(own_office, "2026-12-01")
+    own_office.run("watch")  # the first of its days came, while everything was there
+    assert erasure.dispatched() == "kept"
+    at(own_office, "2027-01-30")
     own_office.run("watch")
-    after = held(own_office, erasure.case, hers)
-    assert not [name for name in after if name.startswith(("package/", "draft/"))]
-    assert after.keys() >= {name for name in before if name.startswith(("plan/", "fetched/", "identity/"))}
-    first = min(part["until"] for part in erasure.show()["kept"])
+    assert objects(own_office, erasure.case)["package"]
+    at(own_office, "2027-01-31")
+    own_office.run("watch")
+    after = objects(own_office, erasure.case)
+    assert before.keys() - after.keys() == {"package"}
+    assert [after[name] for name in ("plan", "fetched", "identity")] == [
+        before[name] for name in ("plan", "fetched", "identity")
+    ]
+    kept = erasure.show()["kept"]
+    first = min(part["until"] for part in kept)
+    due = {part["dataset"]: part["records"] for part in kept if part["until"] == first}
     at(own_office, f"{int(first[:4]) + 1}-01-05")
+    rows = rows_of(own_office.sample)
     own_office.run("watch")
-    assert erasure.carried_out().state == "dispatching", erasure.show()["stale"]
-    assert erasure.dispatched() in ("kept", "closed")
+    assert erasure.dispatched() in ("kept", "closed"), erasure.show()["stale"]
+    found = difference(rows, rows_of(own_office.sample))
+    assert found.gone.keys() <= due.keys() and found.gone and (found.new, found.changed) == ({}, {})
+    assert all(
+        set(numbers) <= set(own_office.truth["people"]["nozomi"]["owns"][name]) for name, numbers in found.gone.items()
+    )
     assert own_office.ok("trail", "verify")["sound"]
 
 
-def test_cases_that_ended_under_an_older_release_get_their_days(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cases_that_ended_under_an_older_release_get_their_days(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = office.collected("akari")
     office.ok("withdraw", case)
     at(office, "2026-12-02")
