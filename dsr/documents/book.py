@@ -231,12 +231,14 @@ def chart(sheet: Sheet, bars: Sequence[tuple[Text, float, str]], told: Text) -> 
     bar = BAR[sheet.language]
     height, most = bar * len(bars) + 6, max(count for _, count, _ in bars) or 1
     sheet.room(height + 8)
-    top, left, across, small = sheet.y - 2, LEFT + LABELLED, MEASURE - LABELLED - 50, gloss(SMALL)
+    spelled = [SMALL.hand.spell(words(label).ja, ("chart", words(label).ja)) for label, _, _ in bars]
+    labelled = max(LABELLED, 6 + max(width(glyphs) * SMALL.size for glyphs in spelled))
+    top, left, across, small = sheet.y - 2, LEFT + labelled, MEASURE - labelled - 50, gloss(SMALL)
     box = f"/A<</O/Layout/Placement/Block/BBox[{LEFT:.1f} {top - height:.1f} {LEFT + MEASURE:.1f} {top:.1f}]>>"
     with sheet.structure.within("Figure", f"/Alt {pdf_text(beside(told, sheet.language))}{box}"):
         for number, (label, count, said) in enumerate(bars):
             base, place = top - bar * number - BAR["ja"] + 3.5, ("chart", words(label).ja)
-            sheet.page.write(LEFT, base, SMALL.hand.spell(words(label).ja, place), SMALL)
+            sheet.page.write(LEFT, base, spelled[number], SMALL)
             long = max(1.0, across * count / most) if count else 0.0
             sheet.page.fill(left, base - 1.5, long, BAR["ja"] - 4, NAVY)
             sheet.page.write(left + long + 5, base, SMALL.hand.spell(said, place), SMALL)

@@ -7,10 +7,10 @@ from datetime import date
 from typing import BinaryIO
 
 from dsr.documents.book import chart
-from dsr.documents.content import Party, Text, listed
-from dsr.documents.letter import foot
-from dsr.documents.sheet import drawing
-from dsr.documents.style import BODY, PART, SECTION, said_day
+from dsr.documents.content import Party, Text, listed, words
+from dsr.documents.letter import across
+from dsr.documents.sheet import Page, drawing
+from dsr.documents.style import BODY, MM, PART, SECTION, said_day
 from dsr.documents.wordings import say
 
 
@@ -18,7 +18,11 @@ def draw_yearly(party: Party, year: int, on: date, sections: Sequence[tuple[str,
                 out: BinaryIO) -> int:  # fmt: skip
     """Writes the charts as a PDF; the number of its pages. An empty section is left out."""
     title = say("yearly", year=year)
-    with drawing(title, "", on, foot(party, str(year), "ja")) as sheet:
+
+    def below(page: Page, number: int, total: int) -> None:
+        across(page, 13 * MM, words(party.name).ja, f"{number} / {total}", title.ja)
+
+    with drawing(title, "", on, below) as sheet:
         sheet.paragraph(title, PART, ("title",), role="H1")
         sheet.paragraph(say("yearly_lead", year=year, day=said_day(on)), BODY, ("lead",))
         for section, bars in sections:
