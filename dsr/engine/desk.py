@@ -186,13 +186,14 @@ def _due_today(office: Office) -> Iterator[Work]:
 
 
 def _reminder(office: Office, work: Work) -> dict[str, Any]:
-    """``to``, of an order: the owner or partner who has not answered it. Silence is never success."""
+    """``to``, of an order that stands: the owner or partner who has not answered it. Silence is never success."""
     told = {"case": work.case_no, "what": work.what, "who": work.who, "due": work.due.isoformat(),
             "overdue_days": max(0, (office.today - work.due).days)}  # fmt: skip
     kind, _, number = work.what.partition(":")
     if kind != "order":
         return told
-    return {**told, "to": office.store.case(work.case_no).facts["orders"][number]["to"]}
+    order = office.store.case(work.case_no).facts.get("orders", {}).get(number)  # gone with a plan that was overtaken
+    return {**told, "to": order["to"]} if order else told
 
 
 def _escalates(office: Office, work: Work) -> bool:
