@@ -480,8 +480,14 @@ class Company(Shape):
     """None unless written; of other rights there can be none (F-1)."""
     cure_days: int = 14
     """Within which what is missing of a request should come [policy]."""
+    complaint_days: Annotated[int, Field(ge=0)] = 60
+    """After an answer, in which package and working data are still there [policy]."""
+    escalate_days: Annotated[int, Field(ge=1)] = 3
+    """Business days of delay after which an approver is told of it too [policy]."""
 
 
+Secret = Annotated[str, Field(pattern=r"^(env|file):.+$")]
+"""Never in the inventory itself: where to find it (``value_of``)."""
 PurposeKind = Literal["core", "claims", "safety", "improve", "offer", "other"]
 
 
@@ -496,6 +502,8 @@ class Inventory(Shape):
     purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
     """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
     partner: dict[str, Partner] = Field(default_factory=dict)
+    notify: dict[Literal["handler", "approver", "technician"], tuple[Secret, ...]] = Field(default_factory=dict)
+    """Role → where its reminders go: URLs of apprise, each ``env:NAME`` or ``file:NAME``."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)

@@ -28,6 +28,7 @@ from dsr.database import Database
 from dsr.days import Interval
 from dsr.errors import BadInput, Conflict, DsrError, as_id
 from dsr.log import Event, Tree, TreeHead, canonical, leaf
+from dsr.rules.filing import FILE
 from dsr.rules.lifecycle import State
 from dsr.suppression import ANY_TIME, Entry
 
@@ -434,7 +435,15 @@ class Store:
                 _owe(connection, work)
 
     def work(self, case_no: str | None = None) -> list[Work]:
-        query = select(WORK)
+        """What cases owe to their persons; not when their own data end (``files``)."""
+        return self._work(case_no, WORK.c.what.not_like(f"{FILE}%"))
+
+    def files(self, until: date | None = None, case_no: str | None = None) -> list[Work]:
+        """What of cases' own data ends, and when; ``until``: what is due by that day."""
+        return self._work(case_no, WORK.c.what.like(f"{FILE}%") & (WORK.c.due <= (until or date.max).isoformat()))
+
+    def _work(self, case_no: str | None, which: Any) -> list[Work]:
+        query = select(WORK).where(which)
         if case_no is not None:
             query = query.where(WORK.c.case_no == case_no)
         with self._read() as connection:

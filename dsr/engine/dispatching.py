@@ -222,6 +222,7 @@ def move_to(office: Office, case_no: str, document: object) -> State:
             raise BadInput(f"documents.{number}.seen_on", "is a day on which it does not count", "check the day")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING)
+        hold.must_be_whole()
         again = case.facts.get("addressed", 0) + 1
         hold.write_json(papers.ADDRESS, {"address": said.address, "documents": [d.type for d in said.documents]})
         facts: Mapping[str, Any] = {"addressed": again, "envelope_checked_by": None, "release": None}

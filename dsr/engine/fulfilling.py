@@ -111,6 +111,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         hold.require(State.DISPATCHING, State.CLOSED)
+        hold.must_be_whole()
         must_be_released(hold)
         return _taken(hold, "taken", FOLDER, _made(hold), out)
 

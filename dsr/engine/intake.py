@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, in_part, parted
-from dsr.rules import clocks, courses, proofing
+from dsr.rules import clocks, courses, filing, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -267,6 +267,8 @@ def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
         "documents": [d.type for d in proof.documents],
     }
     facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+    if proofing.copied(proof):
+        facts["copies"] = filing.HELD
     act = Act(f"prove:{number}", "result", public, facts=facts)
     if assessment.proved:
         facts["proved_on"] = office.today.isoformat()

@@ -41,6 +41,17 @@ class Defect:
     words_en: str
 
 
+def shown(proof: Proof) -> tuple[Document, ...]:
+    """Papers of the person and of who acts for them."""
+    agent = proof.agent
+    return (*proof.documents, *(agent.documents if agent else ()))
+
+
+def copied(proof: Proof) -> bool:
+    """Whether copies of papers lie here until they are returned or destroyed (ID-7)."""
+    return proof.method in ("post", "counter") and bool(shown(proof)) and proof.copies_destroyed_on is None
+
+
 @dataclass(frozen=True)
 class Assessment:
     """``strength``: what the proof reaches; below HISTORY, secrecy data goes by addressee-only post (ID-4)."""
