@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from pydantic import BeforeValidator, Field, StrictBool, model_validator
 from dsr.days import ALWAYS, TOKYO, Interval, whole_days
 from dsr.errors import BadInput, as_id
 from dsr.identity import STATED, Identifier
+from dsr.names.birthdays import birthday
 from dsr.shapes import Day, Instant, Shape, Text, Words, shaped
 
 Right = Literal[
@@ -202,12 +204,26 @@ def read_request(document: object, now: datetime) -> Request:
     return request
 
 
+def _printed(value: object) -> object:
+    """As it stands on the paper: 平成35年 was printed when nobody knew of 令和, and reads 2023 (ID-6)."""
+    day = birthday(re.sub(r"[(（][^)）]*[)）]|まで|有効", "", value)) if isinstance(value, str) else value
+    if not isinstance(day, date):
+        raise ValueError("is no day; write it as printed: 2026-11-02 or 平成35年3月12日")
+    return day
+
+
+PrintedDay = Annotated[date, BeforeValidator(_printed)]
+
+
 class Document(Shape):
     """A proof document: type and last digits, never the document (law.md ID-7)."""
 
     type: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")]
     last_digits: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{0,4}$")] = ""
     seen_on: Day
+    expires_on: PrintedDay | None = None
+    issued_on: PrintedDay | None = None
+    """Of a certificate that counts for a while only."""
     name: Literal["match", "differs", "absent"]
     birth: Literal["match", "differs", "absent"]
     address: Literal["match", "differs", "absent"]
@@ -219,6 +235,8 @@ class AgentProof(Shape):
     documents: tuple[Document, ...]
     authority: Literal["family_register", "residence_record", "guardianship_register", "mandate"]
     names_this_request: StrictBool = False
+    shows_authority: StrictBool = True
+    """False: what was shown says that somebody else has it (AG-4)."""
 
 
 class Proof(Shape):
@@ -285,6 +303,13 @@ class Investigated(Shape):
     value: Annotated[Text, Field(repr=False)] = ""
 
 
+class Procedure(Shape):
+    """A cure that failed (APPI 37); the person reads the reason."""
+
+    ground: Words
+    reason: Annotated[Words, Field(repr=False)]
+
+
 class Decision(Shape):
     """Per dataset ``<system>.<dataset>``; ``records`` names single records as ``<system>.<dataset>/<record no>``."""
 
@@ -296,6 +321,9 @@ class Decision(Shape):
     """Paragraphs of a letter that only an officer can write: the answer to a complaint."""
     desk: Annotated[Text, Field(repr=False)] = ""
     """Of a letter that is no request: whom to ask instead, if it may be named."""
+    given: Annotated[dict[str, Words | Literal[True]], Field(repr=False)] = Field(default_factory=dict)
+    """What a ground needs before it is used (law.md §5): a memo in words, or that it was done."""
+    procedure: Procedure | None = None
 
 
 class EnvelopeCheck(Shape):

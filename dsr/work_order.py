@@ -14,7 +14,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -32,13 +32,14 @@ from sqlglot.errors import SqlglotError
 from dsr.days import Interval, day_of
 from dsr.errors import BadInput, CheckFailed
 from dsr.identity import Identifier
-from dsr.inventory import Dataset, Partner
+from dsr.inventory import Dataset
 from dsr.log import canonical
 from dsr.plan import Plan
 
 FORMAT = "dsr-order/1"
 Dialect = Literal["postgresql", "sqlite"]
-Measure = Literal["erase", "deidentify", "use_stop", "correct", "provision_stop"]
+Measure = Literal["erase", "deidentify", "use_stop", "correct", "provision_stop", "suspend_purge", "resume_purge",
+                  "stop_listing", "resume_listing"]  # fmt: skip
 TOGETHER = 100
 """Keys in one statement: SQLite refuses expressions deeper than 1,000, and nobody reads longer ones."""
 
@@ -281,16 +282,16 @@ def csv_of(plan: Plan) -> bytes:
     return _csv(pa.table(columns))
 
 
-def identifiers_csv(partner: Partner, identifiers: Iterable[Identifier]) -> tuple[bytes, int]:
-    """Only the kinds the partner is told, with the days in which they were the person's; and how many lines."""
+def identifiers_csv(kinds: Collection[str], identifiers: Iterable[Identifier]) -> tuple[bytes, int]:
+    """Only the kinds that are told, with the days in which they were the person's; and how many lines."""
     told = sorted({
         (one.kind, one.value, *_days(one.interval))
-        for one in identifiers if one.kind in partner.identifiers
+        for one in identifiers if one.kind in kinds
     }, key=str)  # fmt: skip
     if not told:
-        raise BadInput("identifiers", f"none of a kind that {partner.key} is told", "declare partner.identifiers")
-    kinds, values, first, last = zip(*told, strict=True)
-    return _csv(pa.table({"kind": kinds, "value": values, "from": pa.array(first, pa.string()),
+        raise BadInput("identifiers", "none of a kind that may be told", f"it is told {', '.join(kinds)}")
+    names, values, first, last = zip(*told, strict=True)
+    return _csv(pa.table({"kind": names, "value": values, "from": pa.array(first, pa.string()),
                           "to": pa.array(last, pa.string())})), len(told)  # fmt: skip
 
 

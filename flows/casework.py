@@ -18,12 +18,14 @@ from dsr.engine import (
     ending,
     fulfilling,
     incidents,
+    protecting,
     timing,
     withdrawing,
 )
 from dsr.engine.office import Office
 from dsr.errors import BadInput
 from dsr.law.shown import PARTS, shown
+from dsr.rules import protection
 from dsr.rules.clocks import PauseReason
 from dsr.shapes import read_json
 from flows.terminal import Arguments, follow, in_japanese, office_of, show
@@ -38,6 +40,14 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     pausing = command("pause", _pause, "our own clock waits for the person, with a letter", "case")
     pausing.add_argument("--reason", required=True, choices=get_args(PauseReason))
     command("resume", _resume, "what was waited for has come", "case")
+    guarding = command("protect", _protect, "before proof: have a purge suspended, or a listing stopped", "case",
+                       "system")  # fmt: skip
+    guarding.add_argument("--out", required=True, metavar="DIR", help="where the signed order is written")
+    what = guarding.add_mutually_exclusive_group(required=True)
+    what.add_argument("--measure", choices=get_args(protection.Act))
+    what.add_argument("--lift", action="store_true", help="order that it be undone")
+    guarding.add_argument("--until", metavar="DAY", help="lifted at the latest")
+    guarding.add_argument("--reason", default="", help="for the file: sealed")
     extending = command("extend", _extend, "give more time, once, with a letter", "case")
     extending.add_argument("--days", type=int, required=True, help="business days")
     extending.add_argument("--reason", required=True, help="the person reads it")
@@ -97,6 +107,17 @@ def _law_show(arguments: Arguments) -> None:
 def _letters(arguments: Arguments) -> None:
     with office_of(arguments) as office:
         files = fulfilling.letters_out(office, arguments.case, Path(arguments.out))
+        show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+
+
+def _protect(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        case, out = arguments.case, Path(arguments.out)
+        if arguments.lift:
+            files = protecting.lift(office, case, arguments.system, out)
+        else:
+            until = a_day("--until", arguments.until or "")
+            files = protecting.protect(office, case, arguments.system, arguments.measure, until, arguments.reason, out)
         show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
 
 

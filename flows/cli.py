@@ -389,7 +389,7 @@ def _content_digest(arguments: Arguments) -> None:
 
 def _preview(arguments: Arguments) -> None:
     with office_of(arguments) as office:
-        erases = office.store.case(arguments.case).right in plans.CHANGING
+        erases = plans.is_changing(office.store.case(arguments.case))
         previewed = previewing.preview if erases else fulfilling.preview
         files = previewed(office, arguments.case, Path(arguments.out))
         show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))

@@ -23,7 +23,7 @@ async def fulfil(case_no: CaseNo) -> str:
     """Gives the state reached: dispatching."""
     with working_office() as office:
         progress = await Progress.begin("fulfil-progress", f"{case_no} 書類の作成")
-        if office.store.case(case_no).right in plans.CHANGING:
+        if plans.is_changing(office.store.case(case_no)):
             await alone("carry-out", lambda: erasing.fulfil(office, case_no, None))
             await progress.at(100, "終了")
             return await _summary(office, case_no)

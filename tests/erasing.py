@@ -13,7 +13,7 @@ from tests.story import Office
 KEEPER = "archives_backups"
 BOXES = f"{KEEPER}.paper_boxes"
 PASSED = {"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}
 
 
 class Erasure:

@@ -284,7 +284,7 @@ def test_after_every_refusal_the_right_file_opens_with_the_first_number(
 LICENCE = {"type": "drivers_licence", "last_digits": "12", "seen_on": "2026-11-04", "name": "match", "birth": "match",
            "address": "match"}  # fmt: skip
 CHECK = {"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}
 NOTES = {"fault_records.tickets": {"F0000099": {"strike": [], "release": True}}}
 
 
@@ -339,7 +339,7 @@ PAPERS: dict[str, tuple[str, str, object, str, str]] = {
         {"datasets": {"member_accounts.members": {"outcome": "full", "reason": "x"}}}, "member_accounts", "not_held"),
     "a single record decided apart": (
         "decide", "awaiting_decision", {"datasets": {}, "records": {"billing.invoices/I1": {"outcome": "full"}}},
-        "records", "strike the note"),
+        "records", "name it"),
     "a word for what was investigated": (
         "decide", "awaiting_decision", {"datasets": {}, "investigated": "yes"}, "investigated", 'write {"how": …, "result": …'),
     "two acts of dispatch at once": ("dispatch", "dispatching", {**CHECK, **SENT}, "exactly one of", "envelope_check"),

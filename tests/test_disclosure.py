@@ -145,7 +145,7 @@ def test_an_unread_note_is_not_released_and_the_case_cannot_close(office: Office
     check.write_text(
         '{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}'
     )
-    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    sent.write_text('{"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
     _, told, errors = office.run("dispatch", case, "--file", str(sent))
     assert told["state"] == "review" and re.search(r"交付を記録しました。未確認の記載 [1-9]\d* 件は", errors)

@@ -50,6 +50,11 @@ def came_back(reason: str, day: str, seal: str = "intact") -> dict[str, str]:
 def test_sakis_letter_comes_back_and_goes_to_the_address_she_proves(office: Office, tmp_path: Path) -> None:
     """EN-54."""
     case = answered(office, "saki", tmp_path)
+    office.ok("package", case, "--out", str(tmp_path / "first"))
+    office.ok("dispatch", case, "--file", paper(tmp_path, FINE), officer="shonin-1")
+    registered = paper(tmp_path, {"channel": "registered_post", "sent_on": office.now[:10]})
+    status, _, words = office.run("dispatch", case, "--file", registered)
+    assert (status, "addressee_only_post" in words) == (1, True), "one licence by post proved her, and calls are inside"
     first = send(office, case, tmp_path)
     assert office.state(case) == "closed"
     old = json.loads((office.sample / "requests/saki.json").read_text())["subject"]["addresses"][0]

@@ -107,7 +107,7 @@ def told(office: Watched, name: str, document: object) -> str:
 
 
 CHECKED = {"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "123-45-67890"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "123-45-67890"}
 
 
 # -- the story ---------------------------------------------------------------------------------------------------

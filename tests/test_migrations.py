@@ -307,7 +307,7 @@ def test_what_was_ready_to_leave_before_there_was_a_gate_passes_it_or_goes_back(
 ) -> None:
     """Clean, it leaves as it would have; with a leak it is not even sent that was taken out, until it is made anew."""
     sent, check = tmp_path / "sent.json", tmp_path / "check.json"
-    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    sent.write_text('{"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     check.write_text('{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}')
     with monkeypatch.context() as patch:
         as_the_first_release(patch)

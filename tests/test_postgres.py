@@ -43,7 +43,7 @@ def test_a_disclosure_from_letter_to_dispatch(
     check.write_text(
         '{"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}'
     )
-    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    sent.write_text('{"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     office.ok("dispatch", case, "--file", str(check), officer="shonin-2")
     assert office.ok("dispatch", case, "--file", str(sent))["state"] == "closed"
     assert office.ok("show", case)["work"] == []

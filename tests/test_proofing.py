@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dsr import law
 from dsr.errors import BadInput
@@ -89,6 +91,61 @@ def test_the_list_of_documents_is_dated(kind: str, seen_on: str, accepted: bool)
     assert told.proved is accepted and told.strength == (CONTRACT if accepted else 1)
 
 
+@pytest.mark.parametrize(("printed", "accepted"), [
+    ("2026-11-04", True), ("2026-11-03", False),
+    ("平成35年3月12日", False), ("平成38年11月4日まで有効", True), ("2027年（平成39年）1月9日まで有効", True), ("R8.11.3", False),
+])
+def test_an_expired_paper_does_not_count_and_heisei_35_reads_2023(printed: str, accepted: bool):
+    """ID-6: the day as it is printed; what had expired on the day it was shown proves nothing."""
+    told = assess(asked(), shown({**paper(), "expires_on": printed}), TODAY)
+    assert (told.proved, codes(told)) == (accepted, [] if accepted else ["expired"])
+    assert told.strength == (CONTRACT if accepted else 0)
+    assert assess(asked(), shown({**paper(), "expires_on": printed}, paper("passport")), TODAY).proved, "another does"
+
+
+@pytest.mark.parametrize("printed", ["soon", "平成35年", 20350312])
+def test_an_expiry_that_is_no_day_is_the_offices_error(printed: object):
+    with pytest.raises(BadInput, match=r"documents\.0\.expires_on.*平成35年"):
+        shown({**paper(), "expires_on": printed})
+
+
+@pytest.mark.parametrize(("issued_on", "accepted"), [("2026-08-04", True), ("2026-08-03", False)])
+def test_a_certificate_counts_for_three_months(issued_on: str, accepted: bool):
+    certificate = {**paper("residence_record", birth="absent"), "issued_on": issued_on}
+    told = assess(asked(), shown(paper(address="differs"), certificate), TODAY)
+    assert (told.proved, codes(told)) == (accepted, [] if accepted else ["expired", "address_differs"])
+    register = {"documents": [paper(), {**paper("family_register"), "issued_on": issued_on}], "authority": "family_register"}
+    child = asked(born_on="2017-02-02", agent=PARENT)
+    assert codes(assess(child, shown(agent=register), TODAY)) == ([] if accepted else ["agent_authority_stale"])
+
+
+ANY = st.builds(
+    lambda kind, seen_on, expired, **parts: {**paper(kind, seen_on=seen_on, **parts),
+                                             "expires_on": "平成35年3月12日" if expired else None},
+    st.sampled_from([kind for kind in law.PROOF_DOCUMENTS if not law.proof_document(kind).refused]),
+    st.sampled_from(["2024-06-01", "2026-11-04"]), st.booleans(), name=st.sampled_from(["match", "absent"]),
+    birth=st.sampled_from(["match", "absent"]), address=st.sampled_from(["match", "absent"]))  # fmt: skip
+
+
+@given(st.lists(ANY, max_size=4), ANY, st.sampled_from(law.RIGHTS), st.sampled_from(["post", "counter", "online"]))
+def test_no_more_is_asked_than_the_right_needs(papers: list[dict[str, Any]], more: dict[str, Any], right: str, method: str):
+    """ID-2, ID-4, 37(4): what suffices is not spoilt by one more paper, and a weaker right asks for no more."""
+    request = asked().model_copy(update={"right": right})
+    told = assess(request, shown(*papers, method=method), TODAY)
+    with_more = assess(request, shown(*papers, more, method=method), TODAY)
+    assert told.proved == (not told.defects)
+    assert with_more.proved or not told.proved, "one more paper that contradicts nothing is never a defect"
+    if told.strength >= CONTRACT:
+        assert "second_document" not in codes(told) and "no_document" not in codes(told)
+    for weaker in ("marketing_stop", "complaint"):
+        least = assess(request.model_copy(update={"right": weaker}), shown(*papers, method=method), TODAY)
+        assert least.proved or not told.proved or right in ("complaint", "published_matters", *NO_REQUEST)
+        assert not {"address_absent", "address_differs"} & set(codes(least))
+
+
+NO_REQUEST = ("sender_identification", "other")
+
+
 def test_one_weak_paper_is_not_enough_and_two_are():
     weak = paper("shikaku_kakuninsho")
     assert codes(assess(asked(), shown(weak), TODAY)) == ["second_document"]
@@ -111,7 +168,23 @@ def test_a_login_serves_the_members_own_page_and_not_the_contract():
     assert assess(asked("self_service", born_on=None), login, TODAY).proved
     assert codes(assess(asked(born_on=None), login, TODAY)) == ["second_document"]
     both = shown(paper("registered_facts", address="absent"), paper("call_back", address="absent"), method="phone")
-    assert assess(asked(), both, TODAY).proved, "the registered address is the one we answer to"
+    told = assess(asked(), both, TODAY)
+    assert told.proved and not told.address, "the registered address is the one we answer to, and nobody compared it"
+    compared = shown(paper("registered_facts"), paper("call_back", address="absent"), method="phone")
+    assert assess(asked(), compared, TODAY).address
+
+
+@pytest.mark.parametrize(("agent", "own", "theirs", "reached"), [
+    ("LAWYER", "match", "absent", True), ("LAWYER", "absent", "match", False), ("PARENT", "absent", "match", True),
+    ("PARENT", "absent", "absent", False),
+])
+def test_the_answer_goes_only_to_an_address_that_was_proved(agent: str, own: str, theirs: str, reached: bool):
+    """ID-8, AG-6: an agent cannot have it sent where nobody proved that the person lives."""
+    who = {"LAWYER": LAWYER, "PARENT": PARENT}[agent]
+    shows = mandate(paper(address=theirs)) if agent == "LAWYER" else {
+        "documents": [paper(address=theirs)], "authority": "residence_record"}  # fmt: skip
+    told = assess(asked(born_on="2017-02-02", agent=who), shown(paper(address=own), agent=shows), TODAY)
+    assert told.proved and told.address is reached
 
 
 def test_a_complaint_needs_no_paper():
@@ -203,6 +276,21 @@ def test_takumis_old_register_copy_does_not_show_the_authority_of_today():
     request = asked(born_on="2017-02-02", agent=PARENT)
     told = assess(request, shown(agent={"documents": documents, "authority": "family_register"}), TODAY)
     assert codes(told) == ["agent_authority_stale"] and told.defects[0].field == "agent.documents.1.seen_on"
+
+
+def test_a_parent_whom_the_register_shows_without_authority_is_no_agent():
+    """EC-06: the register of the day is there, and says that the other parent has it."""
+    register = {"documents": [paper(), paper("family_register")], "authority": "family_register"}
+    takumi = asked(born_on="2017-02-02", agent=PARENT)
+    assert assess(takumi, shown(agent=register), TODAY).proved
+    told = assess(takumi, shown(agent={**register, "shows_authority": False}), TODAY)
+    assert codes(told) == ["agent_without_authority"] and told.defects[0].field == "agent.shows_authority"
+
+
+def test_an_agent_who_has_an_advertisement_stopped_shows_no_more_than_the_person_would():
+    weak = paper("shikaku_kakuninsho", birth="absent", address="absent")
+    assert assess(asked("marketing_stop", agent=LAWYER), shown(paper(), agent=mandate(weak)), TODAY).proved
+    assert codes(assess(asked(agent=LAWYER), shown(paper(), agent=mandate(weak)), TODAY)) == ["second_document"]
 
 
 @pytest.mark.parametrize(("relation", "authority", "listed", "defects"), [

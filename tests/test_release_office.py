@@ -51,7 +51,7 @@ def nothing_went(office: Office, case: str, folder: Path) -> None:
     out = folder / "leaked"
     assert office.run("package", case, "--out", str(out))[0] == 1
     sent = folder / "sent.json"
-    sent.write_text('{"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
+    sent.write_text('{"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}')
     assert office.run("dispatch", case, "--file", str(sent))[0] == 1
     assert not out.exists()
 

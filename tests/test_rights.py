@@ -24,7 +24,7 @@ from dsr.rules import courses
 from flows import home as homes
 from tests.story import Office, closing_store
 
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}
 
 
 def text_of(pdf: Path) -> str:

@@ -693,12 +693,12 @@ def test_a_partner_is_told_its_kinds_with_the_days_and_nothing_else() -> None:
     hers = [Identifier("phone", "092-000-1001", whole_days(date(2019, 4, 1), date(2025, 11, 30)), "a.b/1"),
             Identifier("customer_no", "C0001234", revealed_by="a.b/1"), Identifier("mail", "h@example.jp"),
             Identifier("customer_no", "C0001234", revealed_by="a.b/2")]
-    told, lines = identifiers_csv(AZUMA, hers)
+    told, lines = identifiers_csv(AZUMA.identifiers, hers)
     assert told.decode("utf-8-sig").splitlines() == [
         '"kind","value","from","to"', '"customer_no","C0001234",,', '"phone","092-000-1001","2019-04-01","2025-11-30"']
     assert lines == 2
-    with pytest.raises(BadInput, match="azuma"):
-        identifiers_csv(AZUMA, hers[2:3])
+    with pytest.raises(BadInput, match="none of a kind"):
+        identifiers_csv(AZUMA.identifiers, hers[2:3])
 
 
 # -- the signed order ------------------------------------------------------------------------------------------------

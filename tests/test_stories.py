@@ -29,7 +29,7 @@ CALLS, WEB, LINKS, TICKETS = "call_history.calls", "web_logs.access", "cookie_li
 NOTES, USERS, CUSTOMERS = "inquiry_records.inquiries", "service_contracts.users", "customer_master.customers"
 SHARED = "092-000-1013"
 CHECK = {"envelope_check": {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}}
-SENT = {"channel": "registered_post", "sent_on": "2026-11-22", "tracking_no": "1"}
+SENT = {"channel": "addressee_only_post", "sent_on": "2026-11-22", "tracking_no": "1"}
 
 
 @dataclass

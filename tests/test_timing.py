@@ -111,7 +111,7 @@ def test_a_fee_is_asked_paid_and_returned_where_nothing_is_held(own_office: Offi
     office.ok("package", case, "--out", str(tmp_path / "package"))
     assert "300円" in text_of((tmp_path / "package/decision.pdf").read_bytes())
     sent = tmp_path / "sent.json"
-    sent.write_text(json.dumps({"channel": "registered_post", "sent_on": "2026-11-26"}))
+    sent.write_text(json.dumps({"channel": "addressee_only_post", "sent_on": "2026-11-26"}))
     assert office.run("dispatch", case, "--file", str(sent))[0] == 1  # nothing is held: the fee goes back first
     office.ok("fee", case, "--return", "not_held")
     assert office.run("fee", case, "--return", "not_held")[0] == 1

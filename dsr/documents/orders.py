@@ -29,6 +29,20 @@ ASKS = {"sub_processors": "processor_instruction"}
 """Field → the only kind of paper that asks for it."""
 
 
+def protective_letter(order: Order, sender: Party, to: Recipient, system: Text, datasets: Sequence[Text],
+                      files: Sequence[FileLine], head: Head) -> Letter:  # fmt: skip
+    """保護措置の指図書: what must not be purged, or listed, until when; no count is asked for, for nobody may look."""
+    told = say("objects", system=system, datasets=listed(datasets), ids=", ".join(order.datasets))
+    facts = (Fact(say("order_no.work_order"), order.order_no), Fact(say("object"), told),
+             Fact(say("measure"), say(f"order.{order.measure}")), Fact(say("until"), both_days(order.due)),
+             Fact(say("desk"), sender.desk))  # fmt: skip
+    above = replace(sender, desk="", complaint_desk="", accredited_body="")
+    return Letter("protective_order", say("protective_order"), order.case_no, order.issued_on, above, to, "", "",
+                  files=tuple(files), paragraphs=(by_law("opening_protective", measure=say(f"order.{order.measure}")),),
+                  facts=facts, closing=(by_law("order_keys", paper=say("paper.work_order")),
+                                        by_law("protective_unseen")), head=head)  # fmt: skip
+
+
 def order_letter(order: Order, kind: Kind, sender: Party, to: Recipient, system: Text, datasets: Sequence[Text],
                  files: Sequence[FileLine], *, secret: Collection[str] = (), head: Head | None = None,
                  language: Language = "ja") -> Letter:

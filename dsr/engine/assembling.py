@@ -14,7 +14,7 @@ from dsr.case import Case
 from dsr.documents.book import draw_book
 from dsr.documents.letter import draw_letter
 from dsr.documents.readme import readme
-from dsr.engine import papers, stated, volumes
+from dsr.engine import papers, reviewing, stated, volumes
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, Sink, manifest, read_batches, types_of, write_csv, write_json
@@ -36,7 +36,7 @@ class Draft(Hold):
 
 def to_write(hold: Hold) -> list[str]:
     """Datasets whose rows go out; none where a letter is the answer."""
-    if courses.of(hold.case.right).letter:
+    if courses.by_letter(hold.case.right, hold.case.facts):
         return []
     return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
 
@@ -46,7 +46,7 @@ def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]
     dataset = stated.beside(hold, hold.office.inventory.dataset(dataset_id))
     label = papers.label_of(hold.office.inventory, dataset).ja
     path = f"data/{dataset_id}"
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+    with hold.vault.reader(reviewing.file_of(hold, dataset.id)) as source:
         types = types_of(dataset, read_batches(source))
     return [
         _write(hold, folder, dataset, f"{path}.csv", lambda batches, out: write_csv(dataset, batches, out)),
@@ -58,7 +58,7 @@ def data_files(hold: Hold, folder: str, dataset_id: str) -> list[dict[str, Any]]
 def _write(
     hold: Hold, folder: str, dataset: Dataset, path: str, writing: Callable[[Iterable[pa.RecordBatch], Sink], None]
 ) -> dict[str, Any]:
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source, hold.vault.writer(folder + path) as out:
+    with hold.vault.reader(reviewing.file_of(hold, dataset.id)) as source, hold.vault.writer(folder + path) as out:
         sink = Digested(out)
         writing(read_batches(source), sink)
     return {"path": path, "sha256": sink.sha256, "size": sink.size}

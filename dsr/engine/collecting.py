@@ -30,6 +30,7 @@ from dsr.errors import (
     ConnectorMisread,
     ConnectorTruncated,
     ConnectorUnavailable,
+    NotAllowed,
 )
 from dsr.identity import Identifier
 from dsr.inventory import Dataset, Reveal
@@ -90,6 +91,7 @@ def attempt(hold: Hold) -> int:
 def begin(hold: Hold) -> None:
     """Only a proved case is searched: before proof nothing is asked, copied or counted (CL-E)."""
     hold.require(State.PROVED, State.COLLECTING, State.BLOCKED)
+    _must_be_proved(hold)
     hold.office.may("collect")
     number = attempt(hold)
     if (f"collect:{number}", "intent") not in hold.steps():
@@ -106,12 +108,19 @@ def _taken_up(hold: Hold) -> Discovery:
     return replace(known, down={}, declared=declared)
 
 
+def _must_be_proved(hold: Hold) -> None:
+    """By whatever road it got here: one refused on procedure was not. Raises NotAllowed."""
+    if "proved_on" not in hold.case.facts:
+        raise NotAllowed(f"{hold.case_no}: nobody was proved, so nothing is searched; see dsr show {hold.case_no}")
+
+
 def collect_again(office: Office, case_no: str) -> None:
     """Everything is to be asked anew: a source was mended after the rows had been read. Marks of officers stand."""
     office.may("collect")
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.REVIEW, State.AWAITING_DECISION, State.AWAITING_APPROVAL,
                      State.FULFILLING)  # fmt: skip
+        _must_be_proved(hold)
         keep(hold, discovery.restarted(current(hold), hold.request.identifiers()))
         again = 1 + sum(step.startswith("again:") for step, _ in hold.steps())
         hold.record(Act(f"again:{again}", "result", {}, to=State.COLLECTING, facts={"stale": None}))

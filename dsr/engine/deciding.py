@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dsr.case import Act
-from dsr.engine import charging, ordering, overtaken, plans, replying
+from dsr.engine import apart, charging, ordering, overtaken, plans, refusing, replying, reviewing
 from dsr.engine.office import Hold, Office, digest_of
-from dsr.errors import BadInput, Conflict, NotAllowed
+from dsr.errors import BadInput, Conflict, NotAllowed, as_id
 from dsr.request import Decision
-from dsr.rules import erasures, lifecycle, proposing
+from dsr.rules import courses, erasures, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -18,29 +18,37 @@ from dsr.shapes import shaped
 def decide(office: Office, case_no: str, document: object | None) -> State:
     """``None`` takes the proposal as it stands. A decision is bound to the plan by digest."""
     office.may("decide")
+    decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
     with office.hold(case_no) as hold:
+        if decision.procedure:
+            return refusing.decide(hold, decision)
         case = hold.require(State.AWAITING_DECISION, State.MISDIRECTED)
+        if case.facts.get(courses.FAILED):
+            raise BadInput("procedure", "is missing", f"{case_no} was not cured: decide with procedure, see dsr show")
         if charging.is_owed(hold):
             raise NotAllowed(f"{case_no}: the fee is not paid yet; dsr fee {case_no} --paid DAY, or --waive")
         overtaken.must_not_be(hold)
-        decision = shaped(Decision, document, "decision") if document is not None else Decision(datasets={})
         rules: Any = erasures if plans.changes(hold) else proposing
         replying.must_say(case.right, decision)
         items = rules.decided(case.right, case.facts["proposal"], decision)
         if case.right in plans.CORRECTING:
             items = erasures.corrected(items, decision)
-        changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
         number = len(case.facts.get("decisions", [])) + 1
+        drafts = apart.decide(hold, number, items, decision)
+        changed = sorted(name for name, item in items.items() if item != case.facts["proposal"][name])
         # An officer's words are free text: sealed, and bound to the plan by a keyed digest.
         if decision.investigated:
             hold.write_json(f"decision/{number}.investigated.json", decision.investigated.model_dump(mode="json"))
         replying.seal(hold, number, decision)
-        hold.write_json(f"decision/{number}.json", {name: items[name]["reason"] for name in changed})
+        _must_be_given(hold, items, changed, decision)
+        words = {name: items[name]["reason"] for name in changed}
+        hold.write_json(f"decision/{number}.json", {**words, **_of_records(decision)})
         items |= {name: {**items[name], "reason": ""} for name in changed}
         plan = _plan(hold, items, number)
         if decision.investigated:
             plans.seal_again(hold, number)
-        neutral = [item for item in items.values() if item["outcome"] == "existence_neutral"]
+        told = [*(item["outcome"] for item in items.values()), *(item.outcome for item in decision.records.values())]
+        neutral = "existence_neutral" in told
         second = [*case.facts["second_person"], *(["existence_neutral"] if neutral else [])]
         to = State.AWAITING_APPROVAL if second else State.FULFILLING
         if case.state is State.MISDIRECTED:  # no request: only the letter is left to make
@@ -51,6 +59,7 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         ]
         facts = {
             "items": items,
+            "drafts": drafts,
             "second_person": second,
             "decision": number,
             "refused": None,
@@ -76,12 +85,30 @@ def decide(office: Office, case_no: str, document: object | None) -> State:
         return to
 
 
+def _must_be_given(hold: Hold, items: Mapping[str, Mapping[str, Any]], changed: Sequence[str],
+                   decision: Decision) -> None:  # fmt: skip
+    """What the ground of each change needs before use (law.md §5). Raises BadInput."""
+    grounds = [(f"datasets.{name}", name, items[name]["ground"]) for name in changed]
+    grounds += [(f"records.{as_id(one)}", one.partition("/")[0], item.ground) for one, item in decision.records.items()]
+    for field, name, ground in grounds:
+        dataset = hold.office.inventory.dataset(name)
+        stands = {"desk": hold.office.inventory.system_of(dataset).desk, "purpose_no": dataset.purposes,
+                  "investigation": decision.investigated}  # fmt: skip
+        if ground:
+            proposing.must_be_given(ground, decision, field, {need for need, there in stands.items() if there})
+
+
+def _of_records(decision: Decision) -> dict[str, str]:
+    return {record: item.reason for record, item in decision.records.items() if item.reason}
+
+
 def _plan(hold: Hold, items: Mapping[str, Mapping[str, Any]], number: int) -> str:
     words = hold.vault.read(f"decision/{number}.json").decode()
     looked = f"decision/{number}.investigated.json"  # what is to stand there: the code of another value is another
     true = [hold.vault.commit("investigated", hold.vault.read(looked).decode())] if hold.vault.exists(looked) else []
-    said = f"decision/{number}.said.json"
-    true += [hold.vault.commit("said", hold.vault.read(said).decode())] if hold.vault.exists(said) else []
+    for word in ("said", "given", "records"):
+        name = f"decision/{number}.{word}.json"
+        true += [hold.vault.commit(word, hold.vault.read(name).decode())] if hold.vault.exists(name) else []
     return digest_of([hold.case.facts["plan"], items, hold.vault.commit("words", words), *true])
 
 
@@ -153,4 +180,4 @@ def _to_review(hold: Hold, step: str, public: Mapping[str, Any], facts: Mapping[
 
 def _still(hold: Hold) -> bool:
     """The drafts that the plan was made of are still there."""
-    return all(hold.vault.exists(f"draft/{name}.arrow") for name in hold.case.facts.get("drafts", {}))
+    return all(hold.vault.exists(reviewing.file_of(hold, name)) for name in hold.case.facts.get("drafts", {}))

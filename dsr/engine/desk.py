@@ -120,6 +120,7 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "findings": facts.get("findings", []),
         "kept": facts.get("kept", []),
         "holds": facts.get("holds", 0),
+        "protected": facts.get("protected", {}),
         "deliveries": facts.get("deliveries", []),
         "incidents": facts.get("incidents", []),
         "fee": facts.get("fee"),

@@ -15,11 +15,11 @@ from dsr.engine import afterwards, charging, closing_papers, corresponding, fulf
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
-from dsr.rules import deliveries, lifecycle
+from dsr.rules import courses, deliveries, lifecycle, proofing, protection
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
-OUTLIVES = ("incident:", "dba:")
+OUTLIVES = ("incident:", "dba:", protection.WORK)
 """Beginnings of work that is owed beyond the closing of its case."""
 ANSWERED = (State.CLOSED, State.KEPT, State.REVIEW, State.BLOCKED)
 """Where a case may be while its package is under way."""
@@ -76,6 +76,7 @@ def _send(hold: Hold, act: Dispatch, step: str) -> State:
     case = hold.require(State.DISPATCHING)
     _not_before("sent_on", act.sent_on, case.facts.get("issued_on"), "the package was issued")
     _may_leave(hold, case)
+    _by_a_way_that_reaches(case, act.channel)
     assert act.sent_on is not None
     hold.write_json(f"dispatch/{step.removeprefix('dispatch:')}.json", act.model_dump(mode="json"))
     unread = sum(papers.unread(hold).values())
@@ -118,6 +119,17 @@ def _may_leave(hold: Hold, case: Case) -> None:
     if not _taken_out(hold):
         first = f"dsr package {hold.case_no} --out DIR"
         raise NotAllowed(f"{hold.case_no}: this package never left the vault; run {first} first")
+
+
+def _by_a_way_that_reaches(case: Case, channel: str | None) -> None:
+    """The person and nobody else (ID-4, ID-8). Raises NotAllowed."""
+    weak = case.facts.get("strength", proofing.HISTORY) < proofing.HISTORY
+    if weak and case.facts.get("secrecy") and channel not in ("addressee_only_post", "counter"):
+        raise NotAllowed(f"{case.case_no} holds data under secrecy of communications and one factor proved who asks: "
+                         "send it by addressee_only_post, or hand it over at the counter")  # fmt: skip
+    unproved = case.facts.get("no_address") and not case.facts.get(courses.FAILED)
+    if unproved and not case.facts.get("addressed") and channel not in ("counter", "download"):
+        raise NotAllowed(f"{case.case_no}: no paper proved the address: dsr address {case.case_no} --file ADDRESS.json")
 
 
 def _not_before(field: str, day: date | None, first: str | None, what: str) -> None:
@@ -218,7 +230,7 @@ def move_to(office: Office, case_no: str, document: object) -> State:
         fix = "a residence record, family register supplement or JPKI signature that shows name and new address"
         raise BadInput("documents", "prove no address", fix)
     for number, one in enumerate(said.documents):
-        if one.seen_on > office.today or not law.proof_document(one.type).counts_on(one.seen_on):
+        if one.seen_on > office.today or not proofing.counts(one):
             raise BadInput(f"documents.{number}.seen_on", "is a day on which it does not count", "check the day")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING)

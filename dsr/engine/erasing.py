@@ -70,7 +70,7 @@ def _said_live(office: Office, case_no: str) -> bool:
 def release_live(office: Office, case_no: str, live: str | None) -> None:
     """Before a deployment is told: the officer's word that it is no dry run."""
     office.may("fulfil")
-    if office.store.case(case_no).right in plans.CHANGING and live == case_no:
+    if plans.is_changing(office.store.case(case_no)) and live == case_no:
         with office.hold(case_no) as hold:
             _shown_first(office, hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL))
             _say_live(hold)

@@ -32,7 +32,7 @@ from dsr.rules.lifecycle import State
 
 def fulfil(office: Office, case_no: str, live: str | None = None) -> State:
     """Run every step here, at once. What destroys is only done with ``live``, the case number once more."""
-    if office.store.case(case_no).right in plans.CHANGING:
+    if plans.is_changing(office.store.case(case_no)):
         return erasing.fulfil(office, case_no, live)
     with office.hold(case_no) as hold:
         begin(hold)
@@ -79,7 +79,7 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 def finish(hold: Hold) -> State:
     """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
-    if courses.of(hold.case.right).letter:
+    if courses.by_letter(hold.case.right, hold.case.facts):
         return replying.finish(hold, step, cited)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
@@ -169,7 +169,7 @@ def _drawn(draft: Draft) -> dict[str, str | None]:
     """The files of a preview, in the vault; path → sha256."""
     office = draft.office
     cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
-    if courses.of(draft.case.right).letter:
+    if courses.by_letter(draft.case.right, draft.case.facts):
         answer = listing(replying.letter_file(draft, "preview/", cited), "preview/")
         manifest_file(draft, "preview/", cited, [answer])
         return {answer["path"]: answer["sha256"], "manifest.json": None}

@@ -265,8 +265,11 @@ def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
         "method": proof.method,
         "defects": [d.code for d in assessment.defects],
         "documents": [d.type for d in proof.documents],
+        "strength": assessment.strength,
+        **({"authority": proof.agent.authority} if proof.agent else {}),
     }
-    facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects]}
+    facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects], "strength": assessment.strength,
+                             "no_address": not assessment.address}  # fmt: skip
     if proofing.copied(proof):
         facts["copies"] = filing.HELD
     act = Act(f"prove:{number}", "result", public, facts=facts)
@@ -277,6 +280,8 @@ def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
         hold.record(act)
         if asks:
             _ask_for_cure(hold, f"prove:{number}", assessment)
+        elif hold.case.state is State.RECEIVED:
+            hold.record(replace(_waits_for_cure(hold), step_key=f"cure:{number}"))
     return assessment
 
 
@@ -287,10 +292,25 @@ def _search_owed(hold: Hold) -> tuple[tuple[str, str, date], ...]:
 
 def _ask_for_cure(hold: Hold, key: str, assessment: proofing.Assessment) -> None:
     """補正依頼書 (APPI 37(1)(2)): every defect with how it can be cured."""
-    due = hold.office.today + timedelta(days=hold.office.inventory.company.cure_days)
+    due = _cure_due(hold)
     rows = [(Words(defect.words_ja, defect.words_en),) for defect in assessment.defects]
-    waits = Act("", to=State.AWAITING_CURE, owes=(("cure", "handler", due),), done=("id_check",))
-    corresponding.write(hold, key, "defect_notice", {"defects": rows, "due": due}, act=waits)
+    corresponding.write(hold, key, "defect_notice", {"defects": rows, "due": due}, act=_waits_for_cure(hold))
+
+
+def _cure_due(hold: Hold) -> date:
+    return hold.office.today + timedelta(days=hold.office.inventory.company.cure_days)
+
+
+def _waits_for_cure(hold: Hold) -> Act:
+    asked = {"cure": {"asked_on": hold.office.today.isoformat(), "due": _cure_due(hold).isoformat()}}
+    return Act("", to=State.AWAITING_CURE, facts=asked, owes=(("cure", "handler", _cure_due(hold)),),
+               done=("id_check",))  # fmt: skip
+
+
+def cure_of(hold: Hold) -> tuple[str | None, date | None]:
+    """When a cure was asked for last, by the letter of this case or of another part, and until when."""
+    cure = hold.case.facts.get("cure") or {}
+    return cure.get("asked_on"), date.fromisoformat(cure["due"]) if cure else None
 
 
 def search_order(office: Office, case_no: str, system: str) -> dict[str, Any]:

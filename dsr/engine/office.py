@@ -29,7 +29,7 @@ from dsr.journal import Journal
 from dsr.names.person import Person
 from dsr.plan import Surveyor
 from dsr.request import Request
-from dsr.rules import filing, lifecycle
+from dsr.rules import filing, lifecycle, protection
 from dsr.rules.clocks import Calendar
 from dsr.rules.lifecycle import State
 from dsr.store import Lease, Store
@@ -179,6 +179,8 @@ class Hold:
             days = self.office.inventory.company.complaint_days
             owed = filing.owed(act.to, {**case.facts, **act.facts}, self.office.today, days)
             act = replace(act, owes=(*act.owes, *owed))
+        if act.to and (owed := protection.owed(self.case.facts, act.to, self.office.today)):
+            act = replace(act, owes=(*act.owes, *owed))  # whatever ends the case, a protective act is lifted with it
         sealed = self.vault.seal(f"{act.step_key}/{act.phase}", act.secret) if act.secret else b""
         return self.office.store.record(
             self.lease, replace(act, public=public), sealed, self.office.now, self.office.actor.name

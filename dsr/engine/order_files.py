@@ -84,7 +84,7 @@ def _files(hold: Hold, number: str, order: Mapping[str, Any]) -> Iterator[tuple[
 def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) -> tuple[str, bytes]:
     if order["kind"] != "owner":
         known = [i for i in collecting.current(hold).identifiers if i.trusted]
-        return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]], known)[0]
+        return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]].identifiers, known)[0]
     dataset = hold.office.inventory.dataset(order["dataset"])
     names = {name: f"orders/{number}.{at}.{name}.arrow" for name in ("keys", "values", "old")}
     kept = {name: collecting.read_table(hold, path) for name, path in names.items() if hold.vault.exists(path)}

@@ -42,12 +42,12 @@ from dsr.documents.letter import draw_slip
 from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
-from dsr.engine import remembering, stated
+from dsr.engine import remembering, reviewing, stated
 from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
-from dsr.rules import clocks, scope
+from dsr.rules import clocks, courses, scope
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
@@ -277,7 +277,7 @@ def _items(hold: Hold) -> tuple[Item, ...]:
     for name, item in inventory.ordered(case.facts["items"]).items():
         dataset = inventory.dataset(name)
         draft = case.facts.get("drafts", {}).get(name, {})
-        grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", "not_our_authority") else []
+        grounds = _grounds(item, draft) if item["outcome"] in ("partial", "refused", *OUTSIDE) else []
         shown, outcome = item["outcome"] in ("full", "partial"), _outward(item["outcome"])
         items.append(
             Item(
@@ -315,21 +315,25 @@ def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
 def _reason(hold: Hold, dataset: Dataset, item: Mapping[str, Any], grounds: Sequence[str]) -> Words:
     if item["outcome"] in ("not_our_authority", "redirected"):
         return _not_ours(hold, dataset) or both(lambda lang: law.wording("not_ours_unnamed", lang))
-    if item["outcome"] == "not_held" and (said := remembered(hold, dataset)):
-        return said
-    if item["outcome"] in ("not_held", "existence_neutral"):
-        return both(lambda lang: law.wording("absence", lang))
+    if _outward(item["outcome"]).id == "not_held":
+        return remembered(hold, dataset) or both(lambda lang: law.wording("absence", lang))
     if dataset.id in open_datasets(hold):
         return _follows(hold, dataset)
-    if item["outcome"] in ("not_asked", "out_of_scope"):
-        return unasked(item)
-    before = [erased_in_part(hold, dataset.id)] if item["outcome"] in ("full", "partial") else []
     reasons = [both(law.ground(g).reason) for g in grounds]
+    if item["outcome"] in ("not_asked", "out_of_scope"):
+        return listed([unasked(item), *reasons], " ", " ")
+    before = [erased_in_part(hold, dataset.id)] if item["outcome"] in ("full", "partial") else []
     if item["outcome"] == "partial" and not grounds:  # masks that rest on no refusal: only the tail of an account
         marks = sorted({key.split(":")[0] for key in hold.case.facts["drafts"][dataset.id].get("reasons", {})})
         reasons = [Words(law.mark(mark).legend, law.mark(mark).legend_en) for mark in marks]
-    words = officers_words(hold).get(dataset.id) if item["outcome"] == "refused" else None
-    return listed([part for part in (words, *reasons, *before) if part], " ", " ")
+    words = [officers_words(hold).get(dataset.id)] if item["outcome"] == "refused" else _of_records(hold, dataset)
+    return listed([part for part in (*words, *reasons, *before) if part], " ", " ")
+
+
+def _of_records(hold: Hold, dataset: Dataset) -> list[str]:
+    """What the officer says of records that are withheld apart; never of one that must not be known."""
+    told, words = reviewing.apart_of(hold, dataset.id), officers_words(hold)
+    return list(dict.fromkeys(words[f"{dataset.id}/{number}"] for number, ground in told.items() if ground))
 
 
 def _follows(hold: Hold, dataset: Dataset) -> Words:
@@ -368,9 +372,17 @@ def erased_in_part(hold: Hold, dataset_id: str) -> Words:
 
 def _not_ours(hold: Hold, dataset: Dataset) -> Words:
     """Empty where no desk may be named."""
-    desk = own(hold.office.inventory, hold.office.inventory.system_of(dataset).desk)
+    desk = own(hold.office.inventory, hold.office.inventory.system_of(dataset).desk) or _desk_given(hold, dataset)
     told = Words(desk) if isinstance(desk, str) else desk
     return both(lambda lang: law.wording("not_ours", lang, desk=told.of(lang))) if told else told
+
+
+def _desk_given(hold: Hold, dataset: Dataset) -> str:
+    """By the officer, of what was found and is not ours; true says that it may not be named."""
+    name = f"decision/{hold.case.facts.get('decision')}.given.json"
+    found = hold.case.facts["datasets"][dataset.id]["status"] == "found"
+    desk = hold.read_json(name).get("desk") if found and hold.vault.exists(name) else ""
+    return desk if isinstance(desk, str) else ""
 
 
 def _status(status: str, reason: str | None) -> Words:
@@ -488,7 +500,8 @@ def _numeric(kind: str) -> bool:
 
 
 def _table(hold: Hold, dataset: Dataset) -> Table:
-    return table_of(dataset, lambda: cells_of(hold.vault, dataset), int(hold.case.facts["drafts"][dataset.id]["rows"]))
+    file, rows = reviewing.file_of(hold, dataset.id), int(hold.case.facts["drafts"][dataset.id]["rows"])
+    return table_of(dataset, lambda: cells_of(hold.vault, dataset, file), rows)
 
 
 def table_of(dataset: Dataset, rows: Callable[[], Iterator[Sequence[Cell]]], count: int) -> Table:
@@ -504,9 +517,9 @@ def table_of(dataset: Dataset, rows: Callable[[], Iterator[Sequence[Cell]]], cou
     return Table(label(dataset), dataset.id, columns, rows, count)
 
 
-def cells_of(vault: CaseVault, dataset: Dataset) -> Iterator[Sequence[Cell]]:
+def cells_of(vault: CaseVault, dataset: Dataset, file: str) -> Iterator[Sequence[Cell]]:
     """Every row of a draft as the book shows it."""
-    with vault.reader(f"draft/{dataset.id}.arrow") as source:
+    with vault.reader(file) as source:
         for batch in read_batches(source):
             for row in batch.to_pylist():
                 marks = dict(_mark(entry) for entry in reversed(row[MASKING].split(";"))) if row[MASKING] else {}
@@ -551,7 +564,7 @@ def _summary(hold: Hold, dataset: Dataset, in_csv: bool = False) -> Table:
     """Rows and sums by month. ``in_csv``: in place of the rows, which stand in the CSV that the note names."""
     sums = [name for name, rule in dataset.fields.items() if rule.kind.split(".")[0] in SUMMED]
     months: dict[str, list[int]] = {}
-    with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+    with hold.vault.reader(reviewing.file_of(hold, dataset.id)) as source:
         for batch in read_batches(source):
             for month, row in _by_month(dataset, batch, sums):
                 before = months.setdefault(month, [0] * len(row))
@@ -676,24 +689,31 @@ def searched(hold: Hold) -> Iterator[Searched]:
 
 
 def outward(hold: Hold) -> dict[str, dict[str, Any]]:
-    """What papers carry: existence-neutral items look like none found; refused ones are withheld (documents.md §3)."""
+    """What papers carry: what must not be known looks like none found, and is in no count (documents.md §3)."""
     shown: dict[str, dict[str, Any]] = {}
+    if hold.case.facts.get(courses.FAILED):  # refused on procedure: silent about whether any data exists
+        return shown
+    drafts = hold.case.facts.get("drafts", {})
     for name, ended in hold.office.inventory.ordered(hold.case.facts.get("datasets", {})).items():
-        outcome = hold.case.facts.get("items", {}).get(name, {}).get("outcome")
-        if outcome == "existence_neutral":
-            shown[name] = {"status": "none_found", "records": 0, "reason": None}
-        elif outcome == "refused":
-            shown[name] = {"status": "withheld", "records": 0, "reason": None}
+        status = OUTWARD.get(hold.case.facts.get("items", {}).get(name, {}).get("outcome"))
+        if status and ended["status"] == "found":
+            shown[name] = {"status": status, "records": 0, "reason": None}
         else:
-            shown[name] = dict(ended)
+            shown[name] = {**ended, "records": ended["records"] - drafts.get(name, {}).get("unknown", 0)}
     return shown
+
+
+OUTWARD = {"existence_neutral": "none_found", "refused": "withheld", "out_of_scope": "withheld",
+           "not_our_authority": "not_ours", "redirected": "not_ours"}  # fmt: skip
+"""Outcome → status on paper of a dataset in which rows were found."""
+OUTSIDE = ("out_of_scope", "not_our_authority", "redirected")
 
 
 def redaction_counts(hold: Hold) -> dict[str, int]:
     """``mark:ground`` → cells, over the datasets that are shown; whole rows as ``row:ground``."""
     total: dict[str, int] = {}
     for name, draft in hold.case.facts.get("drafts", {}).items():
-        if hold.case.facts["items"][name]["outcome"] in ("full", "partial"):
+        if hold.case.facts["items"].get(name, {}).get("outcome") in ("full", "partial"):
             for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in draft["withheld"].items())]:
                 total[key] = total.get(key, 0) + count
     return dict(sorted(total.items()))

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dsr.case import Act
+from dsr.case import Act, Case
 from dsr.connector import happened
 from dsr.engine import collecting
 from dsr.engine.fetched import fetched, found_datasets, proposing_step, stage
@@ -23,7 +23,7 @@ from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
 from dsr.journal import Intent
 from dsr.plan import LINE, Measure, Plan, line_marks
-from dsr.rules import correcting, discovery, lifecycle, planning, proposing
+from dsr.rules import correcting, courses, discovery, lifecycle, planning, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.planning import PART, Planned
 from dsr.rules.redaction import record_nos
@@ -41,7 +41,11 @@ FRESH: Mapping[str, Any] = {"findings": [], "fired": None, "fired_parts": None, 
 
 
 def changes(hold: Hold) -> bool:
-    return hold.case.right in CHANGING
+    return is_changing(hold.case)
+
+
+def is_changing(case: Case) -> bool:
+    return case.right in CHANGING and not case.facts.get(courses.FAILED)
 
 
 # -- made ----------------------------------------------------------------------------------------------------------

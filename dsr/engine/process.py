@@ -34,7 +34,7 @@ def collect_together(office: Office, case_nos: Sequence[str]) -> dict[str, State
 def fulfil_together(office: Office, case_nos: Sequence[str], live: Collection[str]) -> dict[str, State | Exception]:
     """As ``fulfil``, for several: erasures share the rewriting of files, every other case is fulfilled by itself."""
     ended: dict[str, State | Exception] = dict.fromkeys(case_nos, State.FULFILLING)
-    erasing = {case.case_no for case in office.store.cases() if case.right in plans.CHANGING} & ended.keys()
+    erasing = {case.case_no for case in office.store.cases() if plans.is_changing(case)} & ended.keys()
     ended |= rewriting.fulfil_together(office, [no for no in ended if no in erasing], live)
     for case_no in (no for no in case_nos if no not in erasing):
         try:

@@ -147,8 +147,12 @@ class _Case:
             batch = stated.with_column(dataset, whole, told)
             for start in range(0, batch.num_rows, AT_ONCE):
                 part = batch.slice(start, AT_ONCE)
-                yield judge(dataset, part, first, self._whose, self._notes.get(dataset.id, {}), only)
+                notes = self._notes.get(dataset.id, {})
+                yield judge(dataset, part, first, self._whose, notes, only, self._apart(dataset))
                 first += part.num_rows
+
+    def _apart(self, dataset: Dataset) -> Collection[str]:
+        return reviewing.apart_of(self.hold, dataset.id)
 
     def hidden(self) -> Iterator[Column]:
         """What is only unread comes last, and once more: a value that is masked too is known as masked."""
@@ -159,7 +163,7 @@ class _Case:
     def _hidden(self, fields_of: Callable[[Dataset, bool], Collection[str]]) -> Iterator[Column]:
         for dataset in reviewing.found_datasets(self.hold):
             shown = dataset.id in self.shown
-            fields = fields_of(dataset, shown)
+            fields = fields_of(dataset, shown and not self._apart(dataset))
             for batch in self.judged(dataset, fields) if fields else ():
                 yield from hidden(batch, shown)
 

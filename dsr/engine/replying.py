@@ -45,6 +45,9 @@ def must_say(right: str, decision: Decision) -> None:
 
 
 def seal(hold: Hold, number: int, decision: Decision) -> None:
+    """Words of the letter; and what a ground needs, which is for the file alone."""
+    if decision.given:
+        hold.write_json(f"decision/{number}.given.json", dict(decision.given))
     if decision.answer or decision.desk:
         hold.write_json(f"decision/{number}.said.json", {"answer": list(decision.answer), "desk": decision.desk})
 
@@ -71,7 +74,8 @@ def finish(hold: Hold, step: str, cited: Mapping[str, Any]) -> State:
 def letter_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, Any]:
     """Raises BadInput for what the inventory must say and does not."""
     right, outcome = hold.case.right, hold.case.facts["decision_outcome"]
-    kind, values = LETTERS.get((right, outcome)) or LETTERS[right, ""]
+    failed = hold.case.facts.get(courses.FAILED)
+    kind, values = PROCEDURE if failed else LETTERS.get((right, outcome)) or LETTERS[right, ""]
     template = corresponding.template_of(hold.office, kind)
     frame = replace(corresponding.frame(hold, cited["head"]), issued_on=date.fromisoformat(cited["issued_on"]))
     made = templates.letter(kind, template, frame, {**corresponding.common(hold), **values(hold)})
@@ -128,14 +132,11 @@ def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
     for name, one in zip(papers.outward(hold), papers.searched(hold), strict=True):
         label = listed([one.system, one.dataset], "／", " / ")
         outcome = law.outcome(hold.case.facts["items"][name]["outcome"])
-        if one.status == "found" and outcome.id in OUTSIDE:
+        if hold.case.facts["datasets"][name]["status"] == "found" and outcome.id in papers.OUTSIDE:
             told.append((label, Words(outcome.label, outcome.label_en)))
         elif one.status not in ("found", "withheld") and (not only or one.status in only):
             told.append((label, lines(one.status_label, one.detail)))
     return told
-
-
-OUTSIDE = ("out_of_scope", "not_our_authority", "redirected")
 
 
 def _published(hold: Hold) -> Values:
@@ -182,6 +183,15 @@ def _elsewhere(hold: Hold) -> Values:
             "remarks": [(paragraph,) for paragraph in said["answer"]]}  # fmt: skip
 
 
+def _not_taken_up(hold: Hold) -> Values:
+    said, procedure = papers.officers_words(hold)["procedure"], hold.case.facts["procedure"]
+    ground, inventory = law.ground(procedure["ground"]), hold.office.inventory
+    return {"asked_on": date.fromisoformat(procedure["asked_on"]), "ground": citation(ground),
+            "procedure": papers.own(inventory, inventory.company.procedure),
+            "reasons": [(papers.both(ground.reason),), (said,)]}  # fmt: skip
+
+
+PROCEDURE = ("procedure_refusal", _not_taken_up)
 LETTERS: Mapping[tuple[str, str], tuple[str, Callable[[Hold], Values]]] = {
     ("purpose_notice", "full"): ("purpose_answer", _purposes),
     ("purpose_notice", "partial"): ("purpose_answer", _purposes),

@@ -21,7 +21,7 @@ from dsr.request import NoteReview, Review
 from dsr.rules import courses, discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
 from dsr.rules.proofing import for_a_minor
-from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact
+from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact, without
 from dsr.shapes import shaped
 
 # -- the worksheets ----------------------------------------------------------------------------------------------
@@ -242,12 +242,35 @@ def drafted(hold: Hold) -> list[Dataset]:
 # -- drafts and proposal -------------------------------------------------------------------------------------------
 
 
+_FILE = "draft/{}.arrow"
+
+
+def file_of(hold: Hold, dataset_id: str) -> str:
+    """Where the draft is: the one that was decided on, where records of it were decided apart."""
+    return str(hold.case.facts.get("drafts", {}).get(dataset_id, {}).get("file") or _FILE.format(dataset_id))
+
+
+def apart_of(hold: Hold, dataset_id: str) -> dict[str, str]:
+    """Record no. → its ground, empty where it must not be known, of the records left out of the draft."""
+    number = hold.case.facts.get("drafts", {}).get(dataset_id, {}).get("apart")
+    return dict(hold.read_json(f"decision/{number}.records.json")[dataset_id]) if number else {}
+
+
+def redacted(hold: Hold, dataset: Dataset, file: str, apart: Mapping[str, str]) -> dict[str, Any]:
+    """The draft once more without records that are decided apart, into a file of its own."""
+    return _redact_all(hold, dataset, _marks_of(hold, dataset), file, apart)
+
+
+def _marks_of(hold: Hold, dataset: Dataset) -> Mapping[str, NoteReview]:
+    return valid_marks(hold).get(dataset.id, {}) if dataset.free_text_fields() else {}
+
+
 def draft(hold: Hold, dataset: Dataset) -> Mapping[str, Any]:
     """Redact one dataset into the vault: shown text only. Raises CheckFailed for a field without a rule (EN-42)."""
 
     def work() -> tuple[Mapping[str, Any], None]:
-        marks = valid_marks(hold).get(dataset.id, {}) if dataset.free_text_fields() else {}
-        return _redact_all(hold, dataset, marks), None
+        marks = _marks_of(hold, dataset)
+        return _redact_all(hold, dataset, marks, _FILE.format(dataset.id), {}), None
 
     return hold.once(f"redact:{stage(hold)}:{dataset.id}", work)
 
@@ -257,16 +280,22 @@ def whose(hold: Hold) -> Whose:
     return Whose.of(hold.person, collecting.current(hold))
 
 
-def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -> dict[str, Any]:
+def _redact_all(
+    hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview], file: str, apart: Mapping[str, str]
+) -> dict[str, Any]:
     reasons: dict[str, int] = {}
     withheld: dict[str, int] = {}
-    rows = unread = masked = disputed = 0
+    rows = unread = masked = disputed = unknown = 0
     stated.freeze(hold, dataset)
     told, dataset = stated.frozen(hold, dataset), stated.beside(hold, dataset)
     schema = pa.schema([(name, pa.string()) for name in (RECORD_NO, *dataset.fields, MASKING)])
     subject = whose(hold)
-    with hold.vault.writer(f"draft/{dataset.id}.arrow") as out, pa.ipc.new_stream(out, schema) as stream:
-        for batch in fetched(hold, dataset):
+    with hold.vault.writer(file) as out, pa.ipc.new_stream(out, schema) as stream:
+        for whole in fetched(hold, dataset):
+            batch, left_out = without(whole, dataset.key, apart)
+            unknown += left_out.pop("", 0)
+            for ground, count in left_out.items():
+                withheld[ground] = withheld.get(ground, 0) + count
             shown = redact(dataset, stated.with_column(dataset, batch, told), subject, marks)
             stream.write_table(shown.rows.select(schema.names).cast(schema))
             rows, unread = rows + shown.rows.num_rows, unread + shown.unread
@@ -277,12 +306,12 @@ def _redact_all(hold: Hold, dataset: Dataset, marks: Mapping[str, NoteReview]) -
             for ground, count in shown.withheld.items():
                 withheld[ground] = withheld.get(ground, 0) + count
     total = int(hold.read_json(f"fetched/{dataset.id}.json")["records"])
-    if total != rows + sum(withheld.values()):  # DC-4: located = shown + masked + withheld
+    if total != rows + unknown + sum(withheld.values()):  # DC-4: located = shown + masked + withheld
         raise CheckFailed(
-            f"{dataset.id}: {total} rows were fetched but {rows + sum(withheld.values())} are accounted for"
+            f"{dataset.id}: {total} rows were fetched but {rows + unknown + sum(withheld.values())} are accounted for"
         )
     return {"rows": rows, "masked_rows": masked, "unread": unread, "reasons": reasons, "withheld": withheld,
-            **({"statements": disputed} if disputed else {})}  # fmt: skip
+            **({"statements": disputed} if disputed else {}), **({"unknown": unknown} if unknown else {})}  # fmt: skip
 
 
 def propose(hold: Hold) -> State:

@@ -18,7 +18,7 @@ from typing import Any
 
 from dsr.documents.content import Cell, Language
 from dsr.documents.volume import Volume, draw_volume
-from dsr.engine import papers
+from dsr.engine import papers, reviewing
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested
@@ -38,6 +38,7 @@ class Part:
     stop: int
     rows: int
     number: int
+    file: str
     total: int = 0
 
 
@@ -56,12 +57,12 @@ def parts_of(hold: Hold, folder: str) -> list[Part]:
     parts: list[Part] = []
     for dataset in papers.in_volumes(hold):
         rows = int(hold.case.facts["drafts"][dataset.id]["rows"])
-        pages = papers.pages_of(hold, dataset)
+        pages, file = papers.pages_of(hold, dataset), reviewing.file_of(hold, dataset.id)
         step = max(1, min(ROWS, int(rows * PAGES / pages)))
         for start in range(0, rows, step):
             number = len(parts) + 1
             name = f"{folder}disclosure-{number:02d}.pdf"
-            parts.append(Part(name, dataset, start, min(start + step, rows), rows, number))
+            parts.append(Part(name, dataset, start, min(start + step, rows), rows, number, file))
     return [replace(part, total=len(parts)) for part in parts]
 
 
@@ -93,4 +94,4 @@ def draw(job: Job) -> dict[str, Any]:
 
 
 def _rows(vault: CaseVault, part: Part) -> Iterator[Sequence[Cell]]:
-    return islice(papers.cells_of(vault, part.dataset), part.start, part.stop)
+    return islice(papers.cells_of(vault, part.dataset, part.file), part.start, part.stop)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 from string import Formatter
 from typing import Any, Literal, TypeVar
@@ -158,9 +158,12 @@ class ProofDocument(Row):
     refused: bool = False
     valid_from: date | None = None
     valid_to: date | None = None
+    days: int | None = None
+    """From its issue, for which a certificate says how things are [policy]."""
 
-    def counts_on(self, day: date) -> bool:
-        return (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
+    def counts_on(self, day: date, issued_on: date | None = None) -> bool:
+        in_time = self.days is None or issued_on is None or day <= issued_on + timedelta(self.days)
+        return in_time and (self.valid_from or date.min) <= day <= (self.valid_to or date.max)
 
 
 class IncidentDuty(Row):
@@ -356,6 +359,11 @@ def _joined(parts: list[Ground]) -> Ground:
         "needs_law": False,
         "item": next((part.item for part in parts if part.item), None),
     })
+
+
+def needs(ground_id: str) -> tuple[str, ...]:
+    """Of a row by itself, also of one that stands only beside another."""
+    return _choose(_GROUNDS, ground_id, "ground", None).needs
 
 
 _ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x")

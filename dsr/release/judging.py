@@ -66,12 +66,15 @@ def judge(
     whose: Whose,
     notes: Mapping[str, NoteReview],
     only: Collection[str] | None = None,
+    apart: Collection[str] = (),
 ) -> Batch:
-    """``only``: the fields that are asked for; all where ``None``."""
+    """``only``: the fields that are asked for; all where ``None``. ``apart``: records that an officer withheld."""
     numbers = record_nos(rows, dataset.key)
     out = np.zeros(rows.num_rows, np.bool_)
     for rule in dataset.withhold_when:
         out |= _holds(rule.when, rows)
+    if apart:
+        out |= np.asarray(pc.is_in(numbers, value_set=pa.array(list(apart), pa.string())), np.bool_)
     fields = tuple(
         _note(name, rule, rows, numbers, notes) if rule.free_text else _field(name, dataset, rows, whose)
         for name, rule in dataset.fields.items()

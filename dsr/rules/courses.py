@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from dsr.inventory import Inventory
 
@@ -55,6 +56,15 @@ COURSES: Mapping[str, Course] = MappingProxyType({
 
 def of(right: str) -> Course:
     return COURSES.get(right, _SEARCH)
+
+
+FAILED = "cure_failed"
+"""Fact of a case whose cure failed: refused on procedure, whatever its right."""
+
+
+def by_letter(right: str, facts: Mapping[str, Any]) -> bool:
+    """Whether one letter is the whole answer."""
+    return of(right).letter or bool(facts.get(FAILED))
 
 
 def outcome(right: str, inventory: Inventory) -> str:

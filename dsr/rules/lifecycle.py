@@ -107,6 +107,7 @@ _EVERYONE = frozenset(get_args(Role))
 ROLES: Mapping[str, frozenset[Role]] = MappingProxyType({
     "open": frozenset({"handler"}),
     "prove": frozenset({"handler"}),
+    "protect": frozenset({"handler"}),
     "collect": frozenset({"handler", "technician"}),  # a technician runs it and sees no value
     "index": frozenset({"handler", "technician"}),
     "review": frozenset({"handler"}),

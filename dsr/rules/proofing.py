@@ -1,9 +1,9 @@
 """Who is asking: whether what was shown proves requester and agent, and what must be cured (ID-1..7, AG-1..6).
 
 Only results of a check come in (match, differs, absent), never a document. The office's errors in recording raise
-BadInput; what the requester can cure comes back as a defect, with words for the letter. Not judged, for PROOF.json does
-not say it: an expiry printed on a document (ID-6), the day a register certificate was issued beyond the day it was seen
-(AG-4), and whether a minor can judge alone (AG-5).
+BadInput; what the requester can cure comes back as a defect, with words for the letter. Nothing is asked for that the
+strength of the right does not need: a paper that does not count is no defect beside others that suffice. Whether a
+minor can judge alone (AG-5) is not judged here, for PROOF.json does not say it.
 """
 
 from __future__ import annotations
@@ -54,11 +54,15 @@ def copied(proof: Proof) -> bool:
 
 @dataclass(frozen=True)
 class Assessment:
-    """``strength``: what the proof reaches; below HISTORY, secrecy data goes by addressee-only post (ID-4)."""
+    """``strength``: what the proof reaches; below HISTORY, secrecy data goes by addressee-only post (ID-4).
+
+    ``address``: whether the address that is answered to is proved, where the right needs one (ID-8).
+    """
 
     proved: bool
     defects: tuple[Defect, ...] = ()
     strength: int = 0
+    address: bool = True
 
 
 def needs_none(request: Request) -> bool:
@@ -76,14 +80,21 @@ def assess(request: Request, proof: Proof, today: date) -> Assessment:
     needed = _NEEDED.get(request.right, CONTRACT)
     photo_counts_more = proof.method == "counter"
     own = _Papers(proof.documents, "documents", photo_counts_more)
+    agents = _Papers(proof.agent.documents if proof.agent else (), "agent.documents", photo_counts_more)
     if request.agent is None:
         defects = list(own.defects(needed, birth=request.subject.born_on is not None, address=needed >= CONTRACT))
         strength = own.strength
     else:
-        agents = _Papers(proof.agent.documents if proof.agent else (), "agent.documents", photo_counts_more)
         defects = [*own.differences(), *_agent_defects(request, request.agent, proof.agent, own, agents)]
         strength = agents.strength
-    return Assessment(not defects, tuple(defects), strength)
+    return Assessment(not defects, tuple(defects), strength, needed < CONTRACT or _reaches(request.agent, own, agents))
+
+
+def _reaches(agent: Agent | None, own: _Papers, agents: _Papers) -> bool:
+    """Of who gets the answer. A register shows the address of both: of a parent or guardian either paper will do."""
+    if agent and agent.receives_answer:
+        return agents.at_address
+    return own.at_address or (agent is not None and agent.kind == "statutory" and agents.at_address)
 
 
 def _recorded_right(request: Request, proof: Proof, today: date) -> None:
@@ -107,6 +118,22 @@ def _defect(code: str, field: str, document: law.ProofDocument | None = None) ->
     return Defect(code, field, *law.defect_words(code, *labels))
 
 
+def counts(paper: Document) -> bool:
+    """On the day it was shown."""
+    return not _why_not(paper, law.proof_document(paper.type))
+
+
+_NAMED = {"not_accepted": "type", "expired": "expires_on"}
+
+
+def _why_not(paper: Document, row: law.ProofDocument) -> str:
+    """Why a paper does not count, as a defect; empty for one that does (ID-6)."""
+    if not row.counts_on(paper.seen_on):
+        return "not_accepted"
+    in_time = row.counts_on(paper.seen_on, paper.issued_on) and paper.seen_on <= (paper.expires_on or date.max)
+    return "" if in_time else "expired"
+
+
 @dataclass(frozen=True)
 class _Papers:
     """The documents shown by one person, and what they prove together."""
@@ -120,7 +147,7 @@ class _Papers:
             yield f"{self.place}.{n}", document, law.proof_document(document.type)
 
     def _counting(self) -> list[tuple[str, Document, law.ProofDocument]]:
-        return [(at, paper, row) for at, paper, row in self.each() if row.counts_on(paper.seen_on) and row.strength]
+        return [(at, paper, row) for at, paper, row in self.each() if row.strength and not _why_not(paper, row)]
 
     @property
     def strength(self) -> int:
@@ -130,10 +157,9 @@ class _Papers:
         return min(HISTORY, max(single) + (len(single) > 1)) if single else 0
 
     def differences(self, *, address: bool = True) -> Iterator[Defect]:
-        """Papers of the wrong day, and those that contradict the request."""
+        """Of papers that contradict the request."""
         for at, paper, row in self.each():
-            if not row.counts_on(paper.seen_on):
-                yield _defect("not_accepted", f"{at}.type", row)
+            if _why_not(paper, row):
                 continue
             if paper.name == "differs":
                 yield _defect("name_differs", f"{at}.name", row)
@@ -143,6 +169,10 @@ class _Papers:
             if paper.address == "differs" and address and not self._address_proved():
                 yield _defect("address_differs", f"{at}.address", row)
 
+    @property
+    def at_address(self) -> bool:
+        return any(paper.name == paper.address == "match" for _, paper, _ in self._counting())
+
     def _address_proved(self) -> bool:
         return any(row.proves_address and paper.name == paper.address == "match" for _, paper, row in self._counting())
 
@@ -150,11 +180,17 @@ class _Papers:
         """All that keeps these papers from proving a person to the strength ``needed``."""
         if not needed:
             return
-        yield from self.differences(address=address)
+        lacking = [*self.differences(address=address), *self._lacking(needed, birth, address)]
+        if lacking:  # only then is a paper that does not count one that is missing
+            dead = [(at, why, row) for at, paper, row in self.each() if (why := _why_not(paper, row))]
+            lacking = [defect for defect in lacking if not dead or defect.code != "no_document"]
+            yield from (_defect(why, f"{at}.{_NAMED[why]}", row) for at, why, row in dead)
+        yield from lacking
+
+    def _lacking(self, needed: int, birth: bool, address: bool) -> Iterator[Defect]:
         counting = self._counting()
         if not counting:
-            if all(row.counts_on(paper.seen_on) for _, paper, row in self.each()):  # else that defect says it already
-                yield _defect("no_document", self.place)
+            yield _defect("no_document", self.place)
             return
         wanted: dict[Literal["name", "birth", "address"], bool] = {"name": True, "birth": birth, "address": address}
         for part, asked in wanted.items():
@@ -173,10 +209,14 @@ def _agent_defects(
         yield _defect("agent_proof_missing", "agent")
         return
     # The agent's own address matters only where the answer goes there (AG-6, DC-7); the birth date is not asked.
-    yield from agents.defects(CONTRACT, birth=False, address=agent.receives_answer)
+    needed = min(CONTRACT, _NEEDED.get(request.right) or CONTRACT)
+    yield from agents.defects(needed, birth=False, address=agent.receives_answer)
     yield from _authority_defects(request, agent, shown)
+    asked_on = day_of(request.received.at)
     for at, paper, row in agents.each():
-        if paper.type == shown.authority and paper.seen_on < day_of(request.received.at):
+        if paper.type == shown.authority and not (
+            paper.seen_on >= asked_on and row.counts_on(paper.seen_on, paper.issued_on)
+        ):
             yield _defect("agent_authority_stale", f"{at}.seen_on", row)  # AG-4: the state on the day of asking
     # AG-2, ID-2: any one sign that the mandate is the person's own; no particular paper is demanded.
     if shown.authority == "mandate" and not own.strength:
@@ -191,6 +231,8 @@ def _authority_defects(request: Request, agent: Agent, shown: AgentProof) -> Ite
             yield _defect("agent_power_not_listed", "agent.authority")
     elif shown.authority not in _AUTHORITIES[agent.kind]:
         yield _defect("agent_authority", "agent.authority")
+    elif not shown.shows_authority:
+        yield _defect("agent_without_authority", "agent.shows_authority")  # AG-4: the other parent, or nobody yet
     elif shown.authority == "mandate" and not shown.names_this_request:
         yield _defect("mandate_general", "agent.names_this_request")
     elif shown.authority in ("family_register", "residence_record"):

@@ -195,6 +195,20 @@ def withheld_rows(dataset: Dataset, rows: pa.RecordBatch) -> tuple[pa.RecordBatc
     return rows, {ground: count for ground, count in counts.items() if count}
 
 
+def without(
+    rows: pa.RecordBatch, key: Sequence[str], apart: Mapping[str, str]
+) -> tuple[pa.RecordBatch, dict[str, int]]:
+    """Rows that no officer decided apart; of those, how many under each ground."""
+    if not apart:
+        return rows, {}
+    numbers = record_nos(rows, key)
+    out = pc.is_in(numbers, value_set=pa.array(list(apart), pa.string()))
+    counts: dict[str, int] = {}
+    for number in numbers.filter(out).to_pylist():
+        counts[apart[number]] = counts.get(apart[number], 0) + 1
+    return rows.filter(pc.invert(out)), counts
+
+
 def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping[str, NoteReview]) -> Redacted:
     """Shown text of every declared field. Raises CheckFailed for a column that no rule covers."""
     undeclared = [name for name in batch.schema.names if name not in dataset.fields]
