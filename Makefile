@@ -21,6 +21,8 @@ lint: $(VENV)/.done-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+# What one process has compiled is read by the many that tests start.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: lint                   ## lint, types, import contracts, the whole suite
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 

@@ -35,6 +35,8 @@ class Act:
     owes: tuple[tuple[str, str, date], ...] = ()
     done: tuple[str, ...] = ()
     suppresses: tuple[Entry, ...] = field(default=(), repr=False)
+    only: frozenset[str] | None = None
+    """Facts that stay, where the others end with the case's file."""
 
 
 EVERYTHING = ("*",)
@@ -56,7 +58,10 @@ class Case:
     def after(self, act: Act) -> Case:
         """The case once ``act`` is recorded. Raises NotAllowed for a move that the state table does not hold."""
         state = lifecycle.move(self.state, act.to) if act.to and act.to != self.state else self.state
-        return replace(self, state=state, facts={**self.facts, **act.facts})
+        facts = {**self.facts, **act.facts}
+        if act.only is not None:
+            facts = {name: said for name, said in facts.items() if name in act.only}
+        return replace(self, state=state, facts=facts)
 
     @property
     def withdrawn(self) -> bool:

@@ -286,6 +286,9 @@ class Dataset(Shape):
     member: str | None = None
     """Column that names the member of a session; a row of another member is never ours (law.md K-3)."""
     owners: Literal["single", "shared"] = "single"
+    party: str | None = None
+    """Column that says whose each row of a shared record is: in another's row every field marked ``unless_subject`` is
+    struck, whatever stands there, and in the subject's own none (AG-7)."""
     withhold_when: tuple[Withhold, ...] = ()
     secrecy: bool | None = None
     purposes: tuple[str, ...] = ()
@@ -345,9 +348,10 @@ class Dataset(Shape):
         missing = [column for column in self.key if column not in self.fields]
         if missing:
             raise ValueError(f"key column {missing[0]!r} is not among the fields; declare it with a label")
-        unknown = sorted({*self.deidentify, *self.use_stop, *self.planned_by()} - set(self.fields))
+        named = {*self.deidentify, *self.use_stop, *self.planned_by(), *filter(None, [self.party])}
+        unknown = sorted(named - set(self.fields))
         if unknown:
-            raise ValueError(f"alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
+            raise ValueError(f"party, alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
         for name, rule in self.fields.items():
             for mask in rule.mask:
                 unknown = sorted(mask.when.columns - set(self.fields)) if mask.when else []
@@ -476,8 +480,14 @@ class Company(Shape):
     """None unless written; of other rights there can be none (F-1)."""
     cure_days: int = 14
     """Within which what is missing of a request should come [policy]."""
+    complaint_days: Annotated[int, Field(ge=0)] = 60
+    """After an answer, in which package and working data are still there [policy]."""
+    escalate_days: Annotated[int, Field(ge=1)] = 3
+    """Business days of delay after which an approver is told of it too [policy]."""
 
 
+Secret = Annotated[str, Field(pattern=r"^(env|file):.+$")]
+"""Never in the inventory itself: where to find it (``value_of``)."""
 PurposeKind = Literal["core", "claims", "safety", "improve", "offer", "other"]
 
 
@@ -492,6 +502,8 @@ class Inventory(Shape):
     purpose_kinds: dict[str, PurposeKind] = Field(default_factory=dict)
     """Number → kind (estate.md §4); a purpose without one counts as core: what is not known to have ended has not."""
     partner: dict[str, Partner] = Field(default_factory=dict)
+    notify: dict[Literal["handler", "approver", "technician"], tuple[Secret, ...]] = Field(default_factory=dict)
+    """Role → where its reminders go: URLs of apprise, each ``env:NAME`` or ``file:NAME``."""
     system: dict[str, System]
     folder: Path = Field(Path(), exclude=True)
     digest: str = Field("", exclude=True)

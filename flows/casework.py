@@ -12,8 +12,10 @@ from dsr.engine import (
     agreeing,
     charging,
     corresponding,
+    counting,
     desk,
     dispatching,
+    ending,
     fulfilling,
     incidents,
     protecting,
@@ -74,6 +76,12 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     dated = command("show", _law_show, "rights, grounds, outcomes and retention of a day, and what waits for counsel",
                     under=group("law", "the law that cases follow"))  # fmt: skip
     dated.add_argument("--on", required=True, metavar="DATE")
+    disposing = command("dispose", _dispose, "copies of identity papers went back, or were destroyed", "case")
+    disposing.add_argument("--copies", required=True, metavar="DAY")
+    disposing.add_argument("--how", default="destroyed", choices=get_args(ending.Disposal))
+    yearly = command("statistics", _statistics, "the year's requests in numbers, for the yearly report")
+    yearly.add_argument("--year", type=int, required=True)
+    yearly.add_argument("--out", metavar="DIR", help="a new folder for the CSV and the chart")
     edited = group("templates", "letters that the office words itself")
     told = command("show", _templates_show, "a letter as we propose it, to be copied and edited", under=edited)
     told.add_argument("kind", nargs="?")
@@ -176,6 +184,22 @@ def _address(arguments: Arguments) -> None:
     with office_of(arguments) as office:
         document = read_json(Path(arguments.file), "address")
         follow(arguments, arguments.case, dispatching.move_to(office, arguments.case, document))
+
+
+def _dispose(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        ending.dispose(office, arguments.case, arguments.how, a_day("--copies", arguments.copies))
+        told = {"case": arguments.case, "how": arguments.how, "on": arguments.copies}
+        show(arguments, told, "  ".join(told.values()))
+
+
+def _statistics(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        told = counting.statistics(office, arguments.year)
+        lines = [f"{section:<9} {code:<24} {n:g}" for section, found in told.items() for code, n in found.items()]
+        if arguments.out:
+            lines += [str(path) for path in counting.write(office, arguments.year, told, Path(arguments.out))]
+        show(arguments, told, "\n".join(lines))
 
 
 def _incident(arguments: Arguments) -> None:

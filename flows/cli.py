@@ -46,7 +46,7 @@ from dsr.release.content import content_digest, content_digests
 from dsr.release.finding import KINDS
 from dsr.rules.lifecycle import State
 from dsr.shapes import Shape, read_json, read_rows
-from flows import casework, index
+from flows import casework, index, notifying
 from flows import home as homes
 from flows.terminal import Arguments, fail, follow, home_of, in_japanese, office_of, show, words_of
 
@@ -415,11 +415,21 @@ def _list(arguments: Arguments) -> None:
             lines.append(
                 f"{row['case']}  {row['state']:<18} {row['owner']:<8} "
                 f"A {presuit['ends'] if presuit else '–'}{_late(arguments, presuit)}  B {sla['due'] or '–'}  "
-                + (f"= {row['linked_to']}" if row["linked_to"] and not row["due"] else _first(arguments, row, office))
+                + _tail(arguments, row, office)
             )
         show(
             arguments, rows, "\n".join(lines) or ("対象の案件はありません。" if in_japanese(arguments) else "no cases")
         )
+
+
+def _tail(arguments: Arguments, row: dict[str, Any], office: Office) -> str:
+    if row["file_ended_on"]:
+        return _ended(arguments, row["file_ended_on"])
+    return f"= {row['linked_to']}" if row["linked_to"] and not row["due"] else _first(arguments, row, office)
+
+
+def _ended(arguments: Arguments, day: str) -> str:
+    return (f"記録は{day}に廃棄済み", f"the file ended on {day}")[not in_japanese(arguments)]
 
 
 def _late(arguments: Arguments, clock: dict[str, Any] | None) -> str:
@@ -443,6 +453,7 @@ def _show(arguments: Arguments) -> None:
             f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
             f"  received {shown['received_at']}",
             *([f"  letter {' '.join(shown['letter'])}"] if shown["letter"][1:] else []),
+            *([f"  {_ended(arguments, shown['file']['ended_on'])}"] if shown["file"]["ended_on"] else []),
             *([f"  {', '.join(f'{word} {n}' for word, n in shown['outcomes'].items())}"] if shown["outcomes"] else []),
         ]
         lines += [
@@ -479,9 +490,13 @@ def _watch(arguments: Arguments) -> int:
         ended = {**process.collect_together(office, found["resume"]), **process.fire_due(office)}
         told = {case_no: words_of(error) for case_no, error in ended.items() if isinstance(error, Exception)}
         failed = {case_no: words for case_no, (words, _) in told.items()}
-        lines = [f"{r['case']}  {r['what']} → {r['who']}  {r['due']}" for r in found["reminders"]]
+        told_to = notifying.notify(office, found)
+        lines = [notifying.line(told) for told in (*found["reminders"], *found["escalated"])]
+        lines += [f"{one['case']}  ✂ {one['ends']}" for one in found["files"] if one["case"] not in failed]
         lines += [f"{case_no}: {words}" for case_no, words in failed.items()]
-        show(arguments, {**found, "failed": failed}, "\n".join([*lines, f"tree head {found['head']}"]))
+        lines += [f"notify {role}: {words}" for role, words in told_to.items()]
+        show(arguments, {**found, "failed": failed, "notified": told_to},
+             "\n".join([*lines, f"tree head {found['head']}"]))  # fmt: skip
     return 3 if State.BLOCKED in ended.values() else 1 if failed else 0
 
 

@@ -11,6 +11,7 @@ from prefect.artifacts import acreate_markdown_artifact
 from dsr.case import Act
 from dsr.engine import desk, process
 from dsr.engine.office import Office
+from flows import notifying
 from flows.boundary import StepFailed, coded, guarded, working_office
 from flows.collect import collect
 
@@ -31,7 +32,9 @@ async def watch() -> str:
         found = desk.watch(office)
         ended = {case_no: await _resume(case_no) for case_no in found["resume"]}
         ended |= _fired(office)
-        await acreate_markdown_artifact(_list(found, ended), key="watch-list", description="期限の一覧（個人情報なし）")
+        told_to = notifying.notify(office, found)
+        words = _list(found, ended, told_to)
+        await acreate_markdown_artifact(words, key="watch-list", description="期限の一覧（個人情報なし）")
     failed = sorted({words for words in ended.values() if words not in ("", "Conflict")})
     if failed:
         raise StepFailed("; ".join(failed))
@@ -58,11 +61,13 @@ def _fired(office: Office) -> dict[str, str]:
     return {no: coded(end).words if isinstance(end, Exception) else "" for no, end in told.items()}
 
 
-def _list(found: Mapping[str, Any], resumed: Mapping[str, str]) -> str:
+def _list(found: Mapping[str, Any], resumed: Mapping[str, str], told_to: Mapping[str, str]) -> str:
     rows = [f"# {found['day']} の見回り", "", "| 案件 | すること | 担当 | 期限 | 超過日数 |", "|---|---|---|---|---:|"]
-    rows += [
-        f"| {r['case']} | `{r['what']}` | {r['who']} | {r['due']} | {r['overdue_days']} |" for r in found["reminders"]
-    ]
+    rows += [f"| {r['case']} | `{r['what']}` {r.get('to', '')} | {r['who']} | {r['due']} | {r['overdue_days']} |"
+             for r in (*found["reminders"], *found["escalated"])]  # fmt: skip
+    files = [f"{one['case']} {one['ends']}" for one in found["files"]]
+    rows += ["", f"終わる記録: {', '.join(files) or 'なし'}"]
+    rows += ["", f"通知: {', '.join(f'{role} {words}' for role, words in told_to.items()) or 'なし'}"]
     rows += ["", f"再開した案件: {', '.join(resumed) or 'なし'}", "", f"記録の先端（tree head）: `{found['head']}`"]
     return "\n".join(rows)
 

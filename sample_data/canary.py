@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-LINE, COOKIE = "092-000-9999", "ca9a47e5ca9a47e5"
+LINE, COOKIE, POINT = "092-000-9999", "ca9a47e5ca9a47e5", "0899999999999999999999"
 AT = datetime(2026, 5, 1, 3, 0)  # noqa: DTZ001 - local, as stored
 NOTE = "見本検査の記録"
 _CUSTOMER, _CONTRACT, _BILLING, _MEMBER = "C9000001", "K9000001", "B9000001", "M9000001"
 
-ROWS: Mapping[str, dict[str, Any]] = {
+ROWS: dict[str, dict[str, Any]] = {
     "customers": {
         "customer_no": _CUSTOMER,
         "kind": "検査",
         "name": "見本検査 顧客",
         "kana": "ミホンケンサ コキャク",
         "born_on": None,
+        "died_on": None,
         "address": None,
         "phone": LINE,
         "mail": None,
@@ -79,6 +79,42 @@ ROWS: Mapping[str, dict[str, Any]] = {
         "recorded_at": str(AT),
         "last_sent_on": None,
         "stopped": 1,
+    },
+}
+_NONE = dict.fromkeys
+ROWS |= {
+    "contacts": {
+        **_NONE(("kana", "address", "phone", "mail", "relation")),
+        "contact_no": "T9000001",
+        "contract_no": _CONTRACT,
+        "name": "見本検査 連絡先",
+    },
+    "power_contracts": {
+        **_NONE(("meter_no", "plan", "ended_on")),
+        "supply_no": "D9000001",
+        "customer_no": _CUSTOMER,
+        "supply_point_no": POINT,
+        "started_on": "2026-05-01",
+    },
+    "recordings": {
+        **_NONE(("operator",)),
+        "recording_no": "R9000001",
+        "customer_no": _CUSTOMER,
+        "recorded_at": str(AT),
+        "seconds": 9,
+        "file": "rec/canary.wav",
+    },
+    "segments": {
+        **_NONE(("score", "formula", "reckoned_on")),
+        "segment_no": "G9000001",
+        "member_id": _MEMBER,
+        "label": "見本検査 分析",
+    },
+    "sessions": {
+        **_NONE(("ip", "ended_at", "result")),
+        "session_no": "N9000001",
+        "line_no": LINE,
+        "started_at": str(AT),
     },
 }
 """Table → the row. Calls, tickets and log lines are planted where those stores are written."""

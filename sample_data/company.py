@@ -27,11 +27,20 @@ UNPAID = {"isamu": 2}
 """How many of the last bills were never paid: he disputes them."""
 MISBILLED = {"jin": (date(2026, 7, 5), 12_980, 2_980)}
 """Day, what was billed and what the meter says: the amount is wrong in the bill, the payment and the ledger."""
-MOVED = frozenset({"anzu"})
+MOVED = frozenset({"anzu", "aya"})
 """Their home is right in the letter and everywhere but in the customer master (and at the joint user)."""
-POWER_ONLY = frozenset({"mai", "shizu"})
+POWER_ONLY = frozenset({"mai", "sho", "haruka", "hikaru", "shizu"})
+PAID_BY = {"yui": "森 直樹"}
+"""Every bill is paid by somebody else, who is neither subscriber nor user (law.md T-7)."""
 REMARKED = {"shizu": ("お客様は興奮したご様子であった。", "お客様は料金の誤りを落ち着いて指摘された。")}
 """What a clerk noted of somebody, and what they say should stand there: an opinion, which nobody corrects (EC-23)."""
+
+
+COUPLES = {"megumi": "tsuyoshi", "satsuki": "mamoru"}
+"""Who contracts together: each pair has one contract and a row of either in it; the second asks (EC-11)."""
+SAME_BILLS = {"satsuki": "megumi", "mamoru": "tsuyoshi"}
+PROTECTED = {"megumi": "2025-12-01"}
+"""Nobody may learn where she is, nor that this is known of her."""
 
 
 def digits(person: Person) -> str:
@@ -45,6 +54,7 @@ def _customers(person: Person) -> Row:
         "name": person.as_written("customers.name", person.name),
         "kana": person.as_written("customers.kana", person.kana),
         "born_on": person.born_on or None,
+        "died_on": person.written.get("customers.died_on"),
         "address": person.as_written("customers.address", person.address),
         "phone": person.phone,
         "mail": person.mail or None,
@@ -126,8 +136,8 @@ def _bills(
     unpaid = months[len(months) - UNPAID.get(person.key, 0) :]
     owed_since = max(map(_due, unpaid), default=None)
     for at, day in enumerate(months):
-        payer = person.as_written("invoices.payer_name", person.name)
-        masks: dict[str, Mark] = {}
+        payer = PAID_BY.get(person.key, person.as_written("invoices.payer_name", person.name))
+        masks: dict[str, Mark] = {"payer_name": OTHER} if person.key in PAID_BY else {}
         if person.key == "hanako" and day.month == 2:
             payer, masks = MOTHER[0], {"payer_name": OTHER}
         invoice_no, amount = f"I{day:%y%m}-{digits(person)}", 2_900 + amounts[at % len(amounts)] % 4_000
@@ -186,6 +196,8 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
         for name in (
             "customers",
             "contracts",
+            "parties",
+            "protections",
             "lines",
             "users",
             "installations",
@@ -199,9 +211,11 @@ def company_rows(people: Sequence[Person], seed: int, truth: Truth) -> dict[str,
         )
     }
     amounts = np.random.default_rng([seed, 2]).integers(0, 4_000, (len(people), 16)).tolist()
-    for person, draw in zip(people, amounts, strict=True):
+    drawn = dict(zip((person.key for person in people), amounts, strict=True))
+    for person in people:
         if person.customer_no:
-            _add_person(rows, person, draw, truth)
+            _add_person(rows, person, drawn[SAME_BILLS.get(person.key, person.key)], truth)
+    _add_couples(rows, truth)
     rows["users"] = _users(truth)
     rows["inquiries"] = _inquiries(people, seed, truth)
     rows["consents"] = _consents(people, truth)
@@ -242,11 +256,39 @@ def _add_person(rows: dict[str, list[Row]], person: Person, amounts: Sequence[in
         truth.own(person.key, "member_accounts.members", person.member_id)
 
 
+def _add_couples(rows: dict[str, list[Row]], truth: Truth) -> None:
+    """One contract of two: it is both's, and what stands in it of the other is not the asker's (AG-7)."""
+    by = {person.key: person for person in STORY}
+    for first, second in COUPLES.items():
+        pair = (by[first], by[second])
+        [contract, *_] = _contracts(by[first])
+        number = "J" + digits(by[first])
+        rows["contracts"].append({**contract, "contract_no": number, "billing_no": None, "service": "みなとファミリー"})
+        for at, (person, minutes) in enumerate(zip(pair, (147, 312), strict=True), 1):
+            told = _customers(person)
+            shown = {name: told[name] for name in ("customer_no", "name", "kana", "address", "phone", "mail")}
+            rows["parties"].append(
+                {"contract_no": number, "party_no": str(at), **shown, "usage_minutes": minutes},
+            )
+            struck = dict.fromkeys((*shown, "usage_minutes"), OTHER)
+            hers = {} if person.key == first else {"customer_no": OTHER}
+            truth.own(person.key, "service_contracts.contracts", number, hers, fate=fates.NEEDED)
+            for row in (1, 2):
+                masks = {} if row == at else struck
+                truth.own(person.key, "service_contracts.parties", f"{number}|{row}", masks, fate=fates.NEEDED)
+    for key, since in PROTECTED.items():
+        number = by[key].customer_no
+        rows["protections"].append({"customer_no": number, "kind": "支援措置", "since": since, "until": None})
+        truth.own(key, "customer_master.protections", number, fate=fates.NEEDED)
+
+
 def _users(truth: Truth) -> list[Row]:
-    """Registered users of the line of 伊藤工務店: Kazuo, and somebody whose name reads the same."""
-    kazuo = next(person for person in STORY if person.key == "kazuo")
+    """Registered users of the line of 伊藤工務店 (Kazuo, and somebody whose name reads the same), and a child of her
+    father's line."""
+    kazuo, aoi = (next(person for person in STORY if person.key == key) for key in ("kazuo", "aoi"))
     contract_no = "K" + digits(NEIGHBOURS[0])
     truth.own("kazuo", "service_contracts.users", "U0000001", fate=fates.NEEDED)
+    truth.own("aoi", "service_contracts.users", "U0000003", fate=fates.NEEDED)
     return [
         {
             "user_no": "U0000001",
@@ -264,6 +306,14 @@ def _users(truth: Truth) -> list[Row]:
             "born_on": "19910206",
             "relation": "従業員",
         },
+        {
+            "user_no": "U0000003",
+            "contract_no": "K0001259",
+            "name": aoi.name,
+            "kana": aoi.kana,
+            "born_on": "20170505",
+            "relation": "子",
+        },
     ]
 
 
@@ -279,6 +329,8 @@ LISTS = {
     "kaoru": ("post",),
     "ryo": ("mail",),
     "anzu": ("mail",),
+    "kaede": ("mail",),
+    "jun_h": ("post",),
 }
 REFUSED_ALREADY = ("fumi", "phone")
 """She said no to calls long ago; that line is already stopped."""
@@ -384,6 +436,8 @@ def _story_inquiries() -> list[tuple[str | None, Row]]:
         told("susumu", "2026-02-03 13:10:00", "前の番号使用者あての電話が続くとのご相談。"),
         told("ryoko", "2026-08-08 18:25:00", "非通知の着信が続くとのご相談。"),
         told("kenta", "2026-09-09 19:00:00", "会員サイトの利用方法のお問い合わせ。"),
+        told("chikara", "2026-10-30 09:10:00", "開示のご請求の方法についてのお問い合わせ。"),
+        told("jun_h", "2026-10-30 17:20:00", "居所を知られたくないとのご相談。"),
         *(told(key, "2026-10-30 10:00:00", note) for key, (note, _) in REMARKED.items()),
     ]
 

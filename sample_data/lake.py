@@ -40,6 +40,19 @@ CALLS = {
     "nozomi": 20,
     "isamu": 30,
     "jin": 12,
+    "naoki": 12,
+    "yui": 20,
+    "riku": 8,
+    "takumi": 8,
+    "akira": 8,
+    "aya": 8,
+    "yu": 12,
+    "kiyoshi": 12,
+    "shun": 8,
+    "jun_f": 180,
+    "chikara": 8,
+    "kaname": 8,
+    "jun_h": 8,
 }
 LEVEL_CHANGED = datetime(2026, 4, 1)  # noqa: DTZ001 - local, as stored
 """From here Hanako's bill shows called numbers whole; before, without their last four digits (law.md T-2)."""

@@ -6,7 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,23 @@ from sample_data import fates
 from sample_data.company import MISBILLED, MOVED, REMARKED
 from sample_data.people import HANAKO, SHARED_LINE, STORY, Person
 from sample_data.truth import Truth
+from sample_data.weblogs import LONELY_COOKIE
 
 AS_OF = "2026-11-22T09:00:00+09:00"
 RECEIVED = "2026-11-02T10:15:00+09:00"
 SEEN_ON = "2026-11-04"
 PAPER = "archives_backups.paper_boxes"
+RITSU = ("T-880042", "J-0017")
+"""Numbers of a customer of another carrier and of a consignor: what we hold under them is not ours to answer for."""
 IN_ENGLISH = frozenset({"john"})
 
 DATASETS: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(
         (
             "customer_master.customers",
+            "customer_master.protections",
             "service_contracts.contracts",
+            "service_contracts.parties",
             "service_contracts.lines",
             "service_contracts.users",
             "premises_lines.installations",
@@ -48,6 +55,18 @@ DATASETS: Mapping[str, tuple[str, str | None]] = {
     "deidentified_sets.usage_statistics": ("not_asked", "out_of_scope"),
 }
 """Every declared dataset with its status where nothing is found, and the reason of a not_asked."""
+RARE: Mapping[str, tuple[str, str | None]] = dict.fromkeys(
+    (
+        "contact_persons.contacts",
+        "power_contracts.supplies",
+        "usage_30min.half_hours",
+        "call_recordings.recordings",
+        "segments.labels",
+        "connection_logs.sessions",
+    ),
+    ("none_found", None),
+)
+"""As DATASETS, of the whole estate."""
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -64,21 +83,27 @@ def _identifiers(person: Person) -> list[dict[str, str | None]]:
         else []
     )
     since, until = person.since.isoformat(), person.until.isoformat() if person.until else None
-    phone = [stated("phone", person.phone, since if person.phone == person.line_no else None)]
-    # What the two holders of one number, and the user of his company's line, claim is more than is theirs.
+    phone = [stated("phone", person.phone, since if person.phone == person.line_no else None)] if person.phone else []
+    # What holders of one number, a payer, an heir, a user or officer of a company claim is more than is theirs.
     claims = {
         "hanako": [stated("mail", person.mail)],
         "kaoru": [stated("phone", SHARED_LINE, since, until)],
         "susumu": [stated("line_no", SHARED_LINE, "2025-10-01", "2026-06-30")],
         "kazuo": [stated("line_no", "092-000-1006")],
         "nana": [stated("member_id", person.member_id)],
+        "naoki": [stated("line_no", "092-000-1022")],
+        "takuya": [stated("customer_no", "C0001268")],
+        "yu": [stated("line_no", person.line_no, "2025-10-01"), stated("customer_no", "C0001272")],
+        "tsukasa": [stated("customer_no", "C0001274"), stated("line_no", "092-000-1036")],
+        "ritsu": [stated("carrier_customer_no", RITSU[0]), stated("applicant_no", RITSU[1])],
+        "cookie_7f3a": [stated("cookie_id", LONELY_COOKIE)],
     }
     return known + phone + claims.get(person.key, [])
 
 
 def _addresses(person: Person) -> list[str]:
     """Where they live, and where they lived before if they moved."""
-    return [person.address, *([person.written["customers.address"]] if person.key in MOVED else [])]
+    return [*filter(None, [person.address]), *([person.written["customers.address"]] if person.key in MOVED else [])]
 
 
 def request(person: Person) -> dict[str, Any]:
@@ -88,7 +113,7 @@ def request(person: Person) -> dict[str, Any]:
         "subject": {
             "name": person.name,
             "kana": person.kana,
-            "born_on": person.born_on,
+            "born_on": person.born_on or None,
             "addresses": _addresses(person),
             "identifiers": _identifiers(person),
         },
@@ -130,16 +155,49 @@ def correction(person: Person, known: Mapping[str, Any]) -> dict[str, Any] | Non
     return {**request(person), "right": "correction", "correction": said}
 
 
+def _paper(kind: str, last_digits: str = "", seen_on: str = SEEN_ON, **changes: str) -> dict[str, str]:
+    found = {"name": "match", "birth": "match", "address": "match", **changes}
+    return {"type": kind, "last_digits": last_digits, "seen_on": seen_on, **found}
+
+
 def proof(person: Person) -> dict[str, Any]:
-    licence = {
-        "type": "drivers_licence",
-        "last_digits": person.born_on[-2:],
-        "seen_on": SEEN_ON,
-        "name": "match",
-        "birth": "match",
-        "address": "match",
+    """Of a browser's owner there is nothing to show; who moved shows where they live by their residence record."""
+    moved = person.key == "aya"
+    licence = _paper("drivers_licence", person.born_on[-2:], address="differs" if moved else "match")
+    documents = [licence, *([_paper("residence_record", birth="absent")] if moved else [])] if person.born_on else []
+    return {"method": "post", "documents": documents, "agent": None, "copies_destroyed_on": SEEN_ON}
+
+
+ASKED_FOR_BY: Mapping[tuple[str, str], tuple[str, str, str, dict[str, Any]]] = {
+    ("yui", "parent"): ("statutory", "森 直樹", "父", {"authority": "residence_record"}),
+    ("aoi", "father"): ("statutory", "小林 匠", "父", {"authority": "family_register", "seen_on": "2026-10-20"}),
+    ("hatsu", "guardian"): ("statutory", "加藤 邦子", "成年後見人", {"authority": "guardianship_register"}),
+    ("tadashi", "curator"): ("statutory", "加藤 修", "保佐人", {"authority": "guardianship_register"}),
+    ("akira", "mandate"): ("mandated", "山本 信", "友人", {"authority": "mandate", "names_this_request": True}),
+    ("rei", "lawyer"): ("mandated", "弁護士 桐野 章", "弁護士", {"authority": "mandate", "names_this_request": True}),
+}
+"""(Person, who asks for them) → kind, name, relation and what is shown of the authority: a register copy older than
+the request (AG-4), a curator without a listed power (AG-3), a mandate with no sign that it is the person's (AG-2)."""
+SIGNED = frozenset({"rei"})
+"""Whose seal certificate lies beside the mandate."""
+
+
+def agents_papers(person: Person, who: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Request and proof of somebody who asks for the person; the answer goes to the person (AG-6)."""
+    kind, name, relation, shown = ASKED_FOR_BY[person.key, who]
+    agent = {"kind": kind, "name": name, "relation": relation, "receives_answer": False, "address": ""}
+    authority = {key: value for key, value in shown.items() if key != "seen_on"}
+    papers = [
+        _paper("drivers_licence", "07", birth="absent", address="absent"),
+        _paper(shown["authority"], seen_on=shown.get("seen_on", SEEN_ON), birth="absent", address="absent"),
+    ]
+    own = [_paper("seal_certificate", birth="absent")] if person.key in SIGNED else []
+    proved = {
+        **proof(person),
+        "documents": own,
+        "agent": {"documents": papers, "names_this_request": False, **authority},
     }
-    return {"method": "post", "documents": [licence], "agent": None, "copies_destroyed_on": SEEN_ON}
+    return {**request(person), "agent": agent}, proved
 
 
 def decision(known: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,6 +218,26 @@ def _item(dataset: str, status: str, known: Mapping[str, Any]) -> dict[str, Any]
     }
     outcome, ground, reason = words[status]
     return {"outcome": outcome, "ground": ground, "measure": None, "until": None, "reason": reason}
+
+
+# -- stores of which the desk never reads ------------------------------------------------------------------------
+
+_SEALED = "inquiry_no,received_on,subject,answered\r\nS-0001,2026-09-14,青木 隼,1\r\n"
+
+
+def write_closed_stores(out: Path) -> None:
+    """Ritsu's rows where we have no authority, and the ledger of police inquiries, which no inventory lists (SC-7)."""
+    ritsu = next(person for person in STORY if person.key == "ritsu")
+    for name, table, key, number in (
+        ("interconnect", "subscribers", "carrier_customer_no", RITSU[0]),
+        ("entrusted", "applicants", "applicant_no", RITSU[1]),
+    ):
+        (out / f"{name}.db").unlink(missing_ok=True)
+        with closing(sqlite3.connect(out / f"{name}.db")) as base:
+            base.execute(f"CREATE TABLE {table} ({key} TEXT PRIMARY KEY, name TEXT, address TEXT)")
+            base.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", (number, ritsu.name, ritsu.address))  # noqa: S608
+            base.commit()
+    (out / "sealed" / "authority_inquiries.csv").write_text(_SEALED, encoding="utf-8")
 
 
 # -- the paper box ---------------------------------------------------------------------------------------------
@@ -217,9 +295,10 @@ def write_accounts(out: Path, seed: int) -> None:
     write_private(out / "faults.token", secret(seed, "faults") + "\n")
 
 
-def write_people(out: Path, truth: Truth) -> None:
+def write_people(out: Path, truth: Truth, whole: bool) -> None:
     """truth.json, and for each person of a story the ready request, proof and decision."""
-    people = {person.key: truth.person(person.key, DATASETS, LEAVES_THE_SITE.get(person.key)) for person in STORY}
+    datasets = {**DATASETS, **(RARE if whole else {})}
+    people = {person.key: truth.person(person.key, datasets, LEAVES_THE_SITE.get(person.key)) for person in STORY}
     write_json(out / "truth.json", {"as_of": AS_OF, "people": people})
     for person in STORY:
         base = out / "requests" / person.key
@@ -228,4 +307,8 @@ def write_people(out: Path, truth: Truth) -> None:
         if corrected := correction(person, people[person.key]):
             write_json(base.with_name(f"{person.key}.correction.json"), corrected)
         write_json(base.with_name(f"{person.key}.proof.json"), proof(person))
+        for asked, who in ASKED_FOR_BY:
+            if asked == person.key:
+                for kind, paper in zip(("", ".proof"), agents_papers(person, who), strict=True):
+                    write_json(base.with_name(f"{person.key}.{who}{kind}.json"), paper)
         write_json(base.with_name(f"{person.key}.decision.json"), decision(people[person.key]))

@@ -66,8 +66,10 @@ _ALL = tuple(
 )
 STORY = tuple(person for person in _ALL if person.key != person.customer_no)
 NEIGHBOURS = tuple(person for person in _ALL if person.key == person.customer_no)
-"""The company whose line Kazuo uses (its contract and calls are not his, law.md T-6), and a woman whose name reads
-like Hanako's: found with her, born on another day, never hers."""
+"""The company whose line Kazuo uses (its contract and calls are not his, law.md T-6), a woman whose name reads like
+Hanako's (found with her, born on another day, never hers), and the company whose contact is Tsukasa (SC-2)."""
+DEAD = frozenset(person.key for person in STORY if "customers.died_on" in person.written)
+"""What is stored of them is nobody's personal data any more (SC-1)."""
 HANAKO, KENTA = STORY[:2]
 SHARED_LINE = "092-000-1013"
 

@@ -27,8 +27,10 @@ def _table(name: str, keys: str, rest: str, numbers: str = "") -> None:
     Table(name, metadata, *columns)
 
 
-_table("customers", "customer_no", "kind name kana born_on address phone mail registered_on")
+_table("customers", "customer_no", "kind name kana born_on died_on address phone mail registered_on")
 _table("contracts", "contract_no", "customer_no billing_no service applied_on started_on ended_on")
+_table("parties", "contract_no party_no", "customer_no name kana address phone mail usage_minutes", "usage_minutes")
+_table("protections", "customer_no", "kind since until")
 _table("lines", "line_no started_on", "ended_on contract_no service", "started_on ended_on")
 _table("users", "user_no", "contract_no name kana born_on relation")
 _table("installations", "installation_no", "contract_no address port terminal installed_on removed_on")
@@ -49,12 +51,18 @@ _table(
     "customer_no list contact opted_in source recorded_at last_sent_on stopped",
     "opted_in stopped",
 )
+_table("contacts", "contact_no", "contract_no name kana address phone mail relation")
+_table("power_contracts", "supply_no", "customer_no supply_point_no meter_no plan started_on ended_on")
+_table("recordings", "recording_no", "customer_no recorded_at seconds operator file", "seconds")
+_table("segments", "segment_no", "member_id label score formula reckoned_on")
+_table("sessions", "session_no", "line_no ip started_at ended_at result")
 _table("rate_plans", "plan_code", "plan_name monthly_yen", "monthly_yen")
 
 INDEXES = (
     ("customers", "kana"),
     ("customers", "phone"),
     ("contracts", "customer_no"),
+    ("parties", "customer_no"),
     ("lines", "contract_no"),
     ("users", "kana"),
     ("installations", "contract_no"),
@@ -80,9 +88,10 @@ def write_tables(folder: Path, rows: Rows, database_url: str | None) -> None:
     try:
         with engine.begin() as connection:
             metadata.drop_all(connection)
-            metadata.create_all(connection)
-            for table in metadata.sorted_tables:
-                if rows.get(table.name):
+            tables = [table for table in metadata.sorted_tables if table.name in rows]
+            metadata.create_all(connection, tables)
+            for table in tables:
+                if rows[table.name]:
                     connection.execute(table.insert(), list(rows[table.name]))
             for name, column in INDEXES:
                 connection.exec_driver_sql(f"CREATE INDEX {name}_by_{column} ON {name} ({column})")

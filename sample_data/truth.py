@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sample_data.fates import ERASED, Fate
+from sample_data.people import DEAD
 
 OTHER = ("person_other", "APPI-33-1-OTHER")
 THIRD = "APPI-33-2-1-THIRD"
@@ -54,7 +55,7 @@ class Truth:
 
         ``fate``: what becomes of it when its person asks for erasure.
         """
-        if key is None:
+        if key is None or key in DEAD:
             return
         number = str(record_no)
         self.owns.setdefault(key, {}).setdefault(dataset, []).append(number)

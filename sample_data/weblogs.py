@@ -19,7 +19,7 @@ DATASET, LINKS = "web_logs.access", "cookie_links.links"
 START, DAYS = date(2026, 5, 1), 184
 NOBODY = "-"
 SHARED_COOKIE, RYO_COOKIE, LONELY_COOKIE = "5ab3d10c44e6902f", "c19e07aa52d4b836", "7f3a5c0e91d2b846"
-FUMI_COOKIE, MAI_COOKIE = "b64f20d17e8a93c5", "d8c3517fa02be946"
+FUMI_COOKIE, MAI_COOKIE, KAEDE_COOKIE = "b64f20d17e8a93c5", "d8c3517fa02be946", "f21c9e60b3a74d58"
 RYO_LINKED_AT = datetime(2026, 6, 1, 20, 5)  # noqa: DTZ001 - local, as stored
 HITS_EACH = 14
 _PAGES = ("/my/", "/my/bill", "/my/usage", "/my/contract", "/faq", "/campaign/autumn", "/my/inquiry")
@@ -87,6 +87,7 @@ def _story(rng: np.random.Generator) -> tuple[list[Hit], frozenset[tuple[str, st
     hits += _hits(rng, 9, NOBODY, LONELY_COOKIE, None)
     hits += _hits(rng, 40, by["fumi"], FUMI_COOKIE, "fumi") + _hits(rng, 5, NOBODY, FUMI_COOKIE, "fumi")
     hits += _hits(rng, 20, by["mai"], MAI_COOKIE, "mai")
+    hits += _hits(rng, 16, by["kaede"], KAEDE_COOKIE, "kaede")
     hits.append(Hit(canary.AT, NOBODY, canary.COOKIE, None, 3))
     return hits, frozenset({(RYO_COOKIE, guest.member_id)})
 

@@ -464,7 +464,7 @@ def home_of(home: Path, company: Path, requests: Sequence[Mapping[str, Any]]) ->
 
 def bench_lake(root: Path, size: Size) -> Iterator[Found]:
     company, home = root / "lake-company", root / "lake-home"
-    build(company, people=60, calls=size.background)
+    build(company, people=60, calls=size.background, whole=False)
     added = add_calls(company / "lake" / "calls", size.calls)
     request = json.loads((company / "requests/susumu.json").read_text())
     request["scope"] = {"systems": ["call_history"], "from": None, "to": None}
@@ -483,7 +483,7 @@ def bench_lake(root: Path, size: Size) -> Iterator[Found]:
 def sample_company(root: Path, _size: Size) -> Iterator[tuple[Path, Callable[[int], Found], Callable[[], Found]]]:
     """Hanako, who has exactly the 427 rows. Requests differ in a first day long before everything: none is a twin."""
     company = root / "sample"
-    build(company, people=200)
+    build(company, people=200, whole=False)
     with sqlite3.connect(company / "company.db") as base:
         base.execute("DELETE FROM ledger")  # the books came later than the 427 rows that all figures are of
     base.close()

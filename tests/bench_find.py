@@ -207,7 +207,7 @@ def bench_cases(root: Path, calls: int, requests: int) -> Iterator[Found]:
     from tests.bench import home_of, job
 
     company = root / "find-company"
-    build(company, people=200, calls=calls)
+    build(company, people=200, calls=calls, whole=False)
     asked = []
     for n in range(requests):
         request: Found = json.loads((company / f"requests/{STORIES[n % len(STORIES)]}.json").read_text())

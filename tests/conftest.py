@@ -14,15 +14,19 @@ from tests import mutation
 mutation.install()
 
 from dsr.engine import office as offices  # noqa: E402
+from dsr.inventory import Inventory  # noqa: E402
+from flows import cli  # noqa: E402
+from flows import home as homes  # noqa: E402
 from sample_data.build import build  # noqa: E402 - a mutant must be in its place before anything of ours is imported
 from sample_data.serve import Server, serve  # noqa: E402
 from tests.connector_fixtures import Postgres, running_postgres  # noqa: E402, F401 - a fixture, one server for all
 from tests.killer import running_killer  # noqa: E402, F401 - a fixture
 from tests.story import Office  # noqa: E402
 
-LONG = ("disclosure", "together", "stories", "volumes", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
-        "erasure", "postgres", "kill_erasure", "flows", "release_office", "write_files", "migrations", "lake_index",
-        "memory", "connect", "english", "store", "mutation")  # fmt: skip
+LONG = ("disclosure", "edge_cases", "together", "stories", "erasure_luck", "erase_together", "leaks", "kill", "bad_input",
+        "erasure", "postgres", "dispatching", "kill_erasure", "flows", "rights", "timing", "year", "volumes",
+        "release_office", "write_files", "migrations", "lake_index", "memory", "connect", "english", "store",
+        "mutation")  # fmt: skip
 """Files whose stories take long, longest first: begun first, so that both processes end together; and their coverage is
 not measured, for the steps that they repeat are measured elsewhere and half of their time would be the measuring."""
 
@@ -36,24 +40,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def known_secrets() -> Iterator[None]:
-    """An officer signs in at every command of a story: what is slow on purpose is reckoned once for each secret."""
+def one_process_for_many_commands() -> Iterator[None]:
+    """Each command of a story signs in, reads its arguments' shape and the inventory: each is worked out once. What is
+    slow on purpose, once for each secret; an inventory, once for each place and content."""
+    read, known = homes.read_inventory, dict[tuple[Path, bytes], Inventory]()
+
+    def remembered(path: Path) -> Inventory:
+        raw = path.read_bytes() if path.is_file() else b""
+        if (path, raw) not in known:
+            known[path, raw] = read(path)
+        return known[path, raw]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(offices, "secret_matches", functools.cache(offices.secret_matches))
+        patch.setattr(cli, "_parser", functools.cache(cli._parser))
+        patch.setattr(homes, "read_inventory", remembered)
         yield
 
 
 @pytest.fixture(scope="session")
-def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], Path]]:
-    """The sample company of a seed, its ticket system running."""
-    built: dict[int, tuple[Path, Server]] = {}
+def sample_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """The sample company of a seed, its ticket system running; whole: with the systems of a few people only."""
+    built: dict[tuple[int, bool], tuple[Path, Server]] = {}
 
-    def of(seed: int) -> Path:
-        if seed not in built:
+    def of(seed: int, whole: bool = False) -> Path:
+        if (seed, whole) not in built:
             out = tmp_path_factory.mktemp(f"sample-{seed}")
-            build(out, people=60, calls=4_000, seed=seed)
-            built[seed] = (out, serve(out))
-        return built[seed][0]
+            build(out, people=60, calls=4_000, seed=seed, whole=whole)
+            built[seed, whole] = (out, serve(out))
+        return built[seed, whole][0]
 
     yield of
     for _, server in built.values():

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 TABLES = {
     "customers": ("customer_master.customers", ("customer_no",)),
     "contracts": ("service_contracts.contracts", ("contract_no",)),
+    "parties": ("service_contracts.parties", ("contract_no", "party_no")),
+    "protections": ("customer_master.protections", ("customer_no",)),
     "lines": ("service_contracts.lines", ("line_no", "started_on")),
     "users": ("service_contracts.users", ("user_no",)),
     "installations": ("premises_lines.installations", ("installation_no",)),
@@ -28,6 +30,11 @@ TABLES = {
     "inquiries": ("inquiry_records.inquiries", ("inquiry_no",)),
     "members": ("member_accounts.members", ("member_id",)),
     "ledger": ("billing.ledger", ("entry_no",)),
+    "contacts": ("contact_persons.contacts", ("contact_no",)),
+    "power_contracts": ("power_contracts.supplies", ("supply_no",)),
+    "recordings": ("call_recordings.recordings", ("recording_no",)),
+    "segments": ("segments.labels", ("segment_no",)),
+    "sessions": ("connection_logs.sessions", ("session_no",)),
     "consents": ("marketing_consents.consents", ("consent_no",)),
     "links": ("cookie_links.links", ("cookie_id", "member_id")),
 }
@@ -58,9 +65,10 @@ def _tables(sample: Path) -> Iterator[tuple[str, str, Any]]:
 
 
 def _calls(sample: Path) -> Iterator[tuple[str, str, Any]]:
-    for path in sorted((sample / "lake" / "calls").glob("*.parquet")):
-        for row in pq.read_table(path).to_pylist():
-            yield "call_history.calls", str(row["call_id"]), tuple(row.values())
+    for name, dataset in (("calls", "call_history.calls"), ("usage", "usage_30min.half_hours")):
+        for path in sorted((sample / "lake" / name).glob("*.parquet")):
+            for row in pq.read_table(path).to_pylist():
+                yield dataset, str(next(iter(row.values()))), tuple(row.values())
 
 
 def _lines(sample: Path) -> Iterator[tuple[str, str, Any]]:

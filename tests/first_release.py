@@ -30,7 +30,7 @@ TABLES = ("case", "event", "work", "officer")
 
 def told(folder: Path) -> Path:
     """One case closed, one waiting for its decision, one just opened and its twin."""
-    build(folder / "sample", people=60, calls=2_000, seed=1)
+    build(folder / "sample", people=60, calls=2_000, seed=1, whole=False)
     with pytest.MonkeyPatch.context() as patch, serve(folder / "sample"):
         office = Office.set_up(folder / "home", folder / "sample", patch)
         case, _ = office.packaged("kenta", folder)

@@ -8,6 +8,7 @@ run the log, the case, the open work and every object of the vault as plain text
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -30,12 +31,15 @@ from sqlalchemy.pool import NullPool
 from connectors.stores import sql_write
 from dsr import store as stores
 from dsr.case import Act
+from dsr.documents.letters import face
+from dsr.engine import office as offices
 from dsr.engine.office import Office
 from dsr.journal import Intent, Journal
 from dsr.log import Event, Tree, verify_log
 from dsr.store import Store
 from dsr.vault import CaseVault, Keys, Vault
-from flows.cli import main as dsr
+from flows import cli
+from flows import home as homes
 
 NOW = "2026-11-22T09:00+09:00"
 SHORT_LEASE = 0.05
@@ -188,6 +192,21 @@ def _arm_journal(point: Callable[[str], None]) -> None:
     Journal.append, Journal._write = appending, writing  # type: ignore[method-assign]
 
 
+def ready(home: Path) -> None:
+    """Before the first fork: what is slow, pure and the same in every child of an office."""
+    secrets = offices.secret_matches = functools.cache(offices.secret_matches)
+    with create_engine(database_of(home), poolclass=NullPool).connect() as base:
+        for name, stored in base.exec_driver_sql("SELECT name, secret_hash FROM officer"):
+            if secret := os.environ.get(f"SECRET_{name}"):
+                secrets(secret, stored)
+    inventories = homes.read_inventory = functools.cache(homes.read_inventory)
+    inventories(Path(homes.settings_of(home)["inventory"]))
+    parser = cli._parser = functools.cache(cli._parser)
+    parser()
+    for hand in ("gothic", "gothic_bold", "fixed", "mincho"):
+        face(hand)
+
+
 def start(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, lease: float | None = None) -> int:
     """A real process running ``dsr`` on ``home``; its words and points go to files beside it."""
     trace, said = _notes(home)
@@ -201,7 +220,7 @@ def start(home: Path, argv: list[str], at: int = 0, sign: int = signal.SIGKILL, 
         os.environ.update(DSR_HOME=str(home), DSR_OFFICER=argv[0], DSR_SECRET=os.environ[f"SECRET_{argv[0]}"])
         try:
             arm(Points(trace, at, sign), lease)
-            status = dsr([*argv[1:], "--now", NOW, "--json"])
+            status = cli.main([*argv[1:], "--now", NOW, "--json"])
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
@@ -409,6 +428,7 @@ def main() -> None:
         database_of = told["server"].of
     plan = Plan(**{**told, **{name: Path(told[name]) for name in ("home", "work", "keys")}})
     whole = plan.fresh("whole")
+    ready(whole)
     ran = run(whole, plan.command)
     assert ran.status == 0, ran.said
     expected, wrong, tried = model(whole, plan.keys), {}, 0

@@ -126,16 +126,19 @@ def main() -> None:
     killing.sql_write.SECONDS, swap.WAITS = 0.2, 1
     trial = Trial(Path(told["root"]), told["command"])
     with trial.fresh():
+        killing.ready(trial.home)
         ran, wrong = trial.run(), {}
         assert ran.status == 0, ran.said
         expected = trial.model()
         shutil.copytree(trial.company, trial.root.with_suffix(".whole"))
-    at = chosen(ran.points, told["within"], told["every"])
-    for point in at:
-        with trial.fresh():
-            if found := MODES[told["mode"]](trial, point, expected):
-                wrong[f"{point} {ran.points[point - 1]}"] = found
-    said = {"tried": [ran.points[n - 1] for n in at], "wrong": wrong, "problems": expected["problems of the trail"]}
+    tried: dict[str, list[str]] = {}
+    for mode, within in told["within"].items():
+        for point in chosen(ran.points, within, told["every"]):
+            tried.setdefault(mode, []).append(name := ran.points[point - 1])
+            with trial.fresh():
+                if found := MODES[mode](trial, point, expected):
+                    wrong[f"{mode} {point} {name}"] = found
+    said = {"tried": tried, "wrong": wrong, "problems": expected["problems of the trail"]}
     print(json.dumps({**said, "journal": expected["journal"]}, ensure_ascii=False, indent=1))
 
 

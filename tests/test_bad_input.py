@@ -428,6 +428,8 @@ OPEN_TO: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "dispatch": (("dispatch", "dispatching", "--file", "SENT"), {"handler"}),
     "export": (("trail", "export", "received", "--out", "OUT"), {"handler", "approver", "auditor"}),
     "watch": (("watch",), {"handler", "technician"}),
+    "dispose": (("dispose", "received", "--copies", "2026-11-20"), {"handler"}),
+    "statistics": (("statistics", "--year", "2026", "--out", "OUT"), {"handler", "approver", "auditor"}),
 }
 """Every command that acts or shows a value, and the only roles that may (documents.md "Roles")."""
 

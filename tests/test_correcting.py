@@ -95,6 +95,8 @@ def planned(
         ("user.address", WRONG, SPELLED, True),
         ("user.address", WRONG, NEXT_DOOR, False),
         ("user.address", WRONG, WRONG + " ハイツ泉 101", False),
+        ("user.address", "福岡県ひがし市泉町", "福岡県ひがし市泉町", True),  # too coarse to compare, and copied from our paper
+        ("user.address", "福岡県ひがし市泉町", "福岡県ひがし市泉町2-2-12", False),
         ("value", "１２０", " 120 ", True),
         ("value", "120", "121", False),
     ],

@@ -254,7 +254,9 @@ def test_a_withdrawn_case_falls_silent(office: Office) -> None:
     at(office, "2026-11-30")
     found = office.ok("watch")
     assert (found["reminders"], found["resume"]) == ([], [])
-    assert (office.ok("list", "--due"), work(office, case)) == ([], {})
+    assert (office.ok("list", "--due"), set(work(office, case))) == ([], {"copies"})
+    office.ok("dispose", case, "--copies", "2026-11-30")
+    assert set(work(office, case)) <= {"post:id_return_slip.copies.pdf"}
     assert (office.ok("show", case)["outcome"], office.ok("list")[0]["state"]) == ("withdrawn", "closed")
 
 

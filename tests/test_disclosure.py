@@ -7,14 +7,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import page
 import pyarrow as pa
 import pytest
 
+from dsr.documents.archival import PROFILES
 from dsr.documents.content import words
 from dsr.engine import papers
 from dsr.inventory import read_inventory
@@ -23,10 +25,16 @@ from tests.story import Office, datasets_of, oracle, rows_of
 CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari",
         "kazuo", "ryoko", "nana", "yutaka", "ryo", "rei", "saki", "makoto", "john", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin",
         "shizu")  # fmt: skip
+LATER = ("naoki", "yui", "riku", "takumi", "aoi", "hatsu", "tadashi", "akira", "aya", "megumi", "tsuyoshi", "satsuki",
+         "mamoru", "sho", "takuya", "haruka", "hikaru", "kiyoshi", "yu", "tsukasa", "shun", "ritsu", "jun_f",
+         "chikara", "kaede", "kaname", "jun_h", "sakura")  # fmt: skip
+EDGES = ("naoki", "tsuyoshi", "mamoru", "sho", "takuya", "haruka", "hikaru", "yu", "kiyoshi", "tsukasa", "shun", "kaname",
+         "ritsu", "kaede")  # fmt: skip
+"""Whose case is told, by the same oracle, in test_edge_cases."""
 
 
 @pytest.mark.parametrize("person", CAST)
-def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
+def test_every_person_gets_exactly_what_is_theirs_in_papers_fit_for_the_archive_and_a_screen_reader(
     person: str, sample_of: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whole packages of one seed; of two others what the papers are drawn from (in CI of every third person)."""
@@ -37,6 +45,45 @@ def test_every_person_gets_exactly_what_the_builder_knows_to_be_theirs(
         made = office.packaged if seed == 1 else office.data_of
         case, package = made(person, tmp_path / str(seed))
         assert oracle(office.truth["people"][person], package, office.ok("show", case)) == [], seed
+        if seed == 1:
+            letters = office.ok("letters", case, "--out", str(tmp_path / "letters"))["files"]
+            assert not_fit([*package.glob("*.pdf"), *map(Path, letters)]) == []
+
+
+def not_fit(papers: list[Path]) -> list[str]:
+    assert papers
+    reports = [(path.name, page.validate_pdf(path, profile=profile, limits=page.SafetyLimits.unlimited()))
+               for path in papers for profile in PROFILES]  # fmt: skip
+    return [f"{name}: {failure.rule_id}" for name, report in reports for failure in report.failures]
+
+
+@pytest.fixture(scope="module")
+def offices(
+    sample_of: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[int], Office]]:
+    """One office for each company, that all of ``LATER`` come to."""
+    known: dict[int, Office] = {}
+    with pytest.MonkeyPatch.context() as patch:
+
+        def of(seed: int) -> Office:
+            if seed not in known:
+                known[seed] = Office.set_up(tmp_path_factory.mktemp("later") / "home", sample_of(seed, whole=True), patch)
+            return known[seed]
+
+        yield of
+
+
+@pytest.mark.parametrize("person", [one for one in LATER if one not in EDGES or os.environ.get("DSR_ALL_SEEDS")])
+def test_who_joined_the_sample_later_gets_exactly_what_is_theirs(
+    person: str, offices: Callable[[int], Office], tmp_path: Path
+) -> None:
+    """What the papers are drawn from, of one whole company; of three with ``DSR_ALL_SEEDS``."""
+    for seed in (1, 2, 3) if os.environ.get("DSR_ALL_SEEDS") else (1,):
+        (tmp_path / str(seed)).mkdir()
+        case, package = offices(seed).data_of(person, tmp_path / str(seed))
+        told = offices(seed).truth["people"]
+        assert {*CAST, *LATER, "cookie_7f3a"} == set(told), "everybody of the cast"
+        assert oracle(told[person], package, offices(seed).ok("show", case)) == [], seed
 
 
 def test_the_oracle_sees_a_wrong_row_and_a_missing_mask(office: Office, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ print(json.dumps([state, sorted(lines), numbers, peak]))
 def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every other call is a neighbour's, in no order at all, in row groups as large as pyarrow makes them."""
     out = tmp_path_factory.mktemp("million")
-    build(out, people=2, calls=100)
+    build(out, people=2, calls=100, whole=False)
     month = out / "lake/calls/calls-2026-05.parquet"
     schema = pq.read_schema(month)
     with duckdb.connect() as connection:

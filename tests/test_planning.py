@@ -29,6 +29,7 @@ from dsr.rules.planning import PART, Part, Planned, commitment, needed_columns, 
 from dsr.rules.redaction import record_nos
 from dsr.rules.striking import STRUCK, Words, without
 from sample_data.build import build
+from sample_data.people import STORY
 from tests.markers import _rows
 
 TODAY = date(2026, 11, 22)
@@ -140,9 +141,7 @@ def planned_for(
     return of
 
 
-CAST = ("hanako", "kenta", "hiroshi_65", "hiroshi_90", "kaoru", "susumu", "izumi", "akari", "kazuo", "ryoko", "nana",
-        "yutaka", "ryo", "rei", "saki", "makoto", "fumi", "nozomi", "isamu", "shigeru", "mai", "anzu", "jin", "john",
-        "shizu")  # fmt: skip
+CAST = tuple(person.key for person in STORY)
 
 
 def test_the_cast_is_all_there(truth: dict[str, Any]) -> None:
@@ -598,7 +597,7 @@ def test_a_contract_lives_up_to_its_last_day(ended: str, lives: bool, inventory:
 def test_an_ended_contract_lives_while_a_declared_condition_holds(company: Path, tmp_path: Path) -> None:
     """Equipment that was not brought back yet: either word is enough."""
     text = (company / "inventory.toml").read_text()
-    also = written(tmp_path, text.replace('alive = {until = "ended_on",', 'alive = {when = "service = 1", until = "ended_on",'))
+    also = written(tmp_path, text.replace('alive = {until = "ended_on",', 'alive = {when = "service = 1", until = "ended_on",', 1))
     rows = life("2012-04-01", "2016-01-31", "2016-01-05")
     for service, expected in ((1, [("refuse", None, None)]), (2, ERASE)):
         contracts = pa.Table.from_pylist([{**row, "service": service} for row in rows[CONTRACTS].to_pylist()])

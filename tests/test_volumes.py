@@ -13,7 +13,6 @@ import pytest
 from dsr.documents.archival import PROFILES
 from dsr.engine import papers, volumes
 from tests.story import Office, rows_of
-from tests.test_disclosure import CAST
 
 
 def text_of(path: Path) -> str:
@@ -99,15 +98,3 @@ def test_json_has_types_and_says_them(office: Office, tmp_path: Path) -> None:
     calls = json.loads((package / "data/call_history.calls.json").read_text())
     masked = [row for row in calls["rows"] if any(entry.startswith("counterpart_no:") for entry in row["_masking"])]
     assert masked and all(isinstance(row["counterpart_no"], str) for row in masked)
-
-
-def test_every_paper_of_every_person_is_fit_for_the_archive_and_for_a_screen_reader(
-    office: Office, tmp_path: Path
-) -> None:
-    for person in CAST:
-        case, package = office.packaged(person, tmp_path)
-        letters = office.ok("letters", case, "--out", str(tmp_path / f"letters-{person}"))["files"]
-        for path in [*package.glob("*.pdf"), *map(Path, letters)]:
-            for profile in PROFILES:
-                report = page.validate_pdf(path, profile=profile, limits=page.SafetyLimits.unlimited())
-                assert [f.rule_id for f in report.failures] == [], (person, path.name)

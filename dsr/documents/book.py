@@ -213,7 +213,8 @@ def _guide(sheet: Sheet, book: Book) -> None:
     _bullets(sheet, [say(key) for key in GUIDANCE], ("guide",))
     if book.holdings:
         _section(sheet, "held")
-        _chart(sheet, book.holdings)
+        told = say("chart", counts=listed([say("bar", part=label, n=n) for label, n in book.holdings]))
+        chart(sheet, [(label, n, say("counted", n=f"{n:,}").ja) for label, n in book.holdings], told)
     if book.legend:
         _section(sheet, "marks")
         rows = [[Masked(shown, "legend", "") if looks_masked(shown) else shown, meaning]
@@ -225,21 +226,22 @@ def _guide(sheet: Sheet, book: Book) -> None:
 BAR, LABELLED = {"ja": 13.0, "en": 22.0}, 150.0
 
 
-def _chart(sheet: Sheet, holdings: Sequence[tuple[Text, int]]) -> None:
-    """Bars of the rows shown in each part; the numbers stand beside them, and in words for whoever cannot see it."""
+def chart(sheet: Sheet, bars: Sequence[tuple[Text, float, str]], told: Text) -> None:
+    """Bars of how many of each there are; the numbers stand beside them, and in words for whoever cannot see it."""
     bar = BAR[sheet.language]
-    height, most = bar * len(holdings) + 6, max(count for _, count in holdings)
+    height, most = bar * len(bars) + 6, max(count for _, count, _ in bars) or 1
     sheet.room(height + 8)
-    top, left, across, small = sheet.y - 2, LEFT + LABELLED, MEASURE - LABELLED - 50, gloss(SMALL)
-    told = beside(say("chart", counts=listed([say("bar", part=label, n=n) for label, n in holdings])), sheet.language)
+    spelled = [SMALL.hand.spell(words(label).ja, ("chart", words(label).ja)) for label, _, _ in bars]
+    labelled = max(LABELLED, 6 + max(width(glyphs) * SMALL.size for glyphs in spelled))
+    top, left, across, small = sheet.y - 2, LEFT + labelled, MEASURE - labelled - 50, gloss(SMALL)
     box = f"/A<</O/Layout/Placement/Block/BBox[{LEFT:.1f} {top - height:.1f} {LEFT + MEASURE:.1f} {top:.1f}]>>"
-    with sheet.structure.within("Figure", f"/Alt {pdf_text(told)}{box}"):
-        for number, (label, count) in enumerate(holdings):
+    with sheet.structure.within("Figure", f"/Alt {pdf_text(beside(told, sheet.language))}{box}"):
+        for number, (label, count, said) in enumerate(bars):
             base, place = top - bar * number - BAR["ja"] + 3.5, ("chart", words(label).ja)
-            sheet.page.write(LEFT, base, SMALL.hand.spell(words(label).ja, place), SMALL)
-            long = max(1.0, across * count / most)
+            sheet.page.write(LEFT, base, spelled[number], SMALL)
+            long = max(1.0, across * count / most) if count else 0.0
             sheet.page.fill(left, base - 1.5, long, BAR["ja"] - 4, NAVY)
-            sheet.page.write(left + long + 5, base, SMALL.hand.spell(say("counted", n=f"{count:,}").ja, place), SMALL)
+            sheet.page.write(left + long + 5, base, SMALL.hand.spell(said, place), SMALL)
             if not isinstance(drawn := drawn_in(label, sheet.language), str):
                 with sheet.structure.within("Span", ENGLISH):
                     sheet.page.write(LEFT, base - small.leading + 2, small.hand.spell(drawn.en, place), small)

@@ -103,9 +103,9 @@ def fire(office: Office, case_no: str) -> State:
             why = {"held": held, "vanished": list(moved.vanished), "changed": list(moved.changed)}
             owed = (("decision", "handler", office.today),)
             hold.record(Act(f"not_fired:{day}", "result", why, to=State.AWAITING_DECISION,
-                            facts={"stale": why, "items": {}}, owes=owed))  # fmt: skip
+                            facts={"stale": why, "items": {}, "working_ended_on": None}, owes=owed))  # fmt: skip
             return State.AWAITING_DECISION
-        facts = {"fired": day, "fired_parts": due, "tries": 1}
+        facts = {"fired": day, "fired_parts": due, "tries": 1, "working_ended_on": None}
         hold.record(Act(f"fired:{day}", "result", {"parts": due}, to=State.FULFILLING, facts=facts,
                         done=("scheduled_erasure",)))  # fmt: skip
     return erasing.fulfil(office, case_no, case_no)
@@ -147,8 +147,9 @@ def replay(office: Office) -> dict[str, Any]:
 
 def _swept(office: Office) -> dict[str, dict[str, int]]:
     """Late rows of every case whose journal lives and whose answer is out: what nobody stopped at the door."""
-    answered = [no for no in office.journal.cases() if office.store.holds(no)
-                and office.store.case(no).state in (State.CLOSED, State.KEPT)]  # fmt: skip
+    held = (office.store.case(no) for no in office.journal.cases() if office.store.holds(no))
+    answered = [case.case_no for case in held if case.state in (State.CLOSED, State.KEPT)
+                and not case.facts.get("file_ended_on")]  # fmt: skip
     found = {case_no: sweep(office, case_no) for case_no in answered}
     return {case_no: rows for case_no, rows in found.items() if rows}
 

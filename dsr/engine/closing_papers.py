@@ -24,7 +24,7 @@ from dsr.engine.office import Hold
 from dsr.inventory import Dataset
 from dsr.package import Digested, manifest
 from dsr.plan import Finding
-from dsr.rules import erasures, planning
+from dsr.rules import erasures, filing, planning
 from dsr.rules.lifecycle import State
 from dsr.rules.redaction import record_nos
 
@@ -121,7 +121,7 @@ def _label(hold: Hold, dataset: Dataset) -> Words:
 
 
 def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
-    frame, until = _frame(hold, cited), remembering.file_until(hold.office.today)
+    frame, until = _frame(hold, cited), filing.file_until(hold.office.today)
     if hold.case.right in plans.CORRECTING:
         return _on_correction(hold, frame, until)
     number = certificate_no(hold, run)

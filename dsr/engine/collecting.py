@@ -85,7 +85,7 @@ def persist(office: Office, step: Callable[[bool], T]) -> T:
 
 def attempt(hold: Hold) -> int:
     """How often this case has been collected to an end, plus one."""
-    return 1 + sum(1 for step, phase in hold.ledger() if step.startswith("collect:") and phase == "result")
+    return 1 + sum(1 for step, phase in hold.steps() if step.startswith("collect:") and phase == "result")
 
 
 def begin(hold: Hold) -> None:
@@ -94,7 +94,7 @@ def begin(hold: Hold) -> None:
     _must_be_proved(hold)
     hold.office.may("collect")
     number = attempt(hold)
-    if (f"collect:{number}", "intent") not in hold.ledger():
+    if (f"collect:{number}", "intent") not in hold.steps():
         keep(hold, _taken_up(hold))
     public = {"inventory": hold.office.inventory.digest[:16]}
     hold.record(Act(f"collect:{number}", "intent", public, to=State.COLLECTING))
@@ -122,7 +122,7 @@ def collect_again(office: Office, case_no: str) -> None:
                      State.FULFILLING)  # fmt: skip
         _must_be_proved(hold)
         keep(hold, discovery.restarted(current(hold), hold.request.identifiers()))
-        again = 1 + sum(step.startswith("again:") for step, _ in hold.ledger())
+        again = 1 + sum(step.startswith("again:") for step, _ in hold.steps())
         hold.record(Act(f"again:{again}", "result", {}, to=State.COLLECTING, facts={"stale": None}))
 
 
@@ -130,7 +130,7 @@ def _version(hold: Hold) -> int:
     """How often what is known has changed. An act keeps the next version first; its event makes it current."""
     changes = (("match:", "result"), ("review:", "result"), ("again:", "result"), ("collect:", "intent"),
                ("collect:", "result"))  # fmt: skip
-    own = [(step, phase) for step, phase in hold.ledger() if not _RETRIED.match(step)]
+    own = [(step, phase) for step, phase in hold.steps() if not _RETRIED.match(step)]
     return sum(step.startswith(kind) and phase == when for step, phase in own for kind, when in changes)
 
 

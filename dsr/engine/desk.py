@@ -6,6 +6,8 @@ import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,7 @@ def listed(office: Office, due_only: bool = False) -> list[dict[str, Any]]:
                 "arrived": case.facts.get("arrived"),
                 "clocks": clock,
                 "linked_to": case.facts.get("linked_to"),
+                "file_ended_on": case.facts.get("file_ended_on"),
                 "due": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in (late if due_only else due)],
             }
         )
@@ -123,6 +126,12 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
         "fee": facts.get("fee"),
         "statements": facts.get("statements", 0),
         "stale": facts.get("stale"),
+        "file": {
+            "copies": facts.get("copies"),
+            "working_ended_on": facts.get("working_ended_on"),
+            "ended_on": facts.get("file_ended_on"),
+            "ends": {work.what.partition(":")[2]: work.due.isoformat() for work in office.store.files(case_no=case_no)},
+        },
         "release": facts.get("release"),
         "work": [{"what": w.what, "who": w.who, "due": w.due.isoformat()} for w in office.store.work(case_no)],
         "trail": {"events": sum(1 for _ in office.store.events(case_no)), "head": head.text},
@@ -135,26 +144,18 @@ def shown(office: Office, case_no: str) -> dict[str, Any]:
 def watch(office: Office) -> dict[str, Any]:
     """One round: remind once a day of what is due, by case number and role, never by name; name what may be resumed."""
     office.may("watch")
-    reminders = []
-    waiting = {case.case_no for case in office.store.cases({State.RECEIVED}) if waits_for_twin(office, case)}
-    for work in office.store.work():
-        if work.due <= office.today and work.reminded != office.today and work.case_no not in waiting:
-            reminders.append(
-                {
-                    "case": work.case_no,
-                    "what": work.what,
-                    "who": work.who,
-                    "due": work.due.isoformat(),
-                    "overdue_days": (office.today - work.due).days,
-                }
-            )
-            office.store.owe([Work(work.case_no, work.what, work.who, work.due, office.today)])
+    due = list(_due_today(office))
+    office.store.owe([replace(work, reminded=office.today) for work in due])
+    reminders = [_reminder(office, work) for work in due]
+    late = [{**told, "who": ESCALATED_TO} for told, work in zip(reminders, due, strict=True)
+            if _escalates(office, work)]  # fmt: skip
     resumable = [case.case_no for case in office.store.cases({State.BLOCKED, State.COLLECTING})]
     head = office.store.head()
     day = office.today.isoformat()
+    counts = {"reminders": len(reminders), "escalated": len(late), "resumable": len(resumable)}
     office.store.log_alone(
         OFFICE_LOG,
-        Act(f"watch:{day}", "result", {"reminders": len(reminders), "resumable": len(resumable)}),
+        Act(f"watch:{day}", "result", counts),
         office.now,
         office.actor.name,
     )
@@ -162,9 +163,46 @@ def watch(office: Office) -> dict[str, Any]:
         "day": day,
         "business_day": office.calendar.is_business_day(office.today),
         "reminders": reminders,
+        "escalated": late,
         "resume": resumable,
+        "files": [{"case": w.case_no, "ends": w.what.partition(":")[2]} for w in office.store.files(office.today)],
         "head": head.text,
     }
+
+
+ESCALATED_TO = "approver"
+
+
+def _due_today(office: Office) -> Iterator[Work]:
+    """What nobody was reminded of today and falls due before the office opens again: clock A waits for no Monday."""
+    last = office.calendar.after(office.today, 1) - timedelta(days=1)
+    states = {case.case_no: case.state for case in office.store.cases({State.RECEIVED, State.DISPATCHING})}
+    for work in office.store.work():
+        state = states.get(work.case_no)
+        if work.due > last or work.reminded == office.today:
+            continue
+        if state is State.RECEIVED and waits_for_twin(office, office.store.case(work.case_no)):
+            continue
+        if state is State.DISPATCHING and work.what == "interim_answer":  # all is ready: nothing is answered apart
+            continue
+        yield work
+
+
+def _reminder(office: Office, work: Work) -> dict[str, Any]:
+    """``to``, of an order that stands: the owner or partner who has not answered it. Silence is never success."""
+    told = {"case": work.case_no, "what": work.what, "who": work.who, "due": work.due.isoformat(),
+            "overdue_days": max(0, (office.today - work.due).days)}  # fmt: skip
+    kind, _, number = work.what.partition(":")
+    if kind != "order":
+        return told
+    order = office.store.case(work.case_no).facts.get("orders", {}).get(number)  # gone with a plan that was overtaken
+    return {**told, "to": order["to"]} if order else told
+
+
+def _escalates(office: Office, work: Work) -> bool:
+    """Late by so many business days that another role hears of it too."""
+    days = office.inventory.company.escalate_days
+    return work.who != ESCALATED_TO and office.calendar.after(work.due, days) <= office.today
 
 
 # -- the trail -----------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def dispatch(office: Office, case_no: str, document: object) -> State:
         if day and day > office.today:
             raise BadInput(field, "is in the future", "record it when it is done, with the day it was done")
     with office.hold(case_no) as hold:
-        number = sum(1 for step, _ in hold.ledger() if step.startswith("dispatch:")) + 1
+        number = sum(1 for step, _ in hold.steps() if step.startswith("dispatch:")) + 1
         return _what(act)(hold, act, f"dispatch:{number}")
 
 
@@ -140,7 +140,7 @@ def _not_before(field: str, day: date | None, first: str | None, what: str) -> N
 
 def _taken_out(hold: Hold) -> bool:
     """Since it was last made: what was never taken out cannot have been sent."""
-    made = [step for step, phase in hold.ledger() if phase == "result" and step.startswith(("manifest:", "taken:"))]
+    made = [step for step, phase in hold.steps() if phase == "result" and step.startswith(("manifest:", "taken:"))]
     return made[-1].startswith("taken:")
 
 
@@ -234,6 +234,7 @@ def move_to(office: Office, case_no: str, document: object) -> State:
             raise BadInput(f"documents.{number}.seen_on", "is a day on which it does not count", "check the day")
     with office.hold(case_no) as hold:
         case = hold.require(State.DISPATCHING)
+        hold.must_be_whole()
         again = case.facts.get("addressed", 0) + 1
         hold.write_json(papers.ADDRESS, {"address": said.address, "documents": [d.type for d in said.documents]})
         facts: Mapping[str, Any] = {"addressed": again, "envelope_checked_by": None, "release": None}

@@ -30,7 +30,7 @@ def found_datasets(hold: Hold) -> list[Dataset]:
 
 
 def revision(hold: Hold) -> int:
-    return sum(1 for step, phase in hold.ledger() if step.startswith("review:") and phase == "result")
+    return sum(1 for step, phase in hold.steps() if step.startswith("review:") and phase == "result")
 
 
 def stage(hold: Hold) -> str:
@@ -41,5 +41,5 @@ def stage(hold: Hold) -> str:
 def proposing_step(hold: Hold) -> str:
     """Of the next proposal: an approver may send the one of this very stage back."""
     step = f"propose:{stage(hold)}"
-    made = sum(done.split("#")[0] == step for done, _ in hold.ledger())
+    made = sum(done.split("#")[0] == step for done, _ in hold.steps())
     return f"{step}#{made + 1}" if made else step

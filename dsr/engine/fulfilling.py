@@ -111,6 +111,7 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
     office.may("package")
     with office.hold(case_no) as hold:
         hold.require(State.DISPATCHING, State.CLOSED)
+        hold.must_be_whole()
         must_be_released(hold)
         return _taken(hold, "taken", FOLDER, _made(hold), out)
 
@@ -136,7 +137,7 @@ def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
 
 def _taken(hold: Hold, kind: str, folder: str, digests: Mapping[str, str | None], out: Path,
            done: tuple[str, ...] = ()) -> list[Path]:  # fmt: skip
-    ended = [step for step, phase in hold.ledger() if step.startswith(f"{kind}:") and phase == "result"]
+    ended = [step for step, phase in hold.steps() if step.startswith(f"{kind}:") and phase == "result"]
     step = f"{kind}:{len(ended) + 1}"
     hold.record(Act(step, "intent", {"files": len(digests)}))  # nothing leaves the vault unrecorded
     copy_out(hold, folder, digests, out)

@@ -67,7 +67,7 @@ def _found(hold: Hold, dataset: Dataset, number: str) -> bool:
 
 
 def _change(hold: Hold, what: str, records: Mapping[str, Any], dataset_id: str, reason: str) -> int:
-    number = 1 + sum(step.startswith(("hold:", "release:")) for step, _ in hold.ledger())
+    number = 1 + sum(step.startswith(("hold:", "release:")) for step, _ in hold.steps())
     hold.write_json("holds.json", records)
     hold.record(Act(f"{what}:{number}", "result", {"dataset": dataset_id, "held": len(records)}, reason.encode(),
                     facts={"holds": len(records)}))  # fmt: skip

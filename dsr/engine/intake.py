@@ -22,7 +22,7 @@ from dsr.errors import BadInput, DsrError, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, in_part, parted
-from dsr.rules import clocks, courses, proofing
+from dsr.rules import clocks, courses, filing, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -258,7 +258,7 @@ def _waits_for(office: Office, case: Case) -> str | None:
 def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
     office = hold.office
     assessment = proofing.assess(hold.request, proof, office.today)
-    number = sum(1 for step, _ in hold.ledger() if step.startswith("prove:")) + 1
+    number = sum(1 for step, _ in hold.steps() if step.startswith("prove:")) + 1
     hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
     public = {
         "proved": assessment.proved,
@@ -270,6 +270,8 @@ def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
     }
     facts: dict[str, Any] = {"defects": [d.code for d in assessment.defects], "strength": assessment.strength,
                              "no_address": not assessment.address}  # fmt: skip
+    if proofing.copied(proof):
+        facts["copies"] = filing.HELD
     act = Act(f"prove:{number}", "result", public, facts=facts)
     if assessment.proved:
         facts["proved_on"] = office.today.isoformat()
@@ -368,7 +370,7 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         hold.write_json(f"answers/{system}.json", found.model_dump(mode="json"))
-        number = sum(1 for step, _ in hold.ledger() if step.startswith(f"answer:{system}:")) + 1
+        number = sum(1 for step, _ in hold.steps() if step.startswith(f"answer:{system}:")) + 1
         counts = {dataset: len(rows) for dataset, rows in found.datasets.items()}
         public = {"records": counts, "searched_on": found.searched_on.isoformat()}
         hold.record(Act(f"answer:{system}:{number}", "result", public, done=(f"search_order:{system}",)))

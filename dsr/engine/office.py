@@ -29,7 +29,7 @@ from dsr.journal import Journal
 from dsr.names.person import Person
 from dsr.plan import Surveyor
 from dsr.request import Request
-from dsr.rules import lifecycle, protection
+from dsr.rules import filing, lifecycle, protection
 from dsr.rules.clocks import Calendar
 from dsr.rules.lifecycle import State
 from dsr.store import Lease, Store
@@ -110,12 +110,19 @@ class Office:
         try:
             if self.store.altered(case_no):
                 raise CheckFailed(f"{case_no}: its row in the store is not what the log left; run dsr trail verify")
+            self._must_have_file(case_no)
             vault = self.vault.case(case_no, fence=lambda: self.store.check(lease))
             vault.sweep()
             yield Hold(self, lease, vault)
         finally:
             kept.discard(lease)
             self.store.release(lease)
+
+    def _must_have_file(self, case_no: str) -> None:
+        """Raises NotAllowed for a case of which the log alone is left."""
+        if ended := self.store.case(case_no).facts.get("file_ended_on"):
+            raise NotAllowed(f"{case_no}: its file ended on {ended} and nothing of it can be opened any more; the log "
+                             f"keeps its days and counts: dsr show {case_no}")  # fmt: skip
 
     @contextmanager
     def beating(self) -> Iterator[set[Lease]]:
@@ -157,6 +164,9 @@ class Hold:
     def ledger(self) -> dict[tuple[str, str], dict[str, Any]]:
         return self.office.store.ledger(self.case_no)
 
+    def steps(self) -> list[tuple[str, str]]:
+        return self.office.store.steps(self.case_no)
+
     def result(self, step_key: str) -> dict[str, Any] | None:
         """The public part, as the step gave it: that it was rehearsed is the log's, and no part of what was found."""
         found = self.office.store.said(self.case_no, step_key, "result")
@@ -165,6 +175,10 @@ class Hold:
 
     def record(self, act: Act) -> Case:
         public = {**act.public, "rehearsal": True} if self.office.rehearsal else dict(act.public)
+        if act.to in filing.ENDS and (case := self.case).state is not act.to:
+            days = self.office.inventory.company.complaint_days
+            owed = filing.owed(act.to, {**case.facts, **act.facts}, self.office.today, days)
+            act = replace(act, owes=(*act.owes, *owed))
         if act.to and (owed := protection.owed(self.case.facts, act.to, self.office.today)):
             act = replace(act, owes=(*act.owes, *owed))  # whatever ends the case, a protective act is lifted with it
         sealed = self.vault.seal(f"{act.step_key}/{act.phase}", act.secret) if act.secret else b""
@@ -195,6 +209,12 @@ class Hold:
                 f"{self.case_no} is in state {case.state.value}; this needs {wanted}. See: dsr show {self.case_no}"
             )
         return case
+
+    def must_be_whole(self) -> None:
+        """Raises NotAllowed once package and working data ended."""
+        if ended := self.case.facts.get("working_ended_on"):
+            raise NotAllowed(f"{self.case_no}: its package and working data were destroyed on {ended}, after the days "
+                             "to complain; what is asked for anew is a new request: dsr open")  # fmt: skip
 
     # -- what is in the sealed folder ----------------------------------------------------------------------
 

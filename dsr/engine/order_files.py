@@ -46,7 +46,7 @@ def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]
         if waiting:  # handed over once by another road, too: a key that comes with an order proves nothing by itself
             public = office.keys.signing.public_key()
             files[PUBLIC_KEY] = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.ledger())
+        count = 1 + sum(step.startswith(f"order_out:{to}:") and phase == "intent" for step, phase in hold.steps())
         hold.record(Act(f"order_out:{to}:{count}", "intent", {"files": len(files)}))
         out.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, data in files.items():

@@ -169,7 +169,7 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
         if not answered:
             names = ", ".join(str(order["dataset"] or to) for order in waiting.values())
             raise BadInput("datasets", "answers none of the open orders", f"use {names}")
-        count = 1 + sum(step.startswith(f"answered:{to}:") for step, _ in hold.ledger())
+        count = 1 + sum(step.startswith(f"answered:{to}:") for step, _ in hold.steps())
         hold.write_json(f"answers/order.{to}.{count}.json", said.model_dump(mode="json"))
         public = {"orders": {no: {"done": known[no]["done"], "found": known[no]["found"]} for no in answered}}
         hold.record(Act(f"answered:{to}:{count}", "result", public, facts={"orders": known},

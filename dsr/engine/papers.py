@@ -648,6 +648,8 @@ def _remembered(inventory: Inventory, one: remembering.Earlier) -> Iterator[Word
     """Of an earlier erasure: what is kept why and how long, and what we hold of the request itself."""
     yield from (_kept_line(inventory, one, kept) for kept in one.kept)
     yield both(lambda lang: law.wording("suppressed" if one.erased else "suppressed_stop", lang))
+    if one.file_until is None:
+        return
     decided, file = said_day(one.decided_on), said_day(one.file_until)
     yield both(lambda lang: law.wording("earlier_file", lang, day=decided.of(lang), date=file.of(lang)))
 

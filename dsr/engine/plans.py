@@ -297,7 +297,7 @@ def run(hold: Hold) -> str:
 
 def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
     """To the decision, nothing erased; ``why`` holds ids and counts."""
-    number = 1 + sum(done.startswith(f"{step}:") for done, _ in hold.ledger())
+    number = 1 + sum(done.startswith(f"{step}:") for done, _ in hold.steps())
     owed = ("decision", "handler", hold.office.today)
     facts = {"items": {}, "stale": dict(why), "fired": None, "fired_parts": None}
     hold.record(Act(f"{step}:{number}", "result", why, to=State.AWAITING_DECISION, facts=facts, owes=(owed,)))

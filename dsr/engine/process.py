@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dsr.engine import afterwards, collecting, fulfilling, plans, reviewing, rewriting, together, withdrawing
+from dsr.engine import afterwards, collecting, ending, fulfilling, plans, reviewing, rewriting, together, withdrawing
 from dsr.engine.office import Office
 from dsr.rules.lifecycle import State
 
@@ -45,7 +45,8 @@ def fulfil_together(office: Office, case_nos: Sequence[str], live: Collection[st
 
 
 def fire_due(office: Office) -> dict[str, State | Exception]:
-    """What a day brings by itself: kept cases whose statutory day has come, each alone, and withdrawals that stand."""
+    """What a day brings by itself: kept cases whose statutory day has come, each alone, cases' own data that end, and
+    withdrawals that stand."""
     ended: dict[str, State | Exception] = {}
     for case_no in afterwards.due_cases(office):
         try:
@@ -53,6 +54,7 @@ def fire_due(office: Office) -> dict[str, State | Exception]:
         except Exception as error:
             ended[case_no] = error
     afterwards.forget_journals(office)
+    ended |= ending.due(office)
     ended |= dict.fromkeys(withdrawing.lapsed(office), State.CLOSED)
     return ended
 

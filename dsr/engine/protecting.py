@@ -92,7 +92,7 @@ def _give(hold: Hold, system: str, measure: Measure, due: date, told: list[Ident
           kept: Mapping[str, Any], changed: Act) -> list[Path]:  # fmt: skip
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput("--out", "is not an empty folder", "name a new folder")
-    number = 1 + sum(step.startswith(f"protect:{system}:") and phase == "result" for step, phase in hold.ledger())
+    number = 1 + sum(step.startswith(f"protect:{system}:") and phase == "result" for step, phase in hold.steps())
     step, public = f"protect:{system}:{number}", {"measure": measure, "until": due.isoformat()}
     hold.record(Act(step, "intent", public))
     files = _files(hold, system, measure, due, told, f"{hold.case_no}-protect-{system}-{number}")

@@ -70,7 +70,7 @@ def is_released(case: Case) -> bool:
 
 
 def _stop(hold: Hold, looked: Looked) -> None:
-    number = 1 + sum(1 for name, _ in hold.ledger() if name.startswith("stopped:"))
+    number = 1 + sum(1 for name, _ in hold.steps() if name.startswith("stopped:"))
     kinds = [finding.kind for finding in looked.findings]
     public = {"files": looked.files, "values": looked.values, "findings": {kind: kinds.count(kind) for kind in kinds}}
     told = [_told(finding) for finding in _first(looked.findings)]

@@ -13,15 +13,8 @@ from dsr.engine import collecting
 from dsr.engine.office import Hold
 from dsr.errors import Sealed
 from dsr.inventory import PERSON
+from dsr.rules import filing
 from dsr.suppression import Entry, token
-
-FILE_YEARS = 3
-"""DSR-FILE: what we keep about the request itself (law.md §9)."""
-
-
-def file_until(answered: date) -> date:
-    """The last day on which we keep the file of a request that was answered then."""
-    return date(answered.year + FILE_YEARS, answered.month, min(answered.day, 28))
 
 
 def person_tokens(hold: Hold) -> Iterator[str]:
@@ -39,11 +32,12 @@ def erased_on(hold: Hold, dataset_id: str) -> date | None:
 
 @dataclass(frozen=True)
 class Earlier:
-    """An earlier request of this person, of which records were erased or their use stopped. ``kept``: what waits for
+    """An earlier request of this person, of which records were erased or their use stopped. ``file_until``: None once
+    its file ended. ``kept``: what waits for
     its day: dataset, rule, until (inclusive), records. ``erased``: whether anything was."""
 
     decided_on: date
-    file_until: date
+    file_until: date | None
     erased: bool
     kept: tuple[Mapping[str, Any], ...]
 
@@ -56,7 +50,8 @@ def earlier(hold: Hold) -> list[Earlier]:
         if "dispatched_on" in facts:
             erased = any(entry.reason == "erased" for entry in entries if entry.case_no == case_no)
             kept = tuple(part for part in facts.get("kept", []) if part["until"])
-            until = file_until(date.fromisoformat(facts["dispatched_on"]))
+            gone = facts.get("file_ended_on")
+            until = None if gone else filing.file_until(date.fromisoformat(facts["dispatched_on"]))
             told.append(Earlier(date.fromisoformat(facts["decided_on"]), until, erased, kept))
     return told
 

@@ -21,7 +21,7 @@ def looks(hold: Hold) -> bool:
     owner said of less that it was done: then it is known who has something left to do."""
     if _short(hold, plans.run(hold)):
         return False
-    number = 1 + sum(step.startswith(f"look:{plans.run(hold)}:") for step, _ in hold.ledger())
+    number = 1 + sum(step.startswith(f"look:{plans.run(hold)}:") for step, _ in hold.steps())
     hold.record(Act(f"look:{plans.run(hold)}:{number}", "result", {}, to=State.VERIFYING))
     return True
 

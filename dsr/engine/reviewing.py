@@ -20,6 +20,7 @@ from dsr.names.person import is_named
 from dsr.request import NoteReview, Review
 from dsr.rules import courses, discovery, lifecycle, proposing
 from dsr.rules.lifecycle import State
+from dsr.rules.proofing import for_a_minor
 from dsr.rules.redaction import MASKING, RECORD_NO, Whose, propose_spans, record_nos, redact, without
 from dsr.shapes import shaped
 
@@ -151,7 +152,7 @@ def take_review(office: Office, case_no: str, document: object) -> State:
     review = shaped(Review, document, "review")
     with office.hold(case_no) as hold:
         if is_stopped(hold.case):
-            number = 1 + sum(1 for step, _ in hold.ledger() if step.startswith("reopen:"))
+            number = 1 + sum(1 for step, _ in hold.steps() if step.startswith("reopen:"))
             hold.record(Act(f"reopen:{number}", "result", {}, to=State.AWAITING_DECISION, facts={"release": None}))
         hold.require(State.REVIEW, State.AWAITING_DECISION)
         _check_marks(hold, review)
@@ -317,8 +318,9 @@ def propose(hold: Hold) -> State:
     """Per dataset an outcome with its reason; the decision is a person's."""
     case, inventory = hold.case, hold.office.inventory
     drafts = {d.id: hold.result(f"redact:{stage(hold)}:{d.id}") or {} for d in drafted(hold)}
-    items = proposing.propose(case.facts["datasets"], drafts)
-    secrecy = any(inventory.is_secret(d) for d in drafted(hold))
+    secret = [d.id for d in drafted(hold) if inventory.is_secret(d)]
+    items = proposing.propose(case.facts["datasets"], drafts, secret if for_a_minor(hold.request) else ())
+    secrecy = bool(secret)
     reasons = lifecycle.needs_second_person(
         case.right,
         secrecy=secrecy,

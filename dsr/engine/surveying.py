@@ -19,6 +19,7 @@ from dsr.engine.fetched import found_datasets
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, CheckFailed, NotAllowed, Sealed, as_id
 from dsr.inventory import System
+from dsr.names.letters import spelled
 from dsr.plan import Finding, Sought
 from dsr.request import OthersAnswer, RewriteAnswer
 from dsr.rules import discovery
@@ -69,7 +70,9 @@ def sought(hold: Hold, system: System) -> Sought:
             kept[dataset.id] = collecting.matched_keys(hold, dataset).select(list(dataset.key))
     forms = _forms(hold)
     if hold.request.correction:  # the record stays hers: only the wrong value must be nowhere
-        forms = {"wrong": (hold.request.correction.wrong,)} if hold.request.correction.wrong else {}
+        wrong = hold.request.correction.wrong
+        # A true value that only adds to the wrong one holds it: then only each cell's old value is sought.
+        forms = {"wrong": (wrong,)} if wrong and spelled(wrong) not in spelled(plans.true_value(hold)) else {}
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
     here = {dataset.id for dataset in hold.office.inventory.datasets() if _neighbours(hold, system, dataset.system)}
@@ -124,7 +127,8 @@ def baseline(hold: Hold, run: str) -> bool:
         told = {name: value for name, value in seen.items() if name != "planned"}
         hold.write_json(f"survey/{run}/{system.name}.json", told)
         store = _store(hold.office, system)
-        hold.write_json(PLANNED.format(store), [*_planned(hold.vault, store), seen.get("planned", {})])
+        mine, known = seen.get("planned", {}), _planned(hold.vault, store)
+        hold.write_json(PLANNED.format(store), known if mine in known else [*known, mine])  # killed before the record
         hold.record(Act(step, "result", {"system": system.name}))
     return True
 
@@ -138,7 +142,7 @@ def verify(hold: Hold) -> State:
     looked = [found for found in hold.case.facts.get("findings", []) if found["run"] == run]
     if looked and all(found["verdict"] == "verified" for found in looked):
         return closing_papers.finish(hold, run)  # killed after the look, before the papers
-    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.ledger())
+    number = 1 + sum(step.startswith(f"survey:{run}:") and phase == "result" for step, phase in hold.steps())
     found: list[Finding] = []
     by_hand = [system for system in concerned(hold) if system.store == "manual"]
     if waiting := [system for system in by_hand if not hold.vault.exists(_again(run, system.name))]:
@@ -187,7 +191,7 @@ def explain(office: Office, case_no: str, system: str, document: object) -> None
             raise NotAllowed(f"{case_no}: of {as_id(system)} no other rows are in question; see dsr show {case_no}")
         explained = hold.case.facts.get("explained", {})
         systems = sorted({*explained.get(run, ()), system})
-        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.ledger())
+        number = 1 + sum(step.startswith(f"explained:{run}:{system}:") for step, _ in hold.steps())
         facts = {"explained": {**explained, run: systems}}
         hold.record(Act(f"explained:{run}:{system}:{number}", "result", {"findings": len(mine)},
                         secret=said.model_dump_json().encode(), facts=facts))  # fmt: skip

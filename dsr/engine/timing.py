@@ -93,7 +93,7 @@ def interim(office: Office, case_no: str, by: date) -> State:
         left = [name for name, ended in case.facts["datasets"].items() if scope.is_open(ended)]
         if plans.changes(hold) or len(left) == len(case.facts["datasets"]):
             raise NotAllowed(f"{case_no}: there is nothing to answer apart yet; see dsr show {case_no}")
-        number = 1 + sum(step.startswith("interim:") for step, _ in hold.ledger())
+        number = 1 + sum(step.startswith("interim:") for step, _ in hold.steps())
         facts = {"rest_by": by.isoformat()}
         hold.record(Act(f"interim:{number}", "result", {"open": left}, to=State.REVIEW, facts=facts,
                         owes=(("rest", "handler", by),), done=("interim_answer",)))  # fmt: skip

@@ -20,12 +20,12 @@ def withdraw(office: Office, case_no: str) -> None:
     """Nothing runs afterwards. Raises NotAllowed once an effect has begun."""
     office.may("withdraw")
     with office.hold(case_no) as hold:
-        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.ledger())
+        begun = any(step.startswith(("suppress:", "erase:", "order:")) for step, _ in hold.steps())
         if hold.case.state is State.WITHDRAWN:
             return
         before = hold.case.state
         lifecycle.move(before, State.WITHDRAWN, effect_begun=begun)
-        number = 1 + sum(step.startswith("withdraw:") and phase == "result" for step, phase in hold.ledger())
+        number = 1 + sum(step.startswith("withdraw:") and phase == "result" for step, phase in hold.steps())
         until = office.calendar.after(office.today, OBJECT_DAYS)
         path = f"{corresponding.LETTERS}{LETTER}.{number}.pdf"
         head = office.store.head().text
@@ -46,7 +46,7 @@ def objected(office: Office, case_no: str) -> None:
         case = hold.require(State.WITHDRAWN)
         if office.today.isoformat() > case.facts["object_until"]:
             raise NotAllowed(f"{case_no}: the days to object ended on {case.facts['object_until']}; open a new case")
-        number = 1 + sum(step.startswith("objected:") for step, _ in hold.ledger())
+        number = 1 + sum(step.startswith("objected:") for step, _ in hold.steps())
         owed = (("id_check", "handler", office.calendar.after(office.today, 1)),)
         facts = {"outcome": None, "withdrawn_from": None, "object_until": None}
         hold.record(Act(f"objected:{number}", "result", to=State.RECEIVED, facts=facts, owes=owed))

@@ -76,14 +76,15 @@ def judge(
     if apart:
         out |= np.asarray(pc.is_in(numbers, value_set=pa.array(list(apart), pa.string())), np.bool_)
     fields = tuple(
-        _note(name, rule, rows, numbers, notes) if rule.free_text else _field(name, rule, rows, whose)
+        _note(name, rule, rows, numbers, notes) if rule.free_text else _field(name, dataset, rows, whose)
         for name, rule in dataset.fields.items()
         if only is None or name in only
     )
     return Batch(dataset, first, numbers, out, fields)
 
 
-def _field(name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose) -> Judged:
+def _field(name: str, dataset: Dataset, rows: pa.RecordBatch, whose: Whose) -> Judged:
+    rule, party = dataset.fields[name], dataset.party
     stored = written(rows.column(name), rule)
     filled = np.asarray(pc.fill_null(pc.not_equal(stored, ""), False))
     verdict, marks = np.zeros(rows.num_rows, np.int8), []
@@ -94,7 +95,12 @@ def _field(name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose) -> Ju
     if rule.third_party:
         hit = filled & (verdict == 0)
         if rule.third_party == "unless_subject":
-            hit &= _each(stored, lambda value: not whose.own(rule, value))
+            if party is None:
+                hit &= _each(stored, lambda value: not whose.own(rule, value))
+            else:  # a joint contract: whose row it is says its party, by its number
+                kind, numbers = dataset.fields[party].kind, rows.column(party).to_pylist()
+                own = [(kind, str(number)) in whose.identifiers for number in numbers]
+                hit &= ~np.array(own, np.bool_)
         marks.append(MARKS["person_other"][:2])
         verdict[hit] = len(marks)
     return Judged(name, rule, stored, verdict, tuple(marks))

@@ -29,12 +29,15 @@ SAME: Mapping[str, Callable[[str, str], bool]] = {
     "address": lambda one, other: compare(read_address(one), read_address(other)) == "same",
     "born_on": lambda one, other: birthday(one) is not None and birthday(one) == birthday(other),
 }
-"""Last segment of a field's kind → whether two spellings are one value; anything else is compared as text."""
+"""Last segment of a field's kind → whether two spellings are one value, beside the same text."""
 
 
 def same_value(kind: str, one: str, other: str) -> bool:
-    agree = SAME.get(kind.rpartition(".")[2])
-    return agree(one, other) if agree else spelled(one).strip() == spelled(other).strip()
+    """An address too coarse to be told from others is still the one that the person copied from our paper."""
+    agree, text = SAME.get(kind.rpartition(".")[2]), spelled(one).strip()
+    if agree and (not text or agree(one, other)):
+        return bool(text)
+    return text == spelled(other).strip()
 
 
 def plan(

@@ -41,6 +41,17 @@ class Defect:
     words_en: str
 
 
+def shown(proof: Proof) -> tuple[Document, ...]:
+    """Papers of the person and of who acts for them."""
+    agent = proof.agent
+    return (*proof.documents, *(agent.documents if agent else ()))
+
+
+def copied(proof: Proof) -> bool:
+    """Whether copies of papers lie here until they are returned or destroyed (ID-7)."""
+    return proof.method in ("post", "counter") and bool(shown(proof)) and proof.copies_destroyed_on is None
+
+
 @dataclass(frozen=True)
 class Assessment:
     """``strength``: what the proof reaches; below HISTORY, secrecy data goes by addressee-only post (ID-4).
@@ -230,6 +241,13 @@ def _authority_defects(request: Request, agent: Agent, shown: AgentProof) -> Ite
             yield _defect("agent_birth_unknown", "subject.born_on")
         elif _age(born_on, asked_on) >= ADULT:
             yield _defect("agent_adult", "agent.authority")
+
+
+def for_a_minor(request: Request) -> bool:
+    """Asked by a statutory representative of a minor, whose communications are the minor's own secret (T-6)."""
+    born_on, agent = request.subject.born_on, request.agent
+    minor = born_on is None or _age(born_on, day_of(request.received.at)) < ADULT
+    return agent is not None and agent.kind == "statutory" and minor
 
 
 def _age(born_on: date, day: date) -> int:

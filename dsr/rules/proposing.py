@@ -33,16 +33,24 @@ DISCLOSURE = frozenset(
 )
 """Outcomes that an item of a disclosure may have."""
 
+SECRECY = "APPI-33-2-3+TBA-4-1"
 OUT_OF_SCOPE = {"out_of_scope": "out_of_scope"}
 
 
 def propose(
-    datasets: Mapping[str, Mapping[str, Any]], drafts: Mapping[str, Mapping[str, Any]]
+    datasets: Mapping[str, Mapping[str, Any]],
+    drafts: Mapping[str, Mapping[str, Any]],
+    own_secrecy: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    """``datasets``: status, records, reason by id; ``drafts``: what redaction counted. Returns items by dataset id."""
+    """``datasets``: status, records, reason by id; ``drafts``: what redaction counted. Returns items by dataset id.
+
+    ``own_secrecy``: datasets whose communications are secret even from who asks for the person (T-6).
+    """
     items: dict[str, dict[str, Any]] = {}
     for name, ended in datasets.items():
-        if ended["status"] == "found":
+        if ended["status"] == "found" and name in own_secrecy:
+            items[name] = {"outcome": "refused", "ground": SECRECY, "reason": ""}
+        elif ended["status"] == "found":
             draft = drafts.get(name, {})
             whole = not draft.get("reasons") and not draft.get("withheld")
             items[name] = {"outcome": "full" if whole else "partial", "ground": None, "reason": ""}
@@ -77,7 +85,8 @@ def _check_change(right: str, name: str, item: Item, proposed: Mapping[str, Any]
             f"one of {', '.join(sorted(DISCLOSURE))}",
         )
     shows = ("full", "partial")
-    if item.outcome in shows and proposed["outcome"] not in shows:
+    agreed = proposed["ground"] == SECRECY  # a minor who consents, or mandates, is told to the parent after all
+    if item.outcome in shows and proposed["outcome"] not in shows and not agreed:
         raise BadInput(
             f"{field}.outcome", "nothing was found that could be shown", f"the proposal is {proposed['outcome']}"
         )

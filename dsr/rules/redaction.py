@@ -213,17 +213,16 @@ def redact(dataset: Dataset, batch: pa.RecordBatch, whose: Whose, notes: Mapping
     """Shown text of every declared field. Raises CheckFailed for a column that no rule covers."""
     undeclared = [name for name in batch.schema.names if name not in dataset.fields]
     if undeclared:
-        raise CheckFailed(
-            f"{dataset.id}.{undeclared[0]}: a field without a rule; declare it in the inventory first"
-        )
+        raise CheckFailed(f"{dataset.id}.{undeclared[0]}: a field without a rule; declare it in the inventory first")
     rows, withheld = withheld_rows(dataset, batch)
     numbers = record_nos(rows, dataset.key)
     columns: dict[str, pa.Array] = {RECORD_NO: numbers}
     entries: list[pa.Array] = []
     reasons: dict[tuple[str, str], int] = {}
     unread = 0
+    anothers = _anothers(dataset, rows, whose)
     for name, rule in dataset.fields.items():
-        shown, marks = _field(name, rule, rows, whose, numbers, notes)
+        shown, marks = _field(name, rule, rows, whose, numbers, notes, anothers)
         columns[name] = shown
         for (mark, ground), hit in marks:
             count = int(pc.sum(hit).as_py() or 0)
@@ -248,7 +247,13 @@ Marked = list[tuple[tuple[str, str], pa.Array]]
 
 
 def _field(
-    name: str, rule: FieldRule, rows: pa.RecordBatch, whose: Whose, numbers: pa.Array, notes: Mapping[str, NoteReview]
+    name: str,
+    rule: FieldRule,
+    rows: pa.RecordBatch,
+    whose: Whose,
+    numbers: pa.Array,
+    notes: Mapping[str, NoteReview],
+    anothers: pa.Array | None,
 ) -> tuple[pa.Array, Marked]:
     stored = written(rows.column(name), rule)
     if rule.free_text:
@@ -260,7 +265,10 @@ def _field(
         hit = pc.and_(holds(mask.when, rows), open_cells) if mask.when else open_cells
         shown, open_cells = _apply(mask.shown, mask.ground, shown, stored, hit, open_cells, marked)
     if rule.third_party:
-        hit = open_cells if rule.third_party == "always" else pc.and_(open_cells, _somebody_else(rule, stored, whose))
+        if rule.third_party == "always":
+            hit = open_cells
+        else:
+            hit = pc.and_(open_cells, _somebody_else(rule, stored, whose) if anothers is None else anothers)
         shown, open_cells = _apply("person_other", None, shown, stored, hit, open_cells, marked)
     return pc.fill_null(shown, ""), marked
 
@@ -293,6 +301,15 @@ def _apply(
     says = shown_as(mark, reason)  # the law is asked once, not once for each of a million numbers
     masked = _by_value(stored, lambda text: says.replace("…", stays(text))) if "…" in says else says
     return pc.if_else(hit, masked, shown), pc.and_(open_cells, pc.invert(hit))
+
+
+def _anothers(dataset: Dataset, rows: pa.RecordBatch, whose: Whose) -> pa.Array | None:
+    """Rows of a co-contractor; of whom nobody knows whose it is, too. None where each cell speaks for itself."""
+    if dataset.party is None:
+        return None
+    rule = dataset.fields[dataset.party]
+    stored = written(rows.column(dataset.party), rule)
+    return pc.or_(pc.is_null(stored), _somebody_else(rule, stored, whose))
 
 
 def _somebody_else(rule: FieldRule, stored: pa.Array, whose: Whose) -> pa.Array:
