@@ -121,6 +121,23 @@ def test_a_fee_is_asked_paid_and_returned_where_nothing_is_held(own_office: Offi
     assert "令和8年11月25日" in told["fee_receipt.fee-paid.pdf"]
     assert "対象となる保有個人データがなかったため" in told["fee_refund.fee-returned.pdf"]
 
+    unpaid = proved(office, "kenta", boxes=True)  # who does not pay after it was asked for is refused on procedure
+    office.ok("fee", unpaid, "--ask")
+    office.ok("collect", unpaid)
+    office.ok("review", unpaid, "--file", str(office.review_of("kenta", tmp_path)))
+    decision = tmp_path / "unpaid.json"
+    decision.write_text('{"datasets": {}, "procedure": {"ground": "APPI-37-1-FEE", "reason": "未納のため。"}}')
+    assert office.run("decide", unpaid, "--file", str(decision))[0] == 1, "there are days left to pay"
+    at(office, "2026-12-11")
+    office.ok("decide", unpaid, "--file", str(decision))
+    office.ok("fulfil", unpaid)
+    office.ok("package", unpaid, "--out", str(tmp_path / "unpaid"))
+    letter = text_of((tmp_path / "unpaid/decision.pdf").read_bytes())
+    assert "手数料の納付が確認できなかったため" in letter and "未納のため。" in letter
+    assert sorted(path.name for path in (tmp_path / "unpaid").iterdir()) == ["decision.pdf", "manifest.json"]
+    manifest = json.loads((tmp_path / "unpaid/manifest.json").read_text())
+    assert (manifest["datasets"], manifest["redactions"]) == ([], {}), "what was found is in none of it"
+
 
 def test_no_fee_is_asked_for_an_erasure_whatever_is_published(own_office: Office) -> None:
     office = own_office
