@@ -47,7 +47,7 @@ from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
-from dsr.rules import clocks, scope
+from dsr.rules import clocks, proposing, scope
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
@@ -308,7 +308,7 @@ def label_of(inventory: Inventory, dataset: Dataset) -> Words:
 def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
     """Grounds that stand behind an item, once each, in a fixed order."""
     own = [item["ground"]] if item["ground"] else []
-    masked = {key.split(":", 1)[1] for key in draft.get("reasons", {})} | set(draft.get("withheld", {}))
+    masked = {key.split(":", 1)[1] for key in draft.get("reasons", {})} | set(withheld(draft))
     return own or sorted(ground for ground in masked if ground)
 
 
@@ -683,8 +683,15 @@ def outward(hold: Hold) -> dict[str, dict[str, Any]]:
         elif outcome == "refused":
             shown[name] = {"status": "withheld", "records": 0, "reason": None}
         else:
-            shown[name] = dict(ended)
+            unknowable = proposing.unknowable_of(hold.case.facts.get("drafts", {}).get(name, {}))
+            shown[name] = {**ended, "records": ended["records"] - sum(unknowable.values())}
     return shown
+
+
+def withheld(draft: Mapping[str, Any]) -> dict[str, int]:
+    """Ground → rows withheld whole, as papers tell it."""
+    unknowable = proposing.unknowable_of(draft)
+    return {ground: n for ground, n in draft.get("withheld", {}).items() if ground not in unknowable}
 
 
 def redaction_counts(hold: Hold) -> dict[str, int]:
@@ -692,7 +699,7 @@ def redaction_counts(hold: Hold) -> dict[str, int]:
     total: dict[str, int] = {}
     for name, draft in hold.case.facts.get("drafts", {}).items():
         if hold.case.facts["items"][name]["outcome"] in ("full", "partial"):
-            for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in draft["withheld"].items())]:
+            for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in withheld(draft).items())]:
                 total[key] = total.get(key, 0) + count
     return dict(sorted(total.items()))
 
