@@ -219,6 +219,38 @@ class Keep(Shape):
         return ZoneInfo(self.zone)
 
 
+ProvisionItem = Literal["consent", "date", "name", "address", "representative", "how", "person", "data", "published",
+                        "foreign"]  # fmt: skip
+
+
+class Provision(Shape):
+    """How a register of statutory records of provision (law.md §10) says what its rows are.
+
+    ``kinds``: value of ``column`` → R-1 … R-6; a row of any other value is no record that is due, and is never brought
+    (R-7). ``items``: what such a record says → its columns. A record under Order 11 is one that ``withhold_when``
+    names.
+    """
+
+    column: str
+    kinds: dict[str, Literal["R-1", "R-2", "R-3", "R-4", "R-5", "R-6"]]
+    items: dict[ProvisionItem, tuple[str, ...]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("items"), dict):
+            items = {item: [names] if isinstance(names, str) else names for item, names in value["items"].items()}
+            value = {**value, "items": items}
+        return value
+
+    @property
+    def columns(self) -> frozenset[str]:
+        return frozenset({self.column}).union(*self.items.values())
+
+    def kind(self, value: Any) -> str | None:
+        return self.kinds.get(str(value).strip())
+
+
 class Alive(Shape):
     """Which records a live contract still needs (estate.md §5, PX-4).
 
@@ -313,6 +345,8 @@ class Dataset(Shape):
     """Column → what stands there instead, where the record itself must stay (a line of a log); empty: it goes whole."""
     use_stop: dict[str, str | int] = Field(default_factory=dict)
     """Column → value that switches offers off (a list of addressees)."""
+    provision: Provision | None = None
+    """Of a register of statutory records (row 22): only a request for these records is about it."""
     voucher: StrictBool = False
     """A voucher or book: never changed in silence, only annotated or issued anew (EBOOK)."""
 
@@ -352,6 +386,8 @@ class Dataset(Shape):
         unknown = sorted(named - set(self.fields))
         if unknown:
             raise ValueError(f"party, alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
+        if self.provision and (apart := self.provision.columns.union(self.key) ^ set(self.fields)):
+            raise ValueError(f"provision and fields differ in {as_id(min(apart))!r}; a record says its items, no more")
         for name, rule in self.fields.items():
             for mask in rule.mask:
                 unknown = sorted(mask.when.columns - set(self.fields)) if mask.when else []

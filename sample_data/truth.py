@@ -41,6 +41,8 @@ class Truth:
     fates: dict[str, dict[str, dict[str, Fate]]] = field(default_factory=dict)
     wrong: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     """Records that hold the value which their person says is wrong."""
+    provided: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Statutory records of provision, by record no. with their kind; what is none or must not be known is not here."""
 
     def own(
         self,
@@ -83,6 +85,7 @@ class Truth:
             "identity": self.identity.get(key, {}),
             **self._after_erasure(key, [name for name in datasets if erasing is None or name.split(".")[0] in erasing]),
             "wrong": self.wrong.get(key, {}),
+            "provided": self.provided.get(key, {}),
             "status": {name: "found" if name in owns else empty for name, (empty, _) in datasets.items()},
             "reasons": {name: reason for name, (_, reason) in datasets.items() if reason},
         }

@@ -35,8 +35,8 @@ class Draft(Hold):
 
 
 def to_write(hold: Hold) -> list[str]:
-    """Datasets whose rows go out; none where a letter is the answer."""
-    if courses.by_letter(hold.case.right, hold.case.facts):
+    """Datasets whose rows go out; none where a letter alone is the answer."""
+    if hold.case.facts.get(courses.FAILED) or not courses.of(hold.case.right).shows:
         return []
     return [name for name, item in hold.case.facts["items"].items() if item["outcome"] in ("full", "partial")]
 
@@ -107,7 +107,7 @@ def _entry(hold: Hold, name: str, ended: Mapping[str, Any]) -> dict[str, Any]:
     entry = {"dataset": name, "label": dataset.label, **ended, "columns": columns}
     if shown and name in hold.case.facts["drafts"]:
         draft = hold.case.facts["drafts"][name]
-        entry |= {"shown": draft["rows"], "masked_rows": draft["masked_rows"], "withheld_rows": draft["withheld"],
+        entry |= {"shown": draft["rows"], "masked_rows": draft["masked_rows"], "withheld_rows": papers.withheld(draft),
                   "under_review": draft["unread"], "statements": draft.get("statements", 0)}  # fmt: skip
     return entry
 

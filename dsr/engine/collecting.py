@@ -35,7 +35,7 @@ from dsr.errors import (
 from dsr.identity import Identifier
 from dsr.inventory import Dataset, Reveal
 from dsr.names.person import written_forms
-from dsr.rules import courses, discovery, matching, scope
+from dsr.rules import courses, discovery, matching, provision, scope
 from dsr.rules.courses import Course
 from dsr.rules.discovery import Candidate, Discovery
 from dsr.rules.lifecycle import State
@@ -190,7 +190,13 @@ def _course(hold: Hold) -> Course:
 
 def wanted(hold: Hold) -> frozenset[str]:
     """Datasets in scope that the right is about."""
-    return discovery.in_scope(hold.office.inventory, hold.request.scope, _course(hold).rows)
+    return discovery.in_scope(hold.office.inventory, hold.request.scope) - _beside(hold)
+
+
+def _beside(hold: Hold) -> frozenset[str]:
+    """Datasets that the right is not about: they stand on no list of the case."""
+    declared = hold.office.inventory.datasets()
+    return frozenset(d.id for d in declared if not courses.concerns(hold.case.right, d))
 
 
 def askable(hold: Hold) -> list[Dataset]:
@@ -520,8 +526,8 @@ def fetch(
 
     def work() -> tuple[Mapping[str, Any], None]:
         try:
-            records = _fetch_rows(hold, dataset, keys, brought)
-            return {"answer": "answered", "records": records, "keys": keys.num_rows}, None
+            records, undue = _fetch_rows(hold, dataset, keys, brought)
+            return {"answer": "answered", "records": records, "keys": keys.num_rows - undue}, None
         except (ConnectorError, BadInput) as error:
             if isinstance(error, ConnectorUnavailable) and not last:
                 raise
@@ -540,22 +546,25 @@ def _digest(names: pa.Array) -> str:
     return digest.hexdigest()
 
 
-def _fetch_rows(hold: Hold, dataset: Dataset, keys: pa.Table, brought: Iterable[pa.RecordBatch] | None) -> int:
+def _fetch_rows(
+    hold: Hold, dataset: Dataset, keys: pa.Table, brought: Iterable[pa.RecordBatch] | None
+) -> tuple[int, int]:
+    """Rows brought, and rows that are no record which is due."""
     if not keys.num_rows:
-        return 0
+        return 0, 0
     edges = keys.select([START, END]).group_by([START, END]).aggregate([]).to_pylist()
     frames = [Interval(edge[START], edge[END]) for edge in edges]
-    rows, stream = 0, None
+    rows, undue, stream = 0, 0, None
     with hold.vault.writer(f"fetched/{dataset.id}.arrow") as out:
         asked = hold.connectors[dataset.system].fetch
         for batch in asked(dataset, keys.select(list(dataset.key))) if brought is None else brought:
             _refuse_strangers(dataset, batch, frames)
             stream = stream or pa.ipc.new_stream(out, batch.schema)
-            stream.write_batch(batch)
-            rows += batch.num_rows
+            stream.write_batch(mine := provision.due(dataset, batch))
+            rows, undue = rows + mine.num_rows, undue + batch.num_rows - mine.num_rows
         if stream:
             stream.close()
-    return rows
+    return rows, undue
 
 
 def _refuse_strangers(dataset: Dataset, batch: pa.RecordBatch, frames: Iterable[Interval]) -> None:
@@ -603,6 +612,7 @@ def settle(hold: Hold) -> State:
         known = discovery.asked_anew(known, dataset_id) if reason == ConnectorTruncated.reason else known
     keep(hold, known)
     ended = scope.statuses(inventory, known, found, drifted(hold), wanted(hold)) if _course(hold).asks else {}
+    ended = {name: status for name, status in ended.items() if name not in _beside(hold)}
     blocked = any(status.open for status in ended.values())
     to = State.BLOCKED if blocked else State.REVIEW
     number = attempt(hold)

@@ -79,9 +79,9 @@ def write_data(hold: Hold, dataset_id: str) -> Mapping[str, Any]:
 def finish(hold: Hold) -> State:
     """Book, letter, manifest, gate. The letter lists the digests of what comes before it; the manifest of all."""
     cited, step = issued(hold), _issue(hold)
-    if courses.by_letter(hold.case.right, hold.case.facts):
-        return replying.finish(hold, step, cited)
     data = [file for name in to_write(hold) for file in write_data(hold, name)["files"]]
+    if courses.by_letter(hold.case.right, hold.case.facts):
+        return replying.finish(hold, step, cited, data)
     book = hold.once(f"book:{step}", lambda: (book_file(hold, FOLDER, cited), None))
     volumes = hold.once(f"volumes:{step}", lambda: ({"files": volume_files(hold, FOLDER, cited)}, None))["files"]
     printed = [listing(book), *(listing(volume) for volume in volumes)]
@@ -169,11 +169,11 @@ def _drawn(draft: Draft) -> dict[str, str | None]:
     """The files of a preview, in the vault; path → sha256."""
     office = draft.office
     cited = {"issued_on": office.today.isoformat(), "head": office.store.head().text}
-    if courses.by_letter(draft.case.right, draft.case.facts):
-        answer = listing(replying.letter_file(draft, "preview/", cited), "preview/")
-        manifest_file(draft, "preview/", cited, [answer])
-        return {answer["path"]: answer["sha256"], "manifest.json": None}
     data = [file for name in to_write(draft) for file in data_files(draft, "preview/", name)]
+    if courses.by_letter(draft.case.right, draft.case.facts):
+        files = [listing(replying.letter_file(draft, "preview/", cited, data), "preview/"), *data]
+        manifest_file(draft, "preview/", cited, files)
+        return {file["path"]: file["sha256"] for file in files} | {"manifest.json": None}
     printed = [book_file(draft, "preview/", cited), *volume_files(draft, "preview/", cited)]
     listed = [*(listing(file, "preview/") for file in printed), *data]
     names = [file["path"] for file in listed]

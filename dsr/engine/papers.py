@@ -47,7 +47,7 @@ from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
 from dsr.package import Digested, read_batches
-from dsr.rules import clocks, courses, scope
+from dsr.rules import clocks, courses, proposing, scope
 from dsr.rules.redaction import MASKING, shown_as
 from dsr.vault import CaseVault
 
@@ -308,7 +308,7 @@ def label_of(inventory: Inventory, dataset: Dataset) -> Words:
 def _grounds(item: Mapping[str, Any], draft: Mapping[str, Any]) -> list[str]:
     """Grounds that stand behind an item, once each, in a fixed order."""
     own = [item["ground"]] if item["ground"] else []
-    masked = {key.split(":", 1)[1] for key in draft.get("reasons", {})} | set(draft.get("withheld", {}))
+    masked = {key.split(":", 1)[1] for key in draft.get("reasons", {})} | set(withheld(draft))
     return own or sorted(ground for ground in masked if ground)
 
 
@@ -699,7 +699,9 @@ def outward(hold: Hold) -> dict[str, dict[str, Any]]:
         if status and ended["status"] == "found":
             shown[name] = {"status": status, "records": 0, "reason": None}
         else:
-            shown[name] = {**ended, "records": ended["records"] - drafts.get(name, {}).get("unknown", 0)}
+            draft = drafts.get(name, {})
+            unknown = draft.get("unknown", 0) + sum(proposing.unknowable_of(draft).values())
+            shown[name] = {**ended, "records": ended["records"] - unknown}
     return shown
 
 
@@ -709,12 +711,18 @@ OUTWARD = {"existence_neutral": "none_found", "refused": "withheld", "out_of_sco
 OUTSIDE = ("out_of_scope", "not_our_authority", "redirected")
 
 
+def withheld(draft: Mapping[str, Any]) -> dict[str, int]:
+    """Ground → rows withheld whole, as papers tell it."""
+    unknowable = proposing.unknowable_of(draft)
+    return {ground: n for ground, n in draft.get("withheld", {}).items() if ground not in unknowable}
+
+
 def redaction_counts(hold: Hold) -> dict[str, int]:
     """``mark:ground`` → cells, over the datasets that are shown; whole rows as ``row:ground``."""
     total: dict[str, int] = {}
     for name, draft in hold.case.facts.get("drafts", {}).items():
         if hold.case.facts["items"].get(name, {}).get("outcome") in ("full", "partial"):
-            for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in draft["withheld"].items())]:
+            for key, count in [*draft["reasons"].items(), *((f"row:{g}", n) for g, n in withheld(draft).items())]:
                 total[key] = total.get(key, 0) + count
     return dict(sorted(total.items()))
 

@@ -1,4 +1,4 @@
-"""The answer of a right that changes no store: one letter from the office's template, and its manifest.
+"""The answer of a right that changes no store: one letter from the office's template, with what data go beside it.
 
 What is said comes from the inventory and from what was located; an officer's own words only where the law asks for an
 answer in words (a complaint), sealed with the decision that they belong to.
@@ -6,24 +6,25 @@ answer in words (a complaint), sealed with the decision that they belong to.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from dsr import law
 from dsr.documents import templates
-from dsr.documents.content import Text, Words, listed
+from dsr.documents.content import FileLine, Text, Words, listed
 from dsr.documents.letter import draw_letter
-from dsr.documents.parts import citation, lines
+from dsr.documents.parts import citation, lines, records
 from dsr.documents.wordings import by_law, say
 from dsr.engine import corresponding, papers, releasing
 from dsr.engine.assembling import FOLDER, listing, manifest_file
 from dsr.engine.office import Hold, digest_of
 from dsr.errors import BadInput
 from dsr.inventory import Dataset, Inventory
+from dsr.package import read_batches
 from dsr.request import Decision
-from dsr.rules import courses
+from dsr.rules import courses, provision
 from dsr.rules.lifecycle import State
 
 Values = dict[str, templates.Value]
@@ -60,18 +61,21 @@ def _said(hold: Hold) -> Mapping[str, Any]:
 # -- the letter ----------------------------------------------------------------------------------------------------
 
 
-def finish(hold: Hold, step: str, cited: Mapping[str, Any]) -> State:
-    """Letter, manifest, gate: to dispatching."""
-    letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited), None))
-    files = [listing(letter)]
+def finish(hold: Hold, step: str, cited: Mapping[str, Any], data: Sequence[Mapping[str, Any]]) -> State:
+    """Letter, manifest, gate: to dispatching. ``data``: what goes out beside the letter."""
+    letter = hold.once(f"letter:{step}", lambda: (letter_file(hold, FOLDER, cited, data), None))
+    files = [listing(letter), *map(dict, data)]
     hold.once(f"manifest:{step}", lambda: (manifest_file(hold, FOLDER, cited, files), None))
     documents = [d for d in hold.case.facts.get("documents", []) if not d["path"].startswith(FOLDER)]
     facts = {"documents": [*documents, dict(letter)], "files": files, "issued_on": cited["issued_on"],
              "outcome": hold.case.facts["decision_outcome"]}  # fmt: skip
-    return releasing.release(hold, step, FOLDER, {"decision.pdf": letter["sha256"], "manifest.json": None}, facts)
+    digests = {**{file["path"]: file["sha256"] for file in files}, "manifest.json": None}
+    return releasing.release(hold, step, FOLDER, digests, facts)
 
 
-def letter_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, Any]:
+def letter_file(
+    hold: Hold, folder: str, cited: Mapping[str, Any], data: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Raises BadInput for what the inventory must say and does not."""
     right, outcome = hold.case.right, hold.case.facts["decision_outcome"]
     failed = hold.case.facts.get(courses.FAILED)
@@ -79,6 +83,7 @@ def letter_file(hold: Hold, folder: str, cited: Mapping[str, Any]) -> dict[str, 
     template = corresponding.template_of(hold.office, kind)
     frame = replace(corresponding.frame(hold, cited["head"]), issued_on=date.fromisoformat(cited["issued_on"]))
     made = templates.letter(kind, template, frame, {**corresponding.common(hold), **values(hold)})
+    made = replace(made, files=tuple(FileLine(file["path"], file["sha256"], file["size"]) for file in data))
     entry = papers.draw(hold, kind, f"{folder}decision.pdf", lambda out: draw_letter(made, out))
     return {**entry, "template": digest_of(template.model_dump(mode="json"))[:16]}
 
@@ -139,6 +144,37 @@ def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
     return told
 
 
+def _records(hold: Hold) -> Values:
+    """Given and received apart, each record with its items and no more; what is withheld, by ground (APPI 33(5))."""
+    told: dict[bool, Rows] = {True: [], False: []}
+    for dataset in papers.shown_datasets(hold):
+        with hold.vault.reader(f"draft/{dataset.id}.arrow") as source:
+            for row in (row for batch in read_batches(source) for row in batch.to_pylist()):
+                one = provision.said(dataset, row)
+                items = [listed([papers.label(dataset.fields[name]), text], "：", ": ") for name, text in one.items]
+                told[one.kind.given].append((one.record_no, Words(one.kind.label, one.kind.label_en), lines(*items)))
+    return {"given": told[True], "received": told[False], **_not_shown(hold)}
+
+
+def _not_shown(hold: Hold) -> Values:
+    """And, in every answer alike, that beyond it there is none (law.md §5, APPI-33-5-NOREC)."""
+    inventory, drafts = hold.office.inventory, hold.case.facts["drafts"]
+    rows: Rows = []
+    for name, item in inventory.ordered(hold.case.facts["items"]).items():
+        whole = {item["ground"]: drafts[name]["rows"]} if item["outcome"] == "refused" and name in drafts else {}
+        parts = papers.withheld(drafts[name]) if item["outcome"] == "partial" else {}
+        for ground, n in {**whole, **parts}.items():
+            row, label = law.ground(ground), papers.label_of(inventory, inventory.dataset(name))
+            rows.append((label, records(n), citation(row), papers.both(row.reason)))
+    return {"withheld": rows, "no_record": by_law("no_statutory_record")}
+
+
+def _no_records(hold: Hold) -> Values:
+    """As ``_absence``; alike whether or not there ever was such a provision."""
+    none = lines(by_law("record_absence"), by_law("no_statutory_record"))
+    return {"statement": none, "searched": _searched(hold)}
+
+
 def _published(hold: Hold) -> Values:
     """All of APPI 32(1) and Order 10."""
     inventory = hold.office.inventory
@@ -197,6 +233,10 @@ LETTERS: Mapping[tuple[str, str], tuple[str, Callable[[Hold], Values]]] = {
     ("purpose_notice", "partial"): ("purpose_answer", _purposes),
     ("purpose_notice", "refused"): ("purpose_refusal", _refusal),
     ("purpose_notice", "not_held"): ("absence_notice", _absence),
+    ("record_disclosure", "full"): ("provision_record_disclosure", _records),
+    ("record_disclosure", "partial"): ("provision_record_disclosure", _records),
+    ("record_disclosure", "refused"): ("provision_record_refusal", _not_shown),
+    ("record_disclosure", "not_held"): ("absence_notice", _no_records),
     ("published_matters", ""): ("published_matters_answer", _published),
     ("foreign_measures", "full"): ("foreign_measures_answer", _measures),
     ("foreign_measures", "not_held"): ("foreign_measures_none", _measures),

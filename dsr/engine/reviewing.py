@@ -236,7 +236,7 @@ def ready_to_propose(hold: Hold) -> bool:
 
 def drafted(hold: Hold) -> list[Dataset]:
     """Datasets whose rows are to be shown."""
-    return [] if courses.of(hold.case.right).letter else found_datasets(hold)
+    return found_datasets(hold) if courses.of(hold.case.right).shows else []
 
 
 # -- drafts and proposal -------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def propose(hold: Hold) -> State:
         case.right,
         secrecy=secrecy,
         review_band=bool(case.facts.get("band")),
-        neutral=False,
+        neutral=any(map(proposing.unknowable_of, drafts.values())),
         co_contractors=any(d.owners == "shared" for d in found_datasets(hold)),
         destruction=False,
     )

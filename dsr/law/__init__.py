@@ -102,6 +102,15 @@ class Ground(Row):
         return self.ja if _lang(lang) == "ja" else self.en
 
 
+class Record(Row):
+    """A kind of statutory record of provision: given by us, else received; ``items`` in the order printed."""
+
+    label: str
+    label_en: str
+    given: bool = False
+    items: tuple[str, ...]
+
+
 class Outcome(Row):
     """``outward``: the outcome that papers carry, another one only where the true one must not be known."""
 
@@ -228,12 +237,14 @@ _GROUNDS = _rows(Ground, _read("grounds.toml")["ground"], "ground")
 _OUTCOMES = _rows(Outcome, _read("outcomes.toml")["outcome"], "outcome")
 _MARKS = _rows(Mark, _read("marks.toml")["mark"], "mark")
 _RETENTIONS = _rows(Retention, _read("retention.toml")["retention"], "retention")
+_RECORDS = _rows(Record, _read("records.toml")["record"], "record")
 _DOCUMENTS = _rows(ProofDocument, _PROOF_FILE["document"], "document")
 _INCIDENTS = _rows(IncidentDuty, _read("incidents.toml")["report"], "report")
 _DEFECTS = _rows(Defect, _PROOF_FILE["defect"], "defect")
 RIGHTS, CLAIMS, GROUNDS, OUTCOMES = tuple(_RIGHTS), tuple(_CLAIMS), tuple(_GROUNDS), tuple(_OUTCOMES)
 MARKS, PROOF_DOCUMENTS, DEFECTS, RETENTIONS = tuple(_MARKS), tuple(_DOCUMENTS), tuple(_DEFECTS), tuple(_RETENTIONS)
 _CITATIONS = {key: row["citation"].format_map(_SHORT) for key, row in _read("citations.toml")["citation"].items()}
+RECORDS = tuple(_RECORDS)
 WORDINGS, STATUSES = tuple(_WORDINGS_FILE["wording"]), tuple(_WORDINGS_FILE["status"])
 
 
@@ -305,6 +316,11 @@ def mark(mark_id: str) -> Mark:
 
 def retention(rule: str) -> Retention:
     return _choose(_RETENTIONS, rule, "retention", None)
+
+
+def record(kind: str) -> Record:
+    """R-1 … R-6. Raises BadInput."""
+    return _choose(_RECORDS, kind, "record", None)
 
 
 def incident_report(what: str) -> IncidentDuty:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from dsr.inventory import Inventory
+from dsr.inventory import Dataset, Inventory
 
 NOTHING: frozenset[int | str] = frozenset()
 
@@ -24,7 +24,7 @@ class Course:
     brings: bool = True
     """Whether what is located is fetched."""
     letter: bool = False
-    """Answered by one letter; no store is changed and no data goes out."""
+    """Answered by one letter; no store is changed."""
     outcome: str = ""
     """Of the case, where it has no dataset that has one (law.md §6)."""
     needs: tuple[str, ...] = ()
@@ -33,16 +33,24 @@ class Course:
     """And what the officer may give."""
     alike: bool = True
     """Whether two of the same person and scope are the same request: what a complaint says is not in REQUEST.json."""
+    data: bool = False
+    """And beside the letter the rows go out as data."""
 
     @property
     def asks(self) -> bool:
         """Whether any system is asked anything."""
         return self.rows != NOTHING
 
+    @property
+    def shows(self) -> bool:
+        """Whether rows are drafted and go out."""
+        return self.data or not self.letter
+
 
 _SEARCH = Course()
 COURSES: Mapping[str, Course] = MappingProxyType({
     "purpose_notice": Course(brings=False, letter=True),
+    "record_disclosure": Course(frozenset({22}), letter=True, data=True),
     "published_matters": Course(NOTHING, False, True, "full"),
     "foreign_measures": Course(NOTHING, False, True, "full"),
     "complaint": Course(NOTHING, False, True, "full", needs=("answer",), alike=False),
@@ -65,6 +73,12 @@ FAILED = "cure_failed"
 def by_letter(right: str, facts: Mapping[str, Any]) -> bool:
     """Whether one letter is the whole answer."""
     return of(right).letter or bool(facts.get(FAILED))
+
+
+def concerns(right: str, dataset: Dataset) -> bool:
+    """Whether the right is about this dataset. Statutory records of provision are asked for by themselves (33(5))."""
+    rows = of(right).rows
+    return dataset.provision is None if rows is None else dataset.row in rows
 
 
 def outcome(right: str, inventory: Inventory) -> str:

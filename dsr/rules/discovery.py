@@ -120,10 +120,8 @@ def leading(inventory: Inventory, wanted: Iterable[str]) -> frozenset[str]:
         reached |= more
 
 
-def in_scope(inventory: Inventory, scope: Scope, rows: frozenset[int | str] | None = None) -> frozenset[str]:
-    """``rows``: those of the record of processing that the right is about; None for all."""
-    asked = (d for d in inventory.datasets() if scope.systems is None or d.system in scope.systems)
-    return frozenset(d.id for d in asked if rows is None or d.row in rows)
+def in_scope(inventory: Inventory, scope: Scope) -> frozenset[str]:
+    return frozenset(d.id for d in inventory.datasets() if scope.systems is None or d.system in scope.systems)
 
 
 def asks_for(dataset: Dataset, known: Discovery, forms: Mapping[str, tuple[str, ...]], scope: Interval) -> list[Ask]:

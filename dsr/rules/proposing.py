@@ -51,9 +51,7 @@ def propose(
         if ended["status"] == "found" and name in own_secrecy:
             items[name] = {"outcome": "refused", "ground": SECRECY, "reason": ""}
         elif ended["status"] == "found":
-            draft = drafts.get(name, {})
-            whole = not draft.get("reasons") and not draft.get("withheld")
-            items[name] = {"outcome": "full" if whole else "partial", "ground": None, "reason": ""}
+            items[name] = _of_found(drafts.get(name, {}))
         else:
             outcome, ground = OUTCOME_OF[ended["status"]]
             items[name] = {
@@ -62,6 +60,20 @@ def propose(
                 "reason": ended["reason"] or "",
             }
     return items
+
+
+def _of_found(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what must not be known nothing depends but whether it is all there is (Order 11; DC-5)."""
+    unknowable = unknowable_of(draft)
+    withheld = {ground: n for ground, n in draft.get("withheld", {}).items() if ground not in unknowable}
+    if unknowable and not withheld and not draft["rows"]:
+        return {"outcome": "existence_neutral", "ground": min(unknowable), "reason": ""}
+    return {"outcome": "partial" if draft.get("reasons") or withheld else "full", "ground": None, "reason": ""}
+
+
+def unknowable_of(draft: Mapping[str, Any]) -> dict[str, int]:
+    """Ground that is never printed → rows that no paper counts."""
+    return {ground: n for ground, n in draft.get("withheld", {}).items() if not law.ground(ground).printed}
 
 
 def decided(right: str, proposal: Mapping[str, Mapping[str, Any]], decision: Decision) -> dict[str, dict[str, Any]]:
