@@ -355,7 +355,7 @@ class Year:
         if charging.must_be_returned(Held(self.as_(), case)):  # type: ignore[arg-type]
             charging.give_back(self.as_(), case.case_no, "not_held")
         dispatching.dispatch(self.as_(APPROVER), case.case_no, {"envelope_check": fine})
-        dispatching.dispatch(self.as_(), case.case_no, {"channel": "registered_post", "sent_on": self.today.isoformat()})
+        dispatching.dispatch(self.as_(), case.case_no, {"channel": "addressee_only_post", "sent_on": self.today.isoformat()})
         return True
 
     def again(self, case: Case, back: dict[str, Any]) -> bool:
