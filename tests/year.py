@@ -257,17 +257,15 @@ class Year:
 
     def on_awaiting_cure(self, case: Case) -> bool:
         if self.sent[case.case_no].silent:
-            waits = date.fromisoformat(case.facts["arrived"]) + timedelta(days=30) <= self.today
-            if waits:
-                self.gives_up(case)
-            return waits
+            over = case.facts["cure"]["due"] < self.today.isoformat()
+            if over:
+                procedure = {"ground": "APPI-37-1-ID", "reason": "補正の期限までに書類が届かなかったため。"}
+                deciding.decide(self.as_(), case.case_no, {"datasets": {}, "procedure": procedure})
+            return over
         if self.now_and_then(0.4):
             intake.prove(self.as_(), case.case_no, proof_of("drivers_licence", self.today, self.draw))
             return True
         return False
-
-    def gives_up(self, case: Case) -> None:
-        withdrawing.withdraw(self.as_(), case.case_no)
 
     def on_proved(self, case: Case) -> bool:
         if case.right == "disclosure" and not case.facts.get("fee") and self.now_and_then(0.3):
@@ -355,7 +353,7 @@ class Year:
         if charging.must_be_returned(Held(self.as_(), case)):  # type: ignore[arg-type]
             charging.give_back(self.as_(), case.case_no, "not_held")
         dispatching.dispatch(self.as_(APPROVER), case.case_no, {"envelope_check": fine})
-        dispatching.dispatch(self.as_(), case.case_no, {"channel": "registered_post", "sent_on": self.today.isoformat()})
+        dispatching.dispatch(self.as_(), case.case_no, {"channel": "addressee_only_post", "sent_on": self.today.isoformat()})
         return True
 
     def again(self, case: Case, back: dict[str, Any]) -> bool:
