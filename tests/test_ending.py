@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dsr.case import Act
 from dsr.engine.office import Office as Engine
 from dsr.errors import Sealed
 from dsr.rules import filing
@@ -280,6 +281,21 @@ def test_cases_that_ended_under_an_older_release_get_their_days(
         assert engine.store.files(case_no=case) == []
     office.ok("watch")
     assert office.ok("show", case)["file"]["ends"].keys() == {"working", "whole"}
+
+
+def test_a_statement_of_dispute_keeps_the_file_that_it_stands_in(office: Office) -> None:
+    stated, plain = office.collected("akari"), office.collected("saki")
+    for case in (stated, plain):
+        office.ok("withdraw", case)
+    at(office, "2026-12-02")
+    office.ok("watch")
+    with closing_store(homes.engine_office(office.home, office.now)) as engine, engine.hold(stated) as hold:
+        hold.record(Act("statement:1", facts={"statements": 1}))
+    at(office, "2029-12-10")
+    office.ok("watch")
+    assert office.ok("show", plain)["file"]["ended_on"] == "2029-12-10"
+    assert {"request.json"} <= {name for names in objects(office, stated).values() for name in names}
+    assert office.ok("show", stated)["file"]["ended_on"] is None
 
 
 def _forget_work(engine: Engine, case: str, what: str = "%") -> None:

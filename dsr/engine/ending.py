@@ -89,8 +89,11 @@ def _working(office: Office, case: Case) -> State:
 
 
 def _whole(office: Office, case: Case) -> State:
-    """The vault's key and folder, and of the facts all but days, codes and counts; the log stays."""
-    if _waits(office, case, State.CLOSED):
+    """The vault's key and folder, and of the facts all but days, codes and counts; the log stays.
+
+    A statement of dispute was promised to stand as long as its record does: its case keeps the file (EC-23).
+    """
+    if case.facts.get("statements") or _waits(office, case, State.CLOSED):
         return case.state
     lease = office.store.take(case.case_no)
     try:
