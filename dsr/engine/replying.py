@@ -129,7 +129,8 @@ def _absence(hold: Hold) -> Values:
 
 def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
     told = [one for one in papers.searched(hold) if not only or one.status in only]
-    return [(listed([one.system, one.dataset], "／", " / "), lines(one.status_label, one.detail)) for one in told]
+    names = [listed(dict.fromkeys([one.system, one.dataset]), "／", " / ") for one in told]
+    return [(name, lines(one.status_label, one.detail)) for name, one in zip(names, told, strict=True)]
 
 
 def _records(hold: Hold) -> Values:
@@ -141,7 +142,8 @@ def _records(hold: Hold) -> Values:
                 one = provision.said(dataset, row)
                 items = [listed([papers.label(dataset.fields[name]), text], "：", ": ") for name, text in one.items]
                 told[one.kind.given].append((one.record_no, Words(one.kind.label, one.kind.label_en), lines(*items)))
-    return {"given": told[True], "received": told[False], **_not_shown(hold)}
+    none = [("―", papers.both(lambda lang: law.status_label("none_found", None, lang)), "")]
+    return {"given": told[True] or none, "received": told[False] or none, **_not_shown(hold)}
 
 
 def _not_shown(hold: Hold) -> Values:
