@@ -277,11 +277,12 @@ class Alive(Shape):
 
 
 class Partner(Shape):
-    """A processor or joint user who holds a copy: is instructed and answers; silence is no success (law.md P-1..3)."""
+    """Who holds a copy: a processor or joint user is instructed, a recipient (a third party) asked; each answers, and
+    silence is no success (law.md P-1..3)."""
 
     key: str
     label: str
-    kind: Literal["processor", "joint"]
+    kind: Literal["processor", "joint", "recipient"]
     datasets: tuple[str, ...]
     """Whose copies it holds."""
     identifiers: tuple[str, ...]
@@ -345,6 +346,12 @@ class Dataset(Shape):
     """Column → what stands there instead, where the record itself must stay (a line of a log); empty: it goes whole."""
     use_stop: dict[str, str | int] = Field(default_factory=dict)
     """Column → value that switches offers off (a list of addressees)."""
+    provision_stop: dict[str, str | int] = Field(default_factory=dict)
+    """Column → value that ends its being given to third parties or published; without it the owner is told to."""
+    opt_out: StrictBool = False
+    """Whether it is given by opt-out (APPI 27(2)): stopped whenever the person says so."""
+    printed: str = ""
+    """What has been given out in print and cannot be recalled (T-10)."""
     provision: Provision | None = None
     """Of a register of statutory records (row 22): only a request for these records is about it."""
     voucher: StrictBool = False
@@ -382,7 +389,8 @@ class Dataset(Shape):
         missing = [column for column in self.key if column not in self.fields]
         if missing:
             raise ValueError(f"key column {missing[0]!r} is not among the fields; declare it with a label")
-        named = {*self.deidentify, *self.use_stop, *self.planned_by(), *filter(None, [self.party])}
+        named = {*self.deidentify, *self.use_stop, *self.provision_stop, *self.planned_by()}
+        named |= {self.party} if self.party else set()
         unknown = sorted(named - set(self.fields))
         if unknown:
             raise ValueError(f"party, alive, keep or a measure names {as_id(unknown[0])!r}, which is no declared field")
@@ -412,7 +420,8 @@ class Dataset(Shape):
     def declaration(self) -> str:
         """Digest of all that decides which rows are found and whose they are."""
         words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index",
-                 "table", "keep", "alive", "deidentify", "use_stop", "voucher")  # fmt: skip
+                 "table", "keep", "alive", "deidentify", "use_stop", "provision_stop", "opt_out", "printed", "voucher",
+                 *(() if self.provision else ("provision",)))  # fmt: skip
         silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -571,6 +580,11 @@ class Inventory(Shape):
     @property
     def abroad(self) -> list[Partner]:
         return [partner for partner in self.partner.values() if partner.country]
+
+    def is_given(self, dataset: Dataset) -> bool:
+        """To third parties, or to the public."""
+        held = (one.datasets for one in self.partner.values() if one.kind == "recipient")
+        return bool(dataset.provision_stop) or any(dataset.id in names for names in held)
 
     def datasets(self) -> Iterator[Dataset]:
         for system in self.system.values():

@@ -18,7 +18,7 @@ from dsr.inventory import Dataset
 
 Verdict = Literal["verified", "residual", "indeterminate"]
 Level = Literal["L0", "L1", "L2", "L3"]
-Measure = Literal["erased", "deidentified", "unlinked", "use_stopped"]
+Measure = Literal["erased", "deidentified", "unlinked", "use_stopped", "provision_stopped"]
 """What was done to a record (documents.md §4)."""
 LINE = "_line"
 """Column beside the keys of a log's records: ``line_marks`` of them. A line's number is only a place, and another line

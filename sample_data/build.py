@@ -12,7 +12,7 @@ from sample_data.holdings import held, write_usage
 from sample_data.lake import write_lake
 from sample_data.papers import AS_OF, write_accounts, write_closed_stores, write_paper_box, write_people
 from sample_data.people import NEIGHBOURS, STORY, crowd
-from sample_data.provision import write_register
+from sample_data.provision import write_listings, write_register
 from sample_data.tables import write_tables
 from sample_data.tickets import tickets
 from sample_data.truth import Truth
@@ -52,6 +52,7 @@ def build(
     _write_tickets(out, tickets(strangers, seed, truth))
     write_paper_box(out, truth)
     write_closed_stores(out)
+    write_listings(out, truth)
     write_register(out, truth)
     write_accounts(out, seed)
     _write_inventory(out, database_url, whole)

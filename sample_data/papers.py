@@ -46,6 +46,7 @@ DATASETS: Mapping[str, tuple[str, str | None]] = {
             "call_history.calls",
             "fault_records.tickets",
             "web_logs.access",
+            "directory_listings.listings",
             PAPER,
         ),
         ("none_found", None),

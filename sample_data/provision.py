@@ -1,4 +1,4 @@
-"""The register of what was given to third parties and received from them, in a small database of its own."""
+"""What is given to third parties: the directory's listings and the register of records, each a small database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from sample_data import canary, fates
 from sample_data.people import NEIGHBOURS, STORY
 from sample_data.truth import Truth
 
@@ -42,6 +43,26 @@ def write_register(out: Path, truth: Truth) -> None:
             if kind in DUE:
                 truth.provided.setdefault(key, {})[record_no] = kind
     write_database(out / "records.db", TABLE, INSERT, rows)
+
+
+LISTINGS = "directory_listings.listings"
+LISTED = ("nana", "ryoko", "yutaka", "makoto", NEIGHBOURS[1].key)
+OMITTED = frozenset({"makoto"})
+"""Has said long ago that he will not be listed."""
+LISTING_TABLE = """CREATE TABLE listings (listing_no VARCHAR PRIMARY KEY, customer_no VARCHAR, line_no VARCHAR,
+ printed_name VARCHAR, address_form VARCHAR, listed INTEGER)"""
+
+
+def write_listings(out: Path, truth: Truth) -> None:
+    people = {person.key: person for person in (*STORY, *NEIGHBOURS)}
+    rows: list[tuple[str | int | None, ...]] = []
+    for key in LISTED:
+        person, listing_no = people[key], f"D{len(rows) + 1:07d}"
+        rows.append((listing_no, person.customer_no, person.phone, person.name, "町名まで", int(key not in OMITTED)))
+        truth.own(key, LISTINGS, listing_no, fate=fates.with_the_contract(person))
+    rows.append(("D9000001", None, canary.LINE, "見本検査 掲載", "検査", 0))
+    insert = "INSERT INTO listings VALUES (?, ?, ?, ?, ?, ?)"
+    write_database(out / "listings.db", LISTING_TABLE, insert, rows)
 
 
 def write_database(file: Path, table: str, insert: str, rows: Sequence[Sequence[str | int | None]]) -> None:

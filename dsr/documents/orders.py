@@ -16,7 +16,7 @@ from dsr.documents.wordings import by_law, say
 from dsr.errors import NotAllowed
 from dsr.work_order import Order
 
-Kind = Literal["work_order", "processor_instruction", "joint_user_instruction"]
+Kind = Literal["work_order", "processor_instruction", "joint_user_instruction", "recipient_request"]
 ANSWER = {
     "done_on, done_by": "answer.done",
     "datasets.<ID>.found, done": "answer.found",
@@ -49,12 +49,12 @@ def order_letter(order: Order, kind: Kind, sender: Party, to: Recipient, system:
     """The paper of ``order``; ``system`` and ``datasets`` are labels, ``files`` its key file, document and signature.
 
     ``secret``: ids of datasets under secrecy of communications; raises NotAllowed where one would reach a joint user
-    (law.md T-13).
+    or a third party (law.md T-13).
     """
-    if kind == "joint_user_instruction" and set(secret) & set(order.datasets):
+    if kind in ("joint_user_instruction", "recipient_request") and set(secret) & set(order.datasets):
         raise NotAllowed(f"{order.order_no}: data under secrecy of communications never enters joint use; leave it out")
     own = kind == "work_order"
-    name = "work_order" if own else "instruction"
+    name = {"work_order": "work_order", "recipient_request": "request"}.get(kind, "instruction")
     told = say("objects", system=system, datasets=listed(datasets), ids=", ".join(order.datasets))
     facts = (
         Fact(say(f"order_no.{name}"), order.order_no),

@@ -33,6 +33,7 @@ OTHER = ("kept_until", "alternative_measure")
 NONE = ("not_held",)
 NOT_RETAINED = frozenset({*NONE, "not_our_authority", "redirected", "out_of_scope", "not_asked"})
 """Of which there is no retained personal data to stop using: a letter of these alone declines nothing."""
+ABOUT_PROVISION = frozenset({"provision_stop", "optout_provision_stop", "listing_stop"})
 CLAIMS = frozenset({"CIV166"})
 """Rules that are an interest of ours and no duty: the sentence of a duty would be untrue."""
 NEEDS = {
@@ -74,9 +75,11 @@ Outward = Sequence[tuple[Stop, str]]
 
 def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), *, certificate_no: str = "",
                 verified: bool = False, terminate_at: Text = "", backups_by: date | None = None,
-                file_until: date | None = None, unverified: Sequence[Stop] = ()) -> Letter:
+                file_until: date | None = None, unverified: Sequence[Stop] = (),
+                reported: Sequence[Text] = ()) -> Letter:  # fmt: skip
     """The letter of Act art. 35(7) and 36. ``terminate_at``: where a live contract can be ended; ``verified``: that the
-    result was, where no certificate says so; ``unverified``: those of ``stops`` of which it was not.
+    result was, where no certificate says so; ``unverified``: those of ``stops`` of which it was not; ``reported``:
+    labels of those of which only the owner says so.
 
     Raises BadInput naming the field that an outcome cannot be printed without. That it is so, the survey has proved.
     """
@@ -84,17 +87,20 @@ def stop_notice(frame: Frame, stops: Sequence[Stop], told: Sequence[Told] = (), 
     for stop, outcome in outward:
         _whole(stop, outcome, frame.right)
     outcomes = {outcome for _, outcome in outward}
-    sections = (_done(outward), _kept(outward), _refused(outward), told_section(told))
+    about = "provision" if frame.right in ABOUT_PROVISION else "stop"
+    sections = (_done(outward), _kept(outward), _refused(outward, about), told_section(told))
     last = closing(
         frame,
         by_law("certified", number=certificate_no) if certificate_no else by_law("verified") if verified else "",
         _unverified(unverified) if certificate_no or verified else "",
+        by_law("reported", labels=listed(reported)) if reported else "",
         by_law("backups", date=backups_by) if backups_by else "",
         by_law("terminate", desk=terminate_at) if terminate_at else "",
         _suppressed(outcomes),
         file_until=file_until,
     )
-    return frame.letter("use_stop_notice", say("use_stop_notice"), by_law(_opening(outcomes)), sections, last)
+    opening = by_law(f"{about}_{_opening(outcomes)}")
+    return frame.letter("use_stop_notice", say("use_stop_notice"), opening, sections, last)
 
 
 def _suppressed(outcomes: set[str]) -> Text:
@@ -127,12 +133,12 @@ def _whole(stop: Stop, outcome: str, right: str) -> None:
 
 def _opening(outcomes: set[str]) -> str:
     if outcomes <= NOT_RETAINED:
-        return "stop_absence"
+        return "absence"
     if outcomes <= {*DONE, *NONE}:
-        return "stop_done"
+        return "done"
     if outcomes & set(DONE):
-        return "stop_partly"
-    return "stop_other" if outcomes & set(OTHER) else "stop_declined"
+        return "partly"
+    return "other" if outcomes & set(OTHER) else "declined"
 
 
 def _label(outcome: str) -> Words:
@@ -163,19 +169,19 @@ def _why_kept(stop: Stop) -> Text:
     return lines(said, by_law("kept_fields", fields=listed(stop.fields)) if stop.fields else "", stop.words)
 
 
-def _refused(outward: Outward) -> Section:
+def _refused(outward: Outward, about: str) -> Section:
     # Of what must not be known there is no count either (DC-5).
     rows = numbered((stop.label, _label(outcome), records(stop.records if outcome == "stop_declined" else None),
-                     _why_not(stop, outcome))
+                     _why_not(stop, outcome, about))
                     for stop, outcome in outward if outcome not in (*DONE, *OTHER))  # fmt: skip
     columns = (NUMBER, column("item", 0.21), column("outcome", 0.2), column("count", 0.08, "right"), column("why"))
     return Section("refused", say("refused"), columns, rows)
 
 
-def _why_not(stop: Stop, outcome: str) -> Text:
+def _why_not(stop: Stop, outcome: str, about: str) -> Text:
     if outcome in NONE:
         # An earlier erasure may be named; of what must not be known (outwardly none held) nothing ever is (DC-5).
-        return (stop.words if stop.outcome in NONE else "") or by_law("stop_absence")
+        return (stop.words if stop.outcome in NONE else "") or by_law(f"{about}_absence")
     if outcome in ("not_our_authority", "redirected"):
         return by_law("not_ours", desk=stop.desk) if stop.desk else by_law("not_ours_unnamed")
     if not stop.ground:

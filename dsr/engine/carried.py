@@ -29,7 +29,8 @@ MEANT = "meant/{}/{}.{}.arrow"
 GONE, EMPTIED = "erase", "empty"
 SEARCHED = frozenset({"found", "none_found"})
 ACTS: Mapping[str, Sequence[Measure]] = {
-    "erase": ("erased",), "empty": ("deidentified", "use_stopped"), "": ("erased", "deidentified", "use_stopped"),
+    "erase": ("erased",), "empty": ("deidentified", "use_stopped", "provision_stopped"),
+    "": ("erased", "deidentified", "use_stopped", "provision_stopped"),
 }  # fmt: skip
 """How a store was asked → what that may have done; nothing where an owner did it, who counts both together."""
 

@@ -134,13 +134,15 @@ def _letter(hold: Hold, run: str, cited: Mapping[str, Any]) -> Letter:
     earlier = [] if due else carried.before(hold)
     before = [_stop_before(hold, one) for one in earlier]
     stops = [*before, *_stops(hold, date.fromisoformat(cited["issued_on"]), earlier)]
-    lives = any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
+    lives = hold.case.right in plans.ERASING and any(stop.ground == "APPI-35-5-NEEDED" for stop in stops)
     gone, unsought = _gone_of(hold), carried.unsought(hold) if earlier else ()
     return stop_notice(frame, stops, list(_told(hold)), certificate_no=number if gone else "",
                        verified=any(found["run"] == run for found in hold.case.facts.get("findings", [])),
                        terminate_at=hold.office.inventory.company.desk if lives else "", file_until=until,
                        backups_by=_last_backup(hold, gone) if gone else None,
-                       unverified=[_stop_before(hold, one) for one in unsought])  # fmt: skip
+                       unverified=[_stop_before(hold, one) for one in unsought],
+                       reported=[_label(hold, one.dataset) for one in plans.frozen(hold)
+                                 if one.of(frozenset({"provision_order"})).num_rows])  # fmt: skip
 
 
 def certificate_no(hold: Hold, run: str) -> str:
@@ -180,7 +182,10 @@ def _stops(hold: Hold, on: date, earlier: Sequence[carried.Carried] = ()) -> Ite
                        why=item["reason"])  # fmt: skip
         for part in carried.beside(item["parts"], name, earlier):
             told = lines(words.get(name, ""), papers.erased_in_part(hold, name))
-            yield _stop(inventory, dataset, label, part, on, told)
+            yield _stop(inventory, dataset, label, part, on, told, hold.case.right in plans.GIVING_NO_MORE)
+        if dataset.printed and item["outcome"] == "provision_stopped":
+            what = papers.own(inventory, dataset.printed)
+            yield Stop(label, "alternative_measure", on=on, words=by_law("printed_stays", what=what))
 
 
 def _kept_before(hold: Hold, label: Words, name: str, part: Mapping[str, Any]) -> Stop:
@@ -194,12 +199,14 @@ def _worded(key: str) -> Words:
     return papers.both(lambda lang: law.wording(key, lang))
 
 
-def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: Text) -> Stop:
+def _stop(inventory: Any, dataset: Dataset, label: Words, part: Mapping[str, Any], on: date, words: Text,
+          given: bool) -> Stop:  # fmt: skip
     until = date.fromisoformat(part["until"]) if part["until"] else None
     if part["rule"] == planning.HOLD:
         return Stop(label, "alternative_measure", part["records"], on, words=_worded("held_back"))
     if carried.already(part):
-        return Stop(label, "alternative_measure", part["records"], on, words=_worded("already_so"))
+        key = "given_already_no_more" if given else "already_so"
+        return Stop(label, "alternative_measure", part["records"], on, words=_worded(key))
     refused = "stop_declined" if part["measure"] == "keep" else erasures.OUTCOME[part["measure"]]
     outcome = "kept_until" if until else refused
     purposes = tuple(after(f"{number} ", papers.own(inventory, inventory.purposes.get(number, "")))

@@ -195,8 +195,8 @@ def wanted(hold: Hold) -> frozenset[str]:
 
 def _beside(hold: Hold) -> frozenset[str]:
     """Datasets that the right is not about: they stand on no list of the case."""
-    declared = hold.office.inventory.datasets()
-    return frozenset(d.id for d in declared if not courses.concerns(hold.case.right, d))
+    inventory, right = hold.office.inventory, hold.case.right
+    return frozenset(d.id for d in inventory.datasets() if not courses.concerns(right, inventory, d))
 
 
 def askable(hold: Hold) -> list[Dataset]:

@@ -6,7 +6,7 @@ longer matches the live stores goes back to a person (edge cases EN-13, EN-14, E
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,6 +97,8 @@ def _cooled_off(hold: Hold) -> None:
     """A setting of the inventory: hours between approval and the first effect (EN-33)."""
     hours = hold.office.inventory.company.cooling_off_hours
     approved = hold.case.facts["decisions"][-1]["at"]
+    if hold.case.right in plans.GIVING_NO_MORE:  # nothing is destroyed: stopped at once
+        return
     ready = datetime.fromisoformat(approved) + timedelta(hours=hours)
     if hold.office.now < ready:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
@@ -116,6 +118,13 @@ def carry_out(hold: Hold) -> None:
     conclude(hold, [one.dataset.id for one in plans.frozen(hold) if not done(hold, one)])
 
 
+ASKED: Mapping[str, str] = {
+    **dict.fromkeys(plans.CORRECTING, "correct"), **dict.fromkeys(plans.GIVING_NO_MORE, "provision_stop"),
+    "use_stop": "use_stop", "marketing_stop": "use_stop",
+}  # fmt: skip
+"""Right → what partners are asked to do; any other erases."""
+
+
 def prepare(hold: Hold) -> None:
     """All that must be so before the first effect. Raises Conflict for a plan that went back to the decision."""
     first = plans.first_run(hold)
@@ -132,7 +141,7 @@ def prepare(hold: Hold) -> None:
 def conclude(hold: Hold, waiting: Sequence[str]) -> None:
     """``waiting``: datasets that an owner has still to do."""
     name, first = plans.run(hold), plans.first_run(hold)
-    ordering.to_partners(hold, first, "correct" if hold.case.right in plans.CORRECTING else "erase")
+    ordering.to_partners(hold, first, ASKED.get(hold.case.right, "erase"))
     if not waiting:
         hold.record(Act(f"carried_out:{name}", "result", {}, to=State.VERIFYING))
 
@@ -166,17 +175,17 @@ def done(hold: Hold, one: Frozen) -> bool:
     """Whether this dataset's part is carried out; False while its owner, or a leaf of it, is waited for."""
     name, step = plans.run(hold), step_of(hold, one)
     work = plans.work_of(hold, one)
-    notes = one.of(frozenset({"annotate"}))
-    if not work and not notes.num_rows:
+    act = next((act for act in sorted(plans.OWNERS) if one.of(frozenset({act})).num_rows), "")
+    if not work and not act:
         return True
     if hold.result(step) is not None:
         return True
     if leaf := ordering.waits_for(hold, name, one.dataset):
         hold.record(Act(f"waits:{name}:{one.dataset.id}", "result", {"for": leaf}))
         return False
-    if notes.num_rows:  # a voucher is its owner's to annotate or issue anew, whatever else we may write
-        order = Plan(hold.case_no, one.dataset, notes, "annotate")
-        return ordering.carried_out(hold, name, one.dataset, [order], "annotate")
+    if act:  # a voucher is its owner's to annotate or issue anew, and so is a provision that no column ends
+        order = Plan(hold.case_no, one.dataset, one.of(frozenset({act})), act)
+        return ordering.carried_out(hold, name, one.dataset, [order], act)
     if (connector := writer(hold, one)) is not None:
         begun = {"records": sum(plan.records for plan in work)}
         hold.once(step, lambda: (write([(hold, step, work)], connector)[0], None), begun)

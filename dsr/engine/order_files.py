@@ -29,7 +29,7 @@ ANSWER = {"done_on": "", "done_by": "", "datasets": {}, "sub_processors": []}
 PUBLIC_KEY = "public-key.pem"
 STATISTIC = "pg_catalog.pg_statistic"
 PAPER: Mapping[str, Kind] = {"owner": "work_order", "processor": "processor_instruction",
-                             "joint": "joint_user_instruction"}  # fmt: skip
+                             "joint": "joint_user_instruction", "recipient": "recipient_request"}  # fmt: skip
 
 
 def write_orders(office: Office, case_no: str, to: str, out: Path) -> list[Path]:
@@ -90,14 +90,15 @@ def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) 
     kept = {name: collecting.read_table(hold, path) for name, path in names.items() if hold.vault.exists(path)}
     plan = Plan(hold.case_no, dataset, digest=hold.case.facts["decided_plan"], **kept)
     dialect = hold.office.dialect(hold.office.inventory.system_of(dataset))
-    if dialect in ("sqlite", "postgresql") and act != "annotate":
+    if dialect in ("sqlite", "postgresql") and act not in plans.OWNERS:
         return f"{number}.{act}.sql", sql_of(plan, number, cast(Any, dialect))
     return f"{number}.{act}.csv", csv_of(plan)
 
 
 def _order(hold: Hold, number: str, act: str, order: Mapping[str, Any], keys: bytes) -> Order:
-    correcting = hold.case.right in plans.CORRECTING
-    words: Mapping[str, str] = {"set": "correct" if correcting else "deidentify", "annotate": "correct"}
+    sets = {**dict.fromkeys(plans.CORRECTING, "correct"), **dict.fromkeys(plans.GIVING_NO_MORE, "provision_stop")}
+    words: Mapping[str, str] = {"set": sets.get(hold.case.right, "deidentify"), "annotate": "correct",
+                                "provision_order": "provision_stop"}  # fmt: skip
     datasets = (order["dataset"],) if order["dataset"] else _told_of(hold, order)
     return Order(number, hold.case_no, order["to"], datasets, cast(Measure, words.get(act, act)), order["records"],
                  date.fromisoformat(order["due"]), date.fromisoformat(order["given_on"]),
@@ -105,10 +106,10 @@ def _order(hold: Hold, number: str, act: str, order: Mapping[str, Any], keys: by
 
 
 def _told_of(hold: Hold, order: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a partner holds a copy of; never data under secrecy of communications to a joint user (law.md T-13)."""
+    """What a partner holds a copy of; never data under secrecy of communications, but to a processor (T-13)."""
     inventory = hold.office.inventory
     datasets = inventory.partner[order["to"]].datasets
-    return tuple(d for d in datasets if order["kind"] != "joint" or not inventory.is_secret(inventory.dataset(d)))
+    return tuple(d for d in datasets if order["kind"] == "processor" or not inventory.is_secret(inventory.dataset(d)))
 
 
 def _paper(hold: Hold, made: Order, order: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:

@@ -119,8 +119,11 @@ def must_reach_partners(hold: Hold) -> None:
 
 
 def _instructed(hold: Hold) -> list[Partner]:
-    changed = {one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)}
-    return [partner for partner in hold.office.inventory.partner.values() if changed & set(partner.datasets)]
+    changed = {one.dataset.id for one in plans.frozen(hold)
+               if plans.work_of(hold, one) or one.of(frozenset({"provision_order"})).num_rows}  # fmt: skip
+    ended = hold.case.right in plans.GIVING_NO_MORE  # a processor is no third party (27(5)(i)): it keeps its copy
+    return [partner for partner in hold.office.inventory.partner.values()
+            if changed & set(partner.datasets) and not (ended and partner.kind == "processor")]  # fmt: skip
 
 
 def identifiers(hold: Hold, partner: Partner) -> list[tuple[str, str]]:
@@ -161,6 +164,9 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
                 problem = "does not name a note or new voucher for each record done"
                 fix = '{"<record no>": "<number of the note or new voucher>"}'
                 raise BadInput(f"datasets.{order['dataset']}.issued", problem, fix)
+            if "provision_order" in order["acts"] and told.done < order["records"]:
+                problem = f"is fewer than the {order['records']} ordered, and no look of ours would find the rest"
+                raise BadInput(f"datasets.{order['dataset']}.done", problem, "answer once each is given to nobody")
             hold.write_json(f"issued/{order['dataset']}.json", told.issued)
             known[number] = {**order, "answered_on": office.today.isoformat(), "done_on": said.done_on.isoformat(),
                              "found": told.found, "done": told.done,

@@ -31,11 +31,14 @@ from dsr.suppression import Entry, stopped
 
 ERASING = frozenset({"erasure", "content_deletion", "use_stop", "marketing_stop"})
 CORRECTING = frozenset({"correction", "addition"})
-CHANGING = ERASING | CORRECTING
+GIVING_NO_MORE = frozenset({"provision_stop", "optout_provision_stop", "listing_stop"})
+CHANGING = ERASING | CORRECTING | GIVING_NO_MORE
 """Rights whose way through the house is a plan, carried out and surveyed."""
-SETS = frozenset({"deidentify", "use_stop", "correct"})
-ACTS = SETS | {"erase", "annotate"}
-"""Measures that change a store; ``annotate`` is the owner's to do (EBOOK)."""
+SETS = frozenset({"deidentify", "use_stop", "provision_stop", "correct"})
+OWNERS = frozenset({"annotate", "provision_order"})
+"""Measures that only the owner can take, whatever else we may write: no look of ours sees them."""
+ACTS = SETS | OWNERS | {"erase"}
+"""Measures that change a store, or what is done with it."""
 FRESH: Mapping[str, Any] = {"findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None, "gone": {}}
 """Facts of a plan that nothing was done of yet; its orders: ``ordering.still_told``."""
 
@@ -60,8 +63,9 @@ def propose(hold: Hold) -> State:
     case, inventory = hold.case, hold.office.inventory
     items = {**_others(hold, made), **{name: _item(plan) for name, plan in made.items()}}
     secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
+    destroys = case.right not in GIVING_NO_MORE and any(_changes(plan) for plan in made.values())
     reasons = lifecycle.needs_second_person(case.right, secrecy=secrecy, review_band=bool(case.facts.get("band")),
-                                            destruction=any(_changes(plan) for plan in made.values()))  # fmt: skip
+                                            destruction=destroys)  # fmt: skip
     facts = {"proposal": items, "drafts": {}, "plan": digest(hold, made), "plan_stage": here, "items": {},
              "cut_off": hold.office.now.isoformat(), "second_person": list(reasons), "secrecy": secrecy,
              "decision_outcome": None}  # fmt: skip
@@ -267,7 +271,8 @@ def work_of(hold: Hold, one: Frozen) -> list[Plan]:
     return to_carry_out(hold, one, due_of(hold, one))
 
 
-MEASURES: Mapping[str, Measure] = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped"}
+MEASURES: Mapping[str, Measure] = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped",
+                                 "provision_stop": "provision_stopped"}  # fmt: skip
 """Measure of a part → what was done to its records."""
 
 

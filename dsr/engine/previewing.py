@@ -20,8 +20,13 @@ from dsr.rules.lifecycle import State
 MEASURE = {
     "erase": "{n}件を消去します", "deidentify": "{n}件を本人が分からないように置き換えます",
     "use_stop": "{n}件の利用を停止します", "keep": "{n}件を保存します", "refuse": "{n}件は変更しません",
+    "provision_stop": "{n}件の第三者への提供を停止します",
+    "provision_order": "{n}件の第三者への提供の停止を所管部署に指図します",
     "correct": "{n}件を訂正します", "annotate": "{n}件に追記し、又は再発行します（元のまま残します）",
 }
+
+BY_OWNER = frozenset({"erase", "deidentify", "provision_stop", "correct", "annotate"})
+"""Measures that a work order asks of the owner of a system to which we do not write."""
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:
@@ -118,5 +123,5 @@ def _why(part: Mapping[str, Any]) -> str:
 
 
 def _by(item: Mapping[str, Any], part: Mapping[str, Any]) -> str:
-    ordered = item["by"] == "work_order" and part["measure"] in ("erase", "deidentify", "correct", "annotate")
+    ordered = item["by"] == "work_order" and part["measure"] in BY_OWNER
     return "［所管部署への作業指図書による］" if ordered else ""

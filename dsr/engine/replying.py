@@ -135,7 +135,7 @@ def _searched(hold: Hold, only: tuple[str, ...] = ()) -> Rows:
     """What the search ended with; of what was found and decided to be outside our answer, that."""
     told: Rows = []
     for name, one in zip(papers.outward(hold), papers.searched(hold), strict=True):
-        label = listed([one.system, one.dataset], "／", " / ")
+        label = listed(dict.fromkeys([one.system, one.dataset]), "／", " / ")
         outcome = law.outcome(hold.case.facts["items"][name]["outcome"])
         if hold.case.facts["datasets"][name]["status"] == "found" and outcome.id in papers.OUTSIDE:
             told.append((label, Words(outcome.label, outcome.label_en)))
@@ -153,7 +153,8 @@ def _records(hold: Hold) -> Values:
                 one = provision.said(dataset, row)
                 items = [listed([papers.label(dataset.fields[name]), text], "：", ": ") for name, text in one.items]
                 told[one.kind.given].append((one.record_no, Words(one.kind.label, one.kind.label_en), lines(*items)))
-    return {"given": told[True], "received": told[False], **_not_shown(hold)}
+    none = [("―", papers.both(lambda lang: law.status_label("none_found", None, lang)), "")]
+    return {"given": told[True] or none, "received": told[False] or none, **_not_shown(hold)}
 
 
 def _not_shown(hold: Hold) -> Values:

@@ -35,6 +35,10 @@ class Course:
     """Whether two of the same person and scope are the same request: what a complaint says is not in REQUEST.json."""
     data: bool = False
     """And beside the letter the rows go out as data."""
+    given: bool = False
+    """Only what is given to third parties is concerned."""
+    opt_out: bool = False
+    """And of that only what is given by opt-out."""
 
     @property
     def asks(self) -> bool:
@@ -51,6 +55,9 @@ _SEARCH = Course()
 COURSES: Mapping[str, Course] = MappingProxyType({
     "purpose_notice": Course(brings=False, letter=True),
     "record_disclosure": Course(frozenset({22}), letter=True, data=True),
+    "provision_stop": Course(given=True),
+    "optout_provision_stop": Course(given=True, opt_out=True),
+    "listing_stop": Course(frozenset({12}), given=True),
     "published_matters": Course(NOTHING, False, True, "full"),
     "foreign_measures": Course(NOTHING, False, True, "full"),
     "complaint": Course(NOTHING, False, True, "full", needs=("answer",), alike=False),
@@ -75,10 +82,14 @@ def by_letter(right: str, facts: Mapping[str, Any]) -> bool:
     return of(right).letter or bool(facts.get(FAILED))
 
 
-def concerns(right: str, dataset: Dataset) -> bool:
+def concerns(right: str, inventory: Inventory, dataset: Dataset) -> bool:
     """Whether the right is about this dataset. Statutory records of provision are asked for by themselves (33(5))."""
-    rows = of(right).rows
-    return dataset.provision is None if rows is None else dataset.row in rows
+    course = of(right)
+    return (
+        (dataset.provision is None if course.rows is None else dataset.row in course.rows)
+        and (inventory.is_given(dataset) or not course.given)
+        and (dataset.opt_out or not course.opt_out)
+    )
 
 
 def outcome(right: str, inventory: Inventory) -> str:

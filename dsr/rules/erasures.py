@@ -12,13 +12,17 @@ from dsr.rules.proposing import check_ground
 
 Said = Mapping[str, Any]
 WORST = ("kept_until", "stop_declined", "correction_declined", "alternative_measure", "deidentified", "use_stopped",
-         "erased", "corrected")  # fmt: skip
+         "provision_stopped", "erased", "corrected")  # fmt: skip
 """Outcome of a dataset whose parts end differently: the first of these."""
 DECLINED = {"true": "APPI-34-1-TRUE", "opinion": "APPI-34-1-OPINION", "purpose": "APPI-34-2-PURPOSE",
             "other_law": "APPI-34-2-OTHERLAW"}  # fmt: skip
 """Result of an investigation → ground on which a correction is declined (law.md §5)."""
 OUTCOME = {"correct": "corrected", "annotate": "alternative_measure", "erase": "erased", "deidentify": "deidentified",
-           "use_stop": "use_stopped", "refuse": "stop_declined"}  # fmt: skip
+           "use_stop": "use_stopped", "provision_stop": "provision_stopped", "provision_order": "provision_stopped",
+           "refuse": "stop_declined"}  # fmt: skip
+
+STAYS = frozenset({"deidentify", "use_stop", "provision_stop", "provision_order"})
+"""Measures after which the record stands there: no officer makes an erasure of them."""
 
 
 def decided(right: str, proposal: Mapping[str, Said], decision: Decision) -> dict[str, dict[str, Any]]:
@@ -70,7 +74,7 @@ def _erased(field: str, part: Said) -> dict[str, Any]:
     if part["until"] or part["rule"]:
         raise BadInput(f"{field}.measure", f"{part['rule']} keeps records of it until {part['until']}",
                        "leave the dataset as proposed: the rest is erased, those on their day")  # fmt: skip
-    if planned in ("deidentify", "use_stop"):
+    if planned in STAYS:
         return {**part, "planned": planned}
     return {**part, "planned": planned, "measure": "erase", "ground": None}
 

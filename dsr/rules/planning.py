@@ -153,6 +153,13 @@ def _gone(case: _Case, sorting: Sorting) -> Taken:
     yield sorting.left, Part("deidentify", fields=tuple(stays)) if stays else Part("erase"), stays
 
 
+def _given_no_more(case: _Case, sorting: Sorting) -> Taken:
+    """As a stop of use. Where the record cannot say so, its owner is told; the purposes are for who declines."""
+    dataset = sorting.dataset
+    measure = "provision_stop" if dataset.provision_stop else "provision_order"
+    yield sorting.left, Part(measure, purposes=dataset.purposes), dataset.provision_stop
+
+
 def _switched_off(case: _Case, sorting: Sorting) -> Taken:
     """A stop of use is no destruction: neither holds nor statutes stand against it (GE-4)."""
     yield sorting.left, Part("use_stop"), sorting.dataset.use_stop
@@ -160,11 +167,15 @@ def _switched_off(case: _Case, sorting: Sorting) -> Taken:
 
 STEPS: Sequence[Step] = (_held, _mentioned, _needed, _kept, _shared, _gone)
 STOP: Sequence[Step] = (_switched_off,)
+GIVE_NO_MORE: Sequence[Step] = (_given_no_more,)
 STEPS_OF: Mapping[str, Sequence[Step]] = {
     "erasure": STEPS,
     "content_deletion": STEPS,  # what is untrue goes whatever it is for: nothing weighs (APPI 34)
     "use_stop": STOP,
     "marketing_stop": STOP,
+    "provision_stop": GIVE_NO_MORE,
+    "optout_provision_stop": GIVE_NO_MORE,
+    "listing_stop": GIVE_NO_MORE,
 }
 
 
@@ -181,7 +192,7 @@ def _own_words(case: _Case, sorting: Sorting, mask: Mask) -> Taken:
 
 def needed_columns(inventory: Inventory, dataset: Dataset) -> tuple[str, ...]:
     """Columns of the fetched rows that planning reads, in declared order; the key always."""
-    names = {*dataset.key, *dataset.deidentify, *dataset.use_stop, *dataset.planned_by()}
+    names = {*dataset.key, *dataset.deidentify, *dataset.use_stop, *dataset.provision_stop, *dataset.planned_by()}
     whole = any(keep.fields for keep in dataset.keep) or dataset.owners == "shared" or "mention" in dataset.evidence
     if dataset.alive and dataset.alive.days is not None and dataset.at:
         names.add(dataset.at.column)

@@ -22,7 +22,7 @@ LOGIN, CONTRACT, HISTORY = 1, 2, 3
 """Strength by data (ID-4): member self-service; contract data; call history, location, ID images."""
 
 _NEEDED = {"complaint": 0, "published_matters": 0, "sender_identification": 0, "other": 0, "self_service": LOGIN,
-           "marketing_stop": LOGIN}  # fmt: skip
+           "marketing_stop": LOGIN, "optout_provision_stop": LOGIN, "listing_stop": LOGIN}  # fmt: skip
 _AUTHORITIES = {
     "statutory": ("family_register", "residence_record", "guardianship_register"),
     "mandated": ("mandate",),

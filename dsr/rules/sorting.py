@@ -18,7 +18,8 @@ from dsr.rules.redaction import flat, record_nos
 
 PART = "_part"
 """Column of ``Planned.keys``; a key of the store's own may well be called part."""
-SEVERITY = ("kept_until", "stop_declined", "alternative_measure", "deidentified", "use_stopped", "erased")
+SEVERITY = ("kept_until", "stop_declined", "alternative_measure", "deidentified", "use_stopped",
+            "provision_stopped", "erased")  # fmt: skip
 """Outcomes of law.md §6, the worst first."""
 
 
@@ -26,7 +27,8 @@ SEVERITY = ("kept_until", "stop_declined", "alternative_measure", "deidentified"
 class Part:
     """One group of records of a dataset with one fate.
 
-    ``measure``: erase · deidentify · use_stop · keep · refuse. ``rule``: what keeps the records, or what deidentify and
+    ``measure``: erase · deidentify · use_stop · provision_stop · provision_order (the same, where only the owner can) ·
+    keep · refuse. ``rule``: what keeps the records, or what deidentify and
     use_stop leave of them, to ``until``, the last kept day (inclusive; None: nobody can say). ``ground``: of a refusal,
     or of a claim for which they are kept; ``purposes``: live ones behind it. ``fields``: those that deidentify empties.
     A ``keep`` with neither rule nor ground: nothing is left to change. ``shared``: not the person's alone, so it stays
@@ -47,7 +49,7 @@ class Part:
 class Planned:
     """``keys``: the key columns, then ``PART`` (int32, index into ``parts``), a row per record in the order given.
 
-    ``outcome``: of law.md §6, the worst of the parts. ``values``: for the records of parts that deidentify or use_stop,
+    ``outcome``: of law.md §6, the worst of the parts. ``values``: for the records of parts of ``CHANGES``,
     in the order of ``keys``, the columns to set (NULL empties); a column not to be set in a row holds its value.
     """
 
@@ -58,6 +60,10 @@ class Planned:
     values: pa.Table | None = field(default=None, repr=False)
 
 
+CHANGES = frozenset({"deidentify", "use_stop", "provision_stop"})
+"""Measures that set columns of records that stay."""
+DONE = {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped",
+        "provision_stop": "provision_stopped", "provision_order": "provision_stopped"}  # fmt: skip
 Changes = Mapping[str, Any]
 """Column → a constant, or a column as long as the table."""
 
@@ -121,7 +127,7 @@ class Sorting:
         raise CheckFailed(problem)
 
     def planned(self) -> Planned:
-        changing = np.array([part.measure in ("deidentify", "use_stop") for part in self.parts], np.bool_)
+        changing = np.array([part.measure in CHANGES for part in self.parts], np.bool_)
         rows = pa.array(changing[self.part] if len(self.parts) else self.none())
         values = pa.table(self.columns).filter(rows) if changing.any() else None
         keys = self.table.select(list(self.dataset.key)).append_column(PART, pa.array(self.part))
@@ -149,4 +155,4 @@ def _outcome(part: Part, dataset: Dataset) -> str:
         return "kept_until"
     whole = part.shared or not (dataset.use_stop or dataset.deidentify)
     stays = "alternative_measure" if whole else "use_stopped" if dataset.use_stop else "deidentified"
-    return {"erase": "erased", "deidentify": "deidentified", "use_stop": "use_stopped"}.get(part.measure, stays)
+    return DONE.get(part.measure, stays)
