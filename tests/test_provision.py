@@ -258,7 +258,7 @@ def test_a_stop_is_declined_by_its_own_grounds_only(office: Office, tmp_path: Pa
         assert office.run("decide", stop.case, "--file", document)[0] == 2, ground
     assert items[named]["parts"][0]["measure"] == "provision_order"
     item = {"outcome": "stop_declined", "ground": "APPI-35-3-NONE", "measure": "keep", "reason": "調査の結果"}
-    stop.decided({"datasets": {named: item}})
+    stop.decided({"datasets": {named: item}, "given": {"investigation": "委託先の記録を確認"}})
     assert stop.run()[0] == 0 and stop.state == "dispatching"
     assert listed(office) == neighbour and not stop.show()["orders"]
     letter = letter_of(stop)
