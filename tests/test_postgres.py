@@ -181,14 +181,14 @@ def test_a_case_whose_opening_was_not_answered_keeps_its_letter(
     """Committed, then cut off: the case is there, and so is the request it stands on. Asked again, it is one case."""
     monkeypatch.setenv("DSR_DATABASE_URL", mortal.database())
     office = Office.set_up(tmp_path / "home", sample, monkeypatch)
-    opened = Store.open_case
+    opened = Store.open_cases
 
     def cut_off(self: Store, *given: object) -> None:
         opened(self, *given)  # type: ignore[arg-type]
         raise DsrError("store: the database does not answer")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "open_case", cut_off)
+        patch.setattr(Store, "open_cases", cut_off)
         assert office.run("open", str(sample / "requests/hanako.json"))[0] == 1
     assert office.open("hanako") == "DSR-2026-000001"
     assert [row["case"] for row in office.ok("list")] == ["DSR-2026-000001"]
