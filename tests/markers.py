@@ -110,9 +110,10 @@ def _rows(sample: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _stored(sample: Path, system: Mapping[str, Any], dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    if system["store"] == "sql" and system.get("url", "").endswith("company.db"):
+    database = system.get("url", "").removeprefix("sqlite:///")
+    if system["store"] == "sql" and database in ("company.db", "listings.db"):
         table = re.search(r"FROM (\w+)", dataset["fetch"])
-        with sqlite3.connect(sample / "company.db") as base:
+        with sqlite3.connect(sample / database) as base:
             base.row_factory = sqlite3.Row
             yield from map(dict, base.execute(f"SELECT * FROM {table and table[1]}"))
         base.close()

@@ -547,7 +547,7 @@ def test_untrue_content_goes_whatever_it_was_for_and_a_voucher_stays(inventory: 
 def test_an_unknown_ground_or_another_right_plans_nothing(inventory: Inventory) -> None:
     """What weighs nothing would erase most."""
     rows = life("2019-05-01", None, "2026-05-05")
-    for changes in ({"ground": "G-9"}, {"right": "disclosure"}, {"right": "provision_stop"}):
+    for changes in ({"ground": "G-9"}, {"right": "disclosure"}, {"right": "record_disclosure"}):
         with pytest.raises(BadInput):
             decided(inventory, rows, **changes)
 
