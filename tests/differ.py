@@ -36,6 +36,7 @@ TABLES = {
     "segments": ("segments.labels", ("segment_no",)),
     "sessions": ("connection_logs.sessions", ("session_no",)),
     "consents": ("marketing_consents.consents", ("consent_no",)),
+    "listings": ("directory_listings.listings", ("listing_no",)),
     "links": ("cookie_links.links", ("cookie_id", "member_id")),
 }
 """Table → dataset and the columns of its record no.; any other table stands under its own name, row by row."""
@@ -53,7 +54,12 @@ def held(sample: Path) -> Records:
 
 
 def _tables(sample: Path) -> Iterator[tuple[str, str, Any]]:
-    with closing(sqlite3.connect(f"file:{sample / 'company.db'}?mode=ro", uri=True)) as base:
+    for database in ("company.db", "listings.db", "records.db"):
+        yield from _tables_of(sample / database)
+
+
+def _tables_of(database: Path) -> Iterator[tuple[str, str, Any]]:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as base:
         names = [row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for name in names:
             cursor = base.execute(f'SELECT * FROM "{name}"')
