@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
 from dsr.engine.surveying import owed_by
@@ -112,11 +112,12 @@ def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
     url, company = postgres.database(), tmp_path / "company"
     build(company, people=20, calls=300, seed=1, database_url=url, whole=False)
     engine = create_engine(url, poolclass=NullPool)
+    tables = [table for table in TABLES if table in inspect(engine).get_table_names()]  # not the whole estate
 
     def rows() -> dict[str, set[tuple[Any, ...]]]:
         with engine.connect() as connection:
             return {table: {tuple(map(str, row)) for row in connection.execute(text(f"SELECT * FROM {table}"))}
-                    for table in TABLES}  # fmt: skip
+                    for table in tables}  # fmt: skip
 
     with serve(company):
         office = Office.set_up(tmp_path / "home", company, monkeypatch)
@@ -129,13 +130,13 @@ def test_on_postgresql_level_one_is_claimed_and_the_dbas_duty_named(
         assert erasure.dispatched() in ("closed", "kept")
         _rewritten_by_the_dba(postgres, url, erasure, shown)
     after = rows()
-    mine = {table: before[table] - after[table] for table in TABLES if before[table] - after[table]}
+    mine = {table: before[table] - after[table] for table in tables if before[table] - after[table]}
     gone = office.truth["people"]["mai"]["erased"]
     assert {table: len(lost) for table, lost in mine.items()} == {
         table: len(gone[dataset]) for table, (dataset, _) in TABLES.items() if gone.get(dataset)
     }
     assert all("M0001251" in row or "mai@mail.example" in row for lost in mine.values() for row in lost)
-    assert all(after[table] <= before[table] for table in TABLES)
+    assert all(after[table] <= before[table] for table in tables)
     levels = {f["dataset"]: f["level"] for f in shown["findings"]}
     assert (levels["member_accounts.members"], levels["web_logs.access"]) == ("L1", "L2")
     assert "VACUUM FULL" in text_of(out / "certificate.pdf") or "DBA" in text_of(out / "certificate.pdf")
