@@ -443,3 +443,12 @@ def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office:
     assert "令和16年5月31日まで1件を保存し" in letter and "令和16年5月31日まで1件を保存し" in book
     assert law.wording("suppressed") in book
     assert law.wording("earlier_file", day="令和8年11月22日", date="令和11年11月22日") in book
+
+
+def test_a_browser_of_two_stays_nobodys_once_one_of_them_is_erased(own_office: Office, tmp_path: Path) -> None:
+    """K-3: Yutaka's link goes; what was done in the browser without a login is not Nana's because of that."""
+    owned = own_office.truth["people"]["nana"]["owns"]["web_logs.access"]
+    assert Erasure(own_office, "yutaka", tmp_path).approved().carried_out().state == "dispatching"
+    case = own_office.collected("nana")
+    found = {d["dataset"]: d["records"] for d in own_office.ok("show", case)["datasets"]}
+    assert found["web_logs.access"] == len(owned) > 0

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from dsr.case import Act
 from dsr.connector import Ask, Connector, Located, happened, in_tenure
 from dsr.days import ALWAYS, Form, Interval, day_of, read_instant, within
+from dsr.engine import remembering
 from dsr.engine.office import Hold, Office
 from dsr.errors import (
     BadInput,
@@ -42,6 +43,7 @@ from dsr.rules.lifecycle import State
 from dsr.rules.matching import Answer
 from dsr.rules.redaction import record_nos
 from dsr.rules.scope import Status
+from dsr.suppression import token
 
 T = TypeVar("T")
 AT, START, END = "_at", "_start", "_end"
@@ -322,7 +324,7 @@ def _judge_dataset(
         judged = _judge_rows(hold, dataset, ask, table, known)
         known = replace(known, candidates={**known.candidates, **judged.candidates},
                         settled=known.settled | judged.settled, contacts=known.contacts | judged.contacts)  # fmt: skip
-        known = discovery.learn(known, _revealed(dataset, ask, judged.matched))
+        known = discovery.learn(known, _hers_alone(hold, dataset, _revealed(dataset, ask, judged.matched)))
         if judged.matched.num_rows:
             kept.append(_keys(dataset, ask, judged.matched))
     rows = pa.concat_tables(kept, promote_options="permissive") if kept else None
@@ -406,6 +408,18 @@ def _revealed(dataset: Dataset, ask: Ask, matched: pa.Table) -> Iterator[Identif
             yield Identifier(
                 reveal.kind, _as_number(value), _held(dataset, reveal, values).meet(frame), f"{dataset.id}/{names[row]}"
             )
+
+
+def _hers_alone(hold: Hold, dataset: Dataset, revealed: Iterator[Identifier]) -> Iterator[Identifier]:
+    """What a record reveals on a condition (one member to a browser) it reveals no more once another bearer's record
+    was erased: the store now counts one, and what the browser did was never hers alone (K-3)."""
+    conditional = {reveal.kind for reveal in dataset.reveals if reveal.when}
+    mine = remembering.cases_of(hold) if conditional else frozenset()
+    for one in revealed:
+        marked = token(hold.office.keys.suppression_key, one.kind, one.value)
+        bearers = hold.office.store.suppressions({marked}) if one.kind in conditional else []
+        if all(entry.case_no in mine for entry in bearers):
+            yield one
 
 
 def _as_number(value: Any) -> str:

@@ -24,6 +24,12 @@ def person_tokens(hold: Hold) -> Iterator[str]:
         yield token(hold.office.keys.suppression_key, PERSON, f"{name}|{born}")
 
 
+def cases_of(hold: Hold) -> frozenset[str]:
+    """This case, and those that erased or stopped data of this person as proved."""
+    entries = hold.office.store.suppressions(set(person_tokens(hold)))
+    return frozenset({hold.case_no, *(entry.case_no for entry in entries)})
+
+
 def erased_on(hold: Hold, dataset_id: str) -> date | None:
     """The first day on which records of this person in the dataset were erased by an earlier case (EN-11, EN-12)."""
     mine = (e for e in _entries(hold) if e.dataset == dataset_id and e.reason == "erased")

@@ -9,6 +9,7 @@ from typing import Any
 from dsr.case import Act
 from dsr.days import ALWAYS, Interval, after, day_of, whole_days
 from dsr.engine import collecting, plans, remembering
+from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, as_id
 from dsr.inventory import PERSON, Dataset, Inventory
@@ -49,6 +50,18 @@ def _entries(hold: Hold) -> Iterator[Entry]:
             yield Entry(whom, one.dataset.id, PERSON, reason, now, Interval(now, now), hold.case_no)
         days = [Interval()] if reason == "objected" else _days(hold, one, gone)  # an objection: until her own word
         yield from _of_numbers(hold, one.dataset, reason, days)
+        yield from _borne(hold, one.dataset, reason)
+
+
+def _borne(hold: Hold, dataset: Dataset, reason: Reason) -> Iterator[Entry]:
+    """Values that the dataset reveals on a condition (a browser of one member): that this person bore them too stays
+    known once the record is gone, and stops no row."""
+    now, key = hold.office.now, hold.office.keys.suppression_key
+    columns = {reveal.column: reveal.kind for reveal in dataset.reveals if reveal.when}
+    borne = {(kind, str(value)) for batch in fetched(hold, dataset) for column, kind in columns.items()
+             if column in batch.schema.names for value in batch.column(column).to_pylist() if value}  # fmt: skip
+    for kind, value in sorted(borne):
+        yield Entry(token(key, kind, value), dataset.id, kind, reason, now, Interval(now, now), hold.case_no)
 
 
 def _of_numbers(hold: Hold, dataset: Dataset, reason: Reason, days: Sequence[Interval]) -> Iterator[Entry]:
