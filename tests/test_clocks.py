@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -44,7 +45,7 @@ def test_every_vector_of_the_law_page(row: list[str]):
 
 @cache
 def holidays(year: int) -> frozenset[date]:
-    """祝日法 2条 and 3条, for 2023-2030; equinoxes by the usual approximation of the almanac."""
+    """祝日法 2条 and 3条, for 2022-2030; equinoxes by the usual approximation of the almanac."""
     def monday(month: int, nth: int) -> date:
         first = date(year, month, 1)
         return first + ((7 - first.weekday()) % 7 + 7 * (nth - 1)) * DAY
@@ -70,13 +71,17 @@ def closed(day: date) -> bool:
     return day.weekday() >= 5 or company or day in holidays(day.year)
 
 
-def test_each_day_of_five_years_agrees_with_the_holiday_act():
-    days = [date(2024, 1, 1) + n * DAY for n in range((date(2029, 1, 1) - date(2024, 1, 1)).days)]
-    assert [day for day in days if COMPANY.is_business_day(day) == closed(day)] == []
+def test_each_day_from_2022_to_2030_agrees_with_the_holiday_act():
+    days = [date(2022, 1, 1) + n * DAY for n in range((date(2031, 1, 1) - date(2022, 1, 1)).days)]
+    assert [day for day in days if COMPANY.is_business_day(day) == closed(day)] == [] and len(days) == 3287
+    opened = [day for day in days if not closed(day)]
+    for at, day in enumerate(opened[:-20]):  # each arrival: every due day of law.md §8 by counting, never by a walk
+        assert [COMPANY.after(day, n) for n in (2, 3, 5, 10)] == [opened[at + n] for n in (2, 3, 5, 10)]
+        assert Presuit(day).suit_from == date.fromordinal(day.toordinal() + 15)
     assert len(holidays(2026)) == 18 and date(2026, 9, 22) in holidays(2026) and date(2026, 5, 6) in holidays(2026)
 
 
-@given(st.dates(date(2024, 1, 1), date(2028, 11, 30)), st.integers(1, 15))
+@given(st.dates(date(2022, 1, 1), date(2030, 11, 30)), st.integers(1, 15))
 def test_the_nth_business_day_after_is_that_many_open_days_away(day: date, n: int):
     due = COMPANY.after(day, n)
     span = [day + k * DAY for k in range(1, (due - day).days + 1)]
@@ -179,6 +184,35 @@ def test_an_extension_is_given_once_and_before_the_lapse():
         Sla(COMPANY, d("2026-04-01"), extension=Extension(5, d("2026-04-16")))
     with pytest.raises(NotAllowed):
         Sla(COMPANY).extended(5, d("2026-04-02"))
+
+
+STEP: dict[str, Callable[[Sla, date], Sla]] = {
+    "pause": lambda sla, day: sla.pause("fee", day),
+    "resume": lambda sla, day: sla.resume(day),
+    "extend": lambda sla, day: sla.extended(5, day),
+}
+STEPS = st.lists(st.tuples(st.sampled_from(sorted(STEP)), st.integers(0, 6)), max_size=12)
+
+
+@given(st.dates(date(2022, 1, 1), date(2030, 6, 1)), STEPS)
+def test_whatever_pauses_and_extends_the_clock_it_tallies_the_open_days(complete: date, steps: list[tuple[str, int]]):
+    """Against a tally by hand, one mark for each business day that ran; an act that must not be is refused."""
+    sla, day, ran, limit, paused, lapsed = Sla(COMPANY, complete), complete, 0, 10, False, False
+    for act, wait in steps:
+        for _ in range(wait):
+            lapsed = lapsed or ran >= limit  # the due day itself has passed
+            day += DAY
+            ran += not (closed(day) or paused)
+        may = {"pause": not paused, "resume": paused, "extend": limit == 10 and not lapsed}[act]
+        try:
+            sla = STEP[act](sla, day)
+        except NotAllowed:
+            assert not may
+            continue
+        assert may
+        paused, limit = {"pause": True, "resume": False}.get(act, paused), 15 if act == "extend" else limit
+        assert (sla.left(day), bool(sla.paused)) == (limit - ran, paused)
+    assert not sla.due or sla.left(sla.due) == 0
 
 
 def test_targets_follow_the_law_page_and_search_waits_for_proof():
