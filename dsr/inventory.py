@@ -348,6 +348,8 @@ class Dataset(Shape):
     """Column → value that switches offers off (a list of addressees)."""
     provision_stop: dict[str, str | int] = Field(default_factory=dict)
     """Column → value that ends its being given to third parties or published; without it the owner is told to."""
+    protects: StrictBool = False
+    """A record here means that nobody may learn where the person is (支援措置, AG-7)."""
     opt_out: StrictBool = False
     """Whether it is given by opt-out (APPI 27(2)): stopped whenever the person says so."""
     printed: str = ""

@@ -36,6 +36,7 @@ from dsr.engine import (
     previewing,
     process,
     reviewing,
+    sealing,
     suppressing,
 )
 from dsr.engine.effects import ALL
@@ -376,8 +377,15 @@ def _waits_for_owners(arguments: Arguments, office: Office, case_no: str) -> Non
 
 def _package(arguments: Arguments) -> None:
     with office_of(arguments) as office:
-        files = fulfilling.write_out(office, arguments.case, Path(arguments.out))
-        show(arguments, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+        password, files = "", [Path(arguments.sealed or arguments.out)]
+        if arguments.sealed:
+            password = sealing.seal_out(office, arguments.case, files[0])
+        else:
+            files = fulfilling.write_out(office, arguments.case, files[0])
+        words = ("パスワード（表示は一度だけ。別の方法で伝えること）", "password (shown once; let it go another way)")
+        told = [f"{words[not in_japanese(arguments)]}: {password}"] if password else []
+        document = {"files": [str(path) for path in files], **({"password": password} if password else {})}
+        show(arguments, document, "\n".join([*document["files"], *told]))
 
 
 def _content_digest(arguments: Arguments) -> None:
@@ -654,7 +662,10 @@ def _parser() -> argparse.ArgumentParser:
     answers = approving.add_mutually_exclusive_group()
     answers.add_argument("--code", default="", help="stands beside the counts of dsr preview, where a plan destroys")
     answers.add_argument("--refuse", metavar="REASON", help="back to review; sealed, shown by dsr review")
-    command("package", _package, "write the package out of the vault", "case").add_argument("--out", required=True)
+    packaging = command("package", _package, "write the package out of the vault", "case")
+    how = packaging.add_mutually_exclusive_group(required=True)
+    how.add_argument("--out", help="a new folder, to print or burn")
+    how.add_argument("--sealed", metavar="FILE.zip", help="one ZIP under AES-256, for a download")
     command("content-digest", _content_digest, "what a package says, as a digest to compare between machines", "dir")
     casework.register(command, group)
     previewing = command("preview", _preview, "exactly what would be sent, before it is decided", "case")

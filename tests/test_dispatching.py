@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import stat
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pyzipper
 
 from dsr.documents.style import said_day
 from dsr.errors import BadInput
@@ -112,6 +114,33 @@ def test_makotos_parcel_lapses_is_resent_once_then_held_and_destroyed(office: Of
     assert any("令和9年2月13日に廃棄しました" in text for text in told.values())
     assert sum("redelivery_notice" in name for name in told) == 2
     assert office.run("dispatch", case, "--file", paper(tmp_path, came_back("lapsed", "2027-02-13")))[0] == 1
+
+
+def test_what_is_downloaded_is_sealed_and_its_password_goes_another_way(office: Office, tmp_path: Path) -> None:
+    """One ZIP under AES-256: the plain tree, byte for byte, for who has the password, and for nobody else."""
+    case, plain, sealed = answered(office, "mai", tmp_path), tmp_path / "plain", tmp_path / "out/mai.zip"
+    office.ok("package", case, "--out", str(plain))
+    office.ok("dispatch", case, "--file", paper(tmp_path, FINE), officer="shonin-1")
+    by = {"channel": "download", "sent_on": office.now[:10], "password_by": "post"}
+    status, _, words = office.run("dispatch", case, "--file", paper(tmp_path, by))
+    assert (status, "--sealed" in words) == (1, True), "the plain tree is not put up for a download"
+    said = office.ok("package", case, "--sealed", str(sealed))
+    assert said["files"] == [str(sealed)] and stat.S_IMODE(sealed.stat().st_mode) == 0o600
+    with pyzipper.AESZipFile(sealed) as opened:
+        assert {entry.wz_aes_strength for entry in opened.infolist()} == {3}, "256 bits"
+        for wrong in (b"", said["password"][:-1].encode()):
+            with pytest.raises(RuntimeError):
+                opened.read(f"{case}/manifest.json", pwd=wrong)
+        opened.setpassword(said["password"].encode())
+        there = {name.removeprefix(f"{case}/"): opened.read(name) for name in opened.namelist()}
+    assert there == {str(path.relative_to(plain)): path.read_bytes() for path in plain.rglob("*") if path.is_file()}
+    kept = [path for path in office.home.rglob("*") if path.is_file()]
+    assert kept and not [path for path in kept if said["password"].encode() in path.read_bytes()]
+    status, _, words = office.run("package", case, "--sealed", str(sealed))
+    assert (status, "--sealed" in words) == (2, True), "nothing is written over"
+    assert list(sealed.parent.iterdir()) == [sealed]
+    office.ok("dispatch", case, "--file", paper(tmp_path, by))
+    assert office.state(case) == "closed"
 
 
 def test_a_package_that_reached_somebody_else_is_reported_told_and_sent_again(office: Office, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ TOLD_ELSEWHERE = {
     "EC-35": "test_english.py::test_john_asked_in_english_and_each_of_his_papers_says_everything_twice",
 }
 """Edge case → the test that is its story."""
+ENVELOPE = {"person": "match", "address": "match", "case_no": "match", "seal": "intact"}
 CALLS, CUSTOMERS, USERS = "call_history.calls", "customer_master.customers", "service_contracts.users"
 PARTIES, CONTRACTS = "service_contracts.parties", "service_contracts.contracts"
 
@@ -297,6 +298,34 @@ def swapped(text: str, desk: Desk, first: str, second: str) -> str:
     for at, number in enumerate(desk.truth(second)["owns"]["billing.payments"]):
         text = text.replace(f'"{number}"', f'"<payment {at}>"')
     return text
+
+
+def test_ag7_an_agent_in_megumis_name_learns_nothing_and_the_answer_goes_to_her_alone(desk: Desk) -> None:
+    """A mandate in good form, with authority to receive: for Satsuki it is enough, for who is protected it is not."""
+    office, signed = desk.office, desk.paper("rei.lawyer.proof")
+    agent = {**desk.paper("rei.lawyer")["agent"], "receives_answer": True, "address": "福岡県みなと市西町9-9-9"}
+    signed["agent"]["documents"][0]["address"] = "match"
+    for person, guarded in (("satsuki", False), ("megumi", True)):
+        case = desk.opened({**desk.paper(person), "agent": agent})
+        assert desk.proved(case, signed) == "proved"
+        office.decided_from(case, person, desk.folder)
+        assert "agent" in office.ok("show", case)["second_person"]
+        office.ok("fulfil", case)
+        office.ok("package", case, "--out", str(first := desk.folder / f"{person}-first"))
+        assert ("桐野章様" in text_of(first)) is not guarded
+        office.ok("dispatch", case, "--file", desk.written({"envelope_check": ENVELOPE}), officer="shonin-1")
+        sent = {"channel": "addressee_only_post", "sent_on": office.now[:10]}
+        status, _, words = office.run("dispatch", case, "--file", desk.written(sent))
+        assert (status == 0, "AG-7" in words) == (not guarded, guarded)
+    record = {"type": "residence_record", "seen_on": office.now[:10], **dict.fromkeys(("name", "birth", "address"), "match")}
+    proved = desk.written({"address": "福岡県みなと市南町7-7-7", "documents": [record]})
+    office.ok("address", case, "--file", proved)
+    office.ok("package", case, "--out", str(out := desk.folder / "megumi-hers"))
+    letter = text_of(out)
+    assert "井上恵様" in letter and "南町7-7-7" in letter and "桐野章様" not in letter
+    office.ok("dispatch", case, "--file", desk.written({"envelope_check": ENVELOPE}), officer="shonin-1")
+    assert office.run("dispatch", case, "--file", desk.written({**sent, "channel": "counter"}))[0] == 1
+    assert office.ok("dispatch", case, "--file", desk.written(sent))["state"] == "closed"
 
 
 def test_ec12_sho_gets_his_contracts_half_hours_and_takuya_lives_there_too(desk: Desk) -> None:

@@ -149,6 +149,7 @@ def test_an_officer_cannot_approve_his_own_decision():
     ("disclosure", {"review_band": True, "secrecy": True}, ("review_band", "secrecy")),
     ("disclosure", {"neutral": True}, ("existence_neutral",)),
     ("disclosure", {"co_contractors": True}, ("co_contractors",)),
+    ("disclosure", {"agent": True}, ("agent",)),
     ("erasure", {}, ("destruction",)),
     ("content_deletion", {}, ("destruction",)),
     ("use_stop", {}, ()),
@@ -159,7 +160,7 @@ def test_a_second_person_is_needed_where_documents_say(right: str, flags: dict[s
 
 
 def test_no_reason_ever_tells_that_somebody_is_protected():
-    flags = ("secrecy", "review_band", "neutral", "co_contractors", "destruction")
+    flags = ("secrecy", "review_band", "neutral", "co_contractors", "agent", "destruction")
     every = needs_second_person("erasure", **dict.fromkeys(flags, True))
     assert len(every) == len(flags)
     assert not [reason for reason in every if "protect" in reason or "flag" in reason]

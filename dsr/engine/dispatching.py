@@ -11,7 +11,7 @@ from dsr.case import Act, Case
 from dsr.documents import templates
 from dsr.documents.content import Recipient
 from dsr.documents.wordings import say
-from dsr.engine import afterwards, charging, closing_papers, corresponding, fulfilling, papers, plans
+from dsr.engine import afterwards, charging, closing_papers, corresponding, fulfilling, guarding, papers, plans
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
@@ -75,8 +75,8 @@ def _check_envelope(hold: Hold, act: Dispatch, step: str) -> State:
 def _send(hold: Hold, act: Dispatch, step: str) -> State:
     case = hold.require(State.DISPATCHING)
     _not_before("sent_on", act.sent_on, case.facts.get("issued_on"), "the package was issued")
-    _may_leave(hold, case)
-    _by_a_way_that_reaches(case, act.channel)
+    _may_leave(hold, case, act)
+    _by_a_way_that_reaches(hold, case, act.channel)
     assert act.sent_on is not None
     hold.write_json(f"dispatch/{step.removeprefix('dispatch:')}.json", act.model_dump(mode="json"))
     unread = sum(papers.unread(hold).values())
@@ -104,7 +104,7 @@ def _ends(hold: Hold, unread: int) -> tuple[State, Act]:
     return State.CLOSED, Act("", done=ended(hold))
 
 
-def _may_leave(hold: Hold, case: Case) -> None:
+def _may_leave(hold: Hold, case: Case, act: Dispatch) -> None:
     if why := deliveries.barred(past(hold), case.facts.get("addressed", 0)):
         raise NotAllowed(f"{hold.case_no}: {why}; see dsr show {hold.case_no}")
     if case.facts.get("secrecy") and not case.facts.get("envelope_checked_by"):
@@ -116,17 +116,21 @@ def _may_leave(hold: Hold, case: Case) -> None:
         first = f"dsr fee {hold.case_no} --return not_held"
         raise NotAllowed(f"{hold.case_no}: nothing is held, so the fee goes back first: {first}")
     fulfilling.must_be_released(hold)
-    if not _taken_out(hold):
-        first = f"dsr package {hold.case_no} --out DIR"
+    how = "sealed" if act.channel == "download" else "taken"
+    if not _left_the_vault(hold, how):
+        first = f"dsr package {hold.case_no} {'--sealed FILE.zip' if how == 'sealed' else '--out DIR'}"
         raise NotAllowed(f"{hold.case_no}: this package never left the vault; run {first} first")
 
 
-def _by_a_way_that_reaches(case: Case, channel: str | None) -> None:
+def _by_a_way_that_reaches(hold: Hold, case: Case, channel: str | None) -> None:
     """The person and nobody else (ID-4, ID-8). Raises NotAllowed."""
     weak = case.facts.get("strength", proofing.HISTORY) < proofing.HISTORY
     if weak and case.facts.get("secrecy") and channel not in ("addressee_only_post", "counter"):
         raise NotAllowed(f"{case.case_no} holds data under secrecy of communications and one factor proved who asks: "
                          "send it by addressee_only_post, or hand it over at the counter")  # fmt: skip
+    if guarding.for_her_alone(hold) and not (case.facts.get("addressed") and channel == "addressee_only_post"):
+        raise NotAllowed(f"{case.case_no}: it goes to the person alone (AG-7): dsr address {case.case_no} --file "
+                         "ADDRESS.json with what she herself shows, then by addressee_only_post")  # fmt: skip
     unproved = case.facts.get("no_address") and not case.facts.get(courses.FAILED)
     if unproved and not case.facts.get("addressed") and channel not in ("counter", "download"):
         raise NotAllowed(f"{case.case_no}: no paper proved the address: dsr address {case.case_no} --file ADDRESS.json")
@@ -138,10 +142,11 @@ def _not_before(field: str, day: date | None, first: str | None, what: str) -> N
         raise BadInput(field, f"is before {what} ({first})", "give the day it was done")
 
 
-def _taken_out(hold: Hold) -> bool:
-    """Since it was last made: what was never taken out cannot have been sent."""
-    made = [step for step, phase in hold.steps() if phase == "result" and step.startswith(("manifest:", "taken:"))]
-    return made[-1].startswith("taken:")
+def _left_the_vault(hold: Hold, how: str) -> bool:
+    """Since it was last made, sealed or taken out plainly: what never left cannot have been sent."""
+    done = [step.partition(":")[0] for step, phase in hold.steps() if phase == "result"]
+    made = max((at for at, step in enumerate(done) if step == "manifest"), default=0)
+    return how in done[made:]
 
 
 def _close_twins(office: Office, case_no: str) -> None:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dsr.case import Act
 from dsr.engine import corresponding, erasing, papers, plans, releasing, replying
@@ -113,17 +113,18 @@ def write_out(office: Office, case_no: str, out: Path) -> list[Path]:
         hold.require(State.DISPATCHING, State.CLOSED)
         hold.must_be_whole()
         must_be_released(hold)
-        return _taken(hold, "taken", FOLDER, _made(hold), out)
+        return _taken(hold, "taken", FOLDER, made(hold), out)
 
 
-def _made(hold: Hold) -> dict[str, str | None]:
+def made(hold: Hold) -> dict[str, str | None]:
+    """The files of the package → their recorded digests."""
     return {**{file["path"]: file["sha256"] for file in hold.case.facts["files"]}, "manifest.json": None}
 
 
 def must_be_released(hold: Hold) -> None:
     """What was made before there was a gate passes it now. Raises CheckFailed for what does not; it goes to review."""
     if not releasing.is_released(hold.case):
-        releasing.release(hold, _issue(hold), FOLDER, _made(hold), {})
+        releasing.release(hold, _issue(hold), FOLDER, made(hold), {})
 
 
 def letters_out(office: Office, case_no: str, out: Path) -> list[Path]:
@@ -206,14 +207,21 @@ def copy_out(hold: Hold, folder: str, digests: Mapping[str, str | None], out: Pa
 
 def _copy(hold: Hold, name: str, digest: str | None, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with hold.vault.reader(name) as source, target.open("wb") as plain:
+    with target.open("wb") as plain:
+        copy_to(hold, name, digest, plain)
+        plain.flush()
+        os.fsync(plain.fileno())
+
+
+def copy_to(hold: Hold, name: str, digest: str | None, plain: IO[bytes]) -> None:
+    """Raises DsrError where a file of the vault is not what was recorded."""
+    with hold.vault.reader(name) as source:
         sink = Digested(plain)
         while chunk := source.read(1 << 20):
             sink.write(chunk)
-        plain.flush()
-        os.fsync(plain.fileno())
     if digest and sink.sha256 != digest:
-        raise DsrError(f"{target.name}: the digest is not the recorded one; run dsr trail verify, tell the technician")
+        file = Path(name).name
+        raise DsrError(f"{file}: the digest is not the recorded one; run dsr trail verify, tell the technician")
 
 
 __all__ = ["begin", "finish", "fulfil", "must_be_released", "preview", "to_write", "write_data", "write_out"]

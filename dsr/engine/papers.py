@@ -42,7 +42,7 @@ from dsr.documents.letter import draw_slip
 from dsr.documents.rows import pages_asked
 from dsr.documents.style import said_day, said_month, short_era
 from dsr.documents.wordings import part, say
-from dsr.engine import remembering, reviewing, stated
+from dsr.engine import guarding, remembering, reviewing, stated
 from dsr.engine.fetched import fetched
 from dsr.engine.office import Hold
 from dsr.inventory import Dataset, FieldRule, Inventory, System, is_value
@@ -104,13 +104,13 @@ ADDRESS = "address.json"
 
 
 def recipient(hold: Hold) -> Recipient:
-    """The person at the proved address; the agent only with authority to receive (AG-6)."""
+    """The person at the proved address; the agent only with authority to receive (AG-6), and hers alone (AG-7)."""
     request = hold.request
     agent = request.agent
     home = request.subject.addresses[0] if request.subject.addresses else ""
     if hold.vault.exists(ADDRESS):
         home = hold.read_json(ADDRESS)["address"]
-    if agent and agent.receives_answer:
+    if agent and agent.receives_answer and not guarding.for_her_alone(hold):
         return Recipient(agent.name, agent.address or home)
     return Recipient(request.subject.name, home)
 

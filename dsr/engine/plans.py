@@ -65,7 +65,7 @@ def propose(hold: Hold) -> State:
     secrecy = any(inventory.is_secret(d) for d in found_datasets(hold))
     destroys = case.right not in GIVING_NO_MORE and any(_changes(plan) for plan in made.values())
     reasons = lifecycle.needs_second_person(case.right, secrecy=secrecy, review_band=bool(case.facts.get("band")),
-                                            destruction=destroys)  # fmt: skip
+                                            agent=bool(hold.request.agent), destruction=destroys)  # fmt: skip
     facts = {"proposal": items, "drafts": {}, "plan": digest(hold, made), "plan_stage": here, "items": {},
              "cut_off": hold.office.now.isoformat(), "second_person": list(reasons), "secrecy": secrecy,
              "decision_outcome": None}  # fmt: skip

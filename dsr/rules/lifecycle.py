@@ -160,11 +160,13 @@ def needs_second_person(
     review_band: bool = False,
     neutral: bool = False,
     co_contractors: bool = False,
+    agent: bool = False,
     destruction: bool = False,
 ) -> tuple[str, ...]:
     """Why another officer must approve, as codes; empty when nobody need.
 
-    There is no reason "protected": every pair of co-contractors is approved alike, so that a flag shows nowhere (AG-7).
+    There is no reason "protected": every pair of co-contractors, and every answer that an agent asked for, is approved
+    alike, so that a flag shows nowhere (AG-7).
     Raises BadInput for an unknown right.
     """
     destroys = law.right(right).id in ("erasure", "content_deletion") or destruction
@@ -172,6 +174,7 @@ def needs_second_person(
         "destruction": destroys,
         "existence_neutral": neutral,
         "co_contractors": co_contractors,
+        "agent": agent,
         "review_band": review_band,
         "secrecy": secrecy,
     }
