@@ -24,7 +24,7 @@ from tests.story import Office, datasets_of, marks_of, oracle, rows_of
 
 TOLD_ELSEWHERE = {
     "EC-01": "test_stories.py::test_ryoko_sees_whom_she_called_and_not_who_called_her",
-    "EC-02": "test_stories.py::test_ryoko_sees_whom_she_called_and_not_who_called_her",
+    "EC-02": "test_stories.py::test_ryoko_reads_displayed_numbers_where_her_company_chose_so",
     "EC-03": "test_stories.py::test_kazuo_uses_a_company_line_and_gets_his_own_user_record_only",
     "EC-13": "test_stories.py::test_kaoru_and_susumu_share_a_number_and_no_second",
     "EC-15": "test_stories.py::test_nana_and_yutaka_share_a_browser_and_read_nothing_of_each_other",
@@ -38,6 +38,8 @@ TOLD_ELSEWHERE = {
     "EC-28": "test_correction.py::test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told",
     "EC-29": "test_volumes.py::test_on_paper_every_row_is_printed_in_volumes",
     "EC-32b": "test_bad_input.py::test_secrecy_data_leaves_only_after_a_second_officer_compared_person_and_envelope",
+    "EC-32": "test_dispatching.py::test_a_package_that_reached_somebody_else_is_reported_told_and_sent_again",
+    "EC-33": "test_proving.py::test_a_listing_is_stopped_at_once_and_nothing_is_disclosed",
     "EC-34": "test_planning.py::test_whoever_leaves_the_site_keeps_the_power_contract_and_the_reverse",
     "EC-35": "test_english.py::test_john_asked_in_english_and_each_of_his_papers_says_everything_twice",
 }
@@ -388,6 +390,32 @@ def test_ec27_ritsu_is_told_whom_to_ask(desk: Desk) -> None:
         assert desk.office.ok("show", case)["items"][dataset]["outcome"] == "not_our_authority"
     assert "ご契約の電気通信事業者の窓口" in letter and "お申込み先" in letter
     assert list(datasets_of(package)) == []
+
+
+def test_ec30_chikara_asks_the_same_again_and_reads_what_is_new(desk: Desk) -> None:
+    """What changed since is answered. The rest is refused only with a memo that the desk is in fact blocked, and counsel."""
+    office, memo = desk.office, "今月5回目の同一請求により、担当2名が延べ3日間、他の請求に着手できなかった。"
+    first, _ = office.packaged("chikara", desk.folder)
+    office.ok("dispatch", first, "--file", desk.written({"envelope_check": ENVELOPE}), officer="shonin-1")
+    office.ok("dispatch", first, "--file", desk.written({"channel": "addressee_only_post", "sent_on": office.now[:10]}))
+    again = desk.opened(desk.paper("chikara"))
+    assert again != first and office.state(again) == "received", "what was answered is no twin of it"
+    office.collected("chikara", again)
+    office.ok("review", again, "--file", str(office.review_of("chikara", desk.folder)))
+    new = "inquiry_records.inquiries"
+    refused = {"outcome": "refused", "ground": "APPI-33-2-2", "reason": "前回のご回答から変わりがないため。"}
+    decision: dict[str, Any] = {"datasets": {n: refused for n in found_in(office.ok("show", again)) if n != new}}
+    for given, field in (({}, "given.harm_memo"), ({"harm_memo": memo}, "given.counsel")):
+        status, _, words = office.run("decide", again, "--file", desk.written({**decision, "given": given}))
+        assert (status, field in words) == (2, True), words
+    office.ok("decide", again, "--file", desk.written({**decision, "given": {"harm_memo": memo, "counsel": "顧問弁護士 10/31"}}))
+    office.ok("approve", again, officer="shonin-1")
+    office.ok("fulfil", again)
+    office.ok("package", again, "--out", str(out := desk.folder / "chikara-again"))
+    assert list(datasets_of(out)) == [new] and set(rows_of(out, new)) == set(desk.truth("chikara")["owns"][new])
+    letter = text_of(out)
+    assert "第33条第2項第2号" in letter and "前回のご回答から変わりがないため。" in letter
+    assert "延べ3日間" not in letter and "顧問弁護士" not in letter
 
 
 def test_ec31_kaede_reads_her_sign_ins_and_labels_and_not_how_they_were_reckoned(desk: Desk) -> None:

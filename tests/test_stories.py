@@ -270,6 +270,30 @@ def test_ryoko_sees_whom_she_called_and_not_who_called_her(told: Told, tmp_path:
     assert f"{len(incoming)}" in book.rpartition("不開示・不存在")[2]
 
 
+def test_ryoko_reads_displayed_numbers_where_her_company_chose_so(
+    sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EC-02, ``incoming_number = delivered_only`` (T-3): one line of the inventory; 184 stays what it was, and no name appears."""
+    company = tmp_path / "company"
+    company.mkdir()
+    for entry in sample.iterdir():
+        (company / entry.name).symlink_to(entry)
+    (company / "inventory.toml").unlink()
+    declared = (sample / "inventory.toml").read_text()
+    delivered = declared.replace('{when = "direction = 2", as', '{when = "direction = 2 and shown = 0", as')
+    assert delivered != declared
+    (company / "inventory.toml").write_text(delivered)
+    office = Office.set_up(tmp_path / "home", company, monkeypatch)
+    _, package = office.data_of("ryoko", tmp_path)
+    known = stored(sample, CALLS)
+    incoming = {n: row for n, row in rows_of(package, CALLS).items() if known[n]["direction"] == 2}
+    shown = {row["相手先番号"] for n, row in incoming.items() if known[n]["shown"]}
+    assert DISPLAYED in shown and {bool(known[n]["shown"]) for n in incoming} == {True, False}
+    for number, row in incoming.items():
+        assert bool(marks_of(row)) is not bool(known[number]["shown"])
+        assert known[number]["shown"] or known[number]["counterpart_no"] not in row.values()
+
+
 # -- browsers (EC-15, EC-16) -----------------------------------------------------------------------------------------------
 
 
