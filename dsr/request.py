@@ -158,6 +158,8 @@ class Request(Shape):
     answer: Answer = Answer()
     correction: Correction | None = None
     ground: Text | None = None
+    asks_existence: StrictBool = False
+    """It also asks of what may not be known (whether the police inquired, SC-7): answered alike for everybody."""
     parts: Annotated[tuple[Part, ...], Field(max_length=20)] = ()
     """What the letter asks for besides; each becomes a case of its own."""
 

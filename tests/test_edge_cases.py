@@ -19,8 +19,9 @@ from dsr import law
 from dsr.errors import BadInput
 from dsr.request import Decision, Item
 from dsr.rules import proposing
+from flows import home as homes
 from sample_data.holdings import FORMULA, POINTS
-from tests.story import Office, datasets_of, marks_of, oracle, rows_of
+from tests.story import Office, closing_store, datasets_of, marks_of, oracle, rows_of
 
 TOLD_ELSEWHERE = {
     "EC-01": "test_stories.py::test_ryoko_sees_whom_she_called_and_not_who_called_her",
@@ -105,6 +106,12 @@ def desk(sample_of: Callable[..., Path], tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("edges")
     with pytest.MonkeyPatch.context() as patch:
         yield Desk(Office.set_up(folder / "home", sample_of(1, whole=True), patch), folder)
+
+
+def events_of(office: Office, case: str) -> list[tuple[str, dict[str, Any]]]:
+    with closing_store(homes.engine_office(office.home, office.now)) as opened:
+        said = [(event.step_key, json.loads(event.public)) for event, _ in opened.store.events(case)]
+    return [(step, {name: value for name, value in public.items() if name not in ("rehearsal", "row")}) for step, public in said]
 
 
 def text_of(package: Path) -> str:
@@ -248,6 +255,7 @@ def test_ec36_the_back_of_sakuras_card_is_recorded_nowhere(desk: Desk) -> None:
     path = desk.written({**proof, "documents": [*proof["documents"], back]})
     status, _, errors = desk.office.run("prove", case, "--file", path)
     assert status == 2 and "front" in errors and "7788" not in errors
+    assert ("returned:1", {"papers": 1}) in events_of(desk.office, case), "that one came, and not what it said"
     assert desk.office.state(case) == "received"
     kept = [file for file in desk.office.home.rglob("*") if file.is_file()]
     assert kept and not [file for file in kept if b"my_number_card_back" in file.read_bytes()]
@@ -369,9 +377,15 @@ def test_ec26_shun_and_kaname_read_the_same_list_and_no_ledger(desk: Desk) -> No
     ledger = desk.office.sample / "sealed/authority_inquiries.csv"
     assert "青木 隼" in ledger.read_text(), "there is an entry"
     away = ledger.parent.rename(ledger.parent.with_name("away"))  # who would open it meets nothing
-    case, package = desk.office.packaged("shun", desk.folder)
+    asked = {person: desk.opened({**desk.paper(person), "asks_existence": True}) for person in ("shun", "kaname")}
+    packages = {person: desk.office.packaged(person, desk.folder, case)[1] for person, case in asked.items()}
     away.rename(ledger.parent)
-    shown, (other, _) = desk.office.ok("show", case), desk.answered("kaname")
+    shown, other = (desk.office.ok("show", case) for case in asked.values())
+    package = packages["shun"]
+    told = {person: "".join(extract_text(out / "decision.pdf").split()) for person, out in packages.items()}
+    paragraphs = {person: text.partition("お尋ねのあったその他の事項について:")[2][:60] for person, text in told.items()}
+    assert len(set(paragraphs.values())) == 1 and "保有個人データはありませんでした。" in paragraphs["shun"]
+    assert all("existence_neutral" in one["second_person"] for one in (shown, other)), "the question alone calls a second officer"
     assert oracle(desk.truth("shun"), package, shown) == []
     assert [(d["dataset"], d["status"]) for d in shown["datasets"]] == [
         (d["dataset"], d["status"]) for d in other["datasets"]
@@ -390,6 +404,9 @@ def test_ec27_ritsu_is_told_whom_to_ask(desk: Desk) -> None:
         assert desk.office.ok("show", case)["items"][dataset]["outcome"] == "not_our_authority"
     assert "ご契約の電気通信事業者の窓口" in letter and "お申込み先" in letter
     assert list(datasets_of(package)) == []
+    status, _, words = desk.office.run("order", case, "interconnect")
+    assert (status, "not ours to search" in words) == (1, True)
+    assert ("denied:1", {"system": "interconnect"}) in events_of(desk.office, case), "an attempt is an event (T-12)"
 
 
 def test_ec30_chikara_asks_the_same_again_and_reads_what_is_new(desk: Desk) -> None:

@@ -18,11 +18,11 @@ from dsr.documents.letters import UndrawableLetter
 from dsr.engine import collecting, corresponding
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import receipt_slip
-from dsr.errors import BadInput, DsrError, as_id
+from dsr.errors import BadInput, DsrError, NotAllowed, as_id
 from dsr.inventory import PERSON, System
 from dsr.names.person import Person
 from dsr.request import IDENTIFIER_KINDS, Proof, Request, in_part, parted
-from dsr.rules import clocks, courses, filing, proofing
+from dsr.rules import clocks, courses, discovery, filing, proofing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -257,6 +257,9 @@ def _waits_for(office: Office, case: Case) -> str | None:
 
 def _prove(hold: Hold, proof: Proof, *, asks: bool) -> proofing.Assessment:
     office = hold.office
+    if backs := proofing.unread(proof):
+        returned = sum(step.startswith("returned:") for step, _ in hold.steps()) + 1
+        hold.record(Act(f"returned:{returned}", "result", {"papers": backs}))  # sent back unread: which, nowhere
     assessment = proofing.assess(hold.request, proof, office.today)
     number = sum(1 for step, _ in hold.steps() if step.startswith("prove:")) + 1
     hold.write_json(f"proof/{number}.json", proof.model_dump(mode="json"))
@@ -316,7 +319,7 @@ def cure_of(hold: Hold) -> tuple[str | None, date | None]:
 def search_order(office: Office, case_no: str, system: str) -> dict[str, Any]:
     """検索指示票: whom to look for, where and how, and the form of the answer. Shown to the officer, stored nowhere."""
     office.may("answer")
-    declared = _manual(office, system)
+    declared = _manual(office, case_no, system)
     with office.hold(case_no) as hold:
         hold.require(State.COLLECTING, State.BLOCKED, State.PROVED)
         known, subject = collecting.current(hold), hold.request.subject
@@ -347,8 +350,13 @@ def search_order(office: Office, case_no: str, system: str) -> dict[str, Any]:
         }
 
 
-def _manual(office: Office, system: str) -> System:
+def _manual(office: Office, case_no: str, system: str) -> System:
     declared = office.inventory.system.get(system)
+    if declared and declared.nature not in discovery.ASKABLE:
+        with office.hold(case_no) as hold:  # an attempt is itself an event (T-12, U-2)
+            denied = sum(step.startswith("denied:") for step, _ in hold.steps()) + 1
+            hold.record(Act(f"denied:{denied}", "result", {"system": system}))
+        raise NotAllowed(f"{system} is not ours to search: the person is sent to its desk; the attempt is in the log")
     if declared is None or declared.store != "manual":
         raise BadInput("system", f"no manual system '{as_id(system)}' in the inventory", "see dsr show CASE")
     return declared
@@ -362,7 +370,7 @@ def answer_search(office: Office, case_no: str, system: str, document: object) -
     found = shaped(SearchAnswer, document, "answer")
     if found.searched_on > office.today:
         raise BadInput("searched_on", "is in the future", "give the day the search was done")
-    declared = _manual(office, system)
+    declared = _manual(office, case_no, system)
     for dataset_id in found.datasets:
         if dataset_id.removeprefix(f"{system}.") not in declared.dataset:
             known = ", ".join(dataset.id for dataset in declared.dataset.values())

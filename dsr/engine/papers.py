@@ -205,7 +205,9 @@ def letter(hold: Hold, issued: Mapping[str, Any], files: Sequence[Mapping[str, A
                                       method=say(f"method.{hold.method}"))),
         Fact(say("fee"), _fee(hold)),
     )
+    absence = both(lambda lang: law.wording("absence", lang))
     closing = (
+        *([listed([say("asked_besides"), absence], " ", " ")] if request.asks_existence else []),
         say("what_next", where=_where(hold)),
         *_open_notes(hold, issued),
         *([say("glossed")] if lang == "en" else []),

@@ -325,7 +325,7 @@ def propose(hold: Hold) -> State:
         case.right,
         secrecy=secrecy,
         review_band=bool(case.facts.get("band")),
-        neutral=any(map(proposing.unknowable_of, drafts.values())),
+        neutral=hold.request.asks_existence or any(map(proposing.unknowable_of, drafts.values())),
         agent=bool(hold.request.agent),
         co_contractors=any(d.owners == "shared" for d in found_datasets(hold)),
         destruction=False,

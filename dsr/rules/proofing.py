@@ -97,15 +97,24 @@ def _reaches(agent: Agent | None, own: _Papers, agents: _Papers) -> bool:
     return own.at_address or (agent is not None and agent.kind == "statutory" and agents.at_address)
 
 
+def unread(proof: Proof) -> int:
+    """Papers that must be masked or sent back unread: the backs of My Number cards (ID-5)."""
+    return sum(law.proof_document(one.type).refused for _, one in _shown(proof))
+
+
+def _shown(proof: Proof) -> list[tuple[str, Document]]:
+    """Each document with its field."""
+    shown = [(f"documents.{n}", document) for n, document in enumerate(proof.documents)]
+    of_agent = enumerate(proof.agent.documents) if proof.agent else ()
+    return [*shown, *((f"agent.documents.{n}", document) for n, document in of_agent)]
+
+
 def _recorded_right(request: Request, proof: Proof, today: date) -> None:
     if proof.agent and not request.agent:
         raise BadInput("agent", "the request names no agent", "leave it null, or open the request with its agent")
     if proof.copies_destroyed_on and proof.copies_destroyed_on > today:
         raise BadInput("copies_destroyed_on", "is in the future", "record it when it is done")
-    shown = [(f"documents.{n}", document) for n, document in enumerate(proof.documents)]
-    if proof.agent:
-        shown += [(f"agent.documents.{n}", document) for n, document in enumerate(proof.agent.documents)]
-    for field, document in shown:
+    for field, document in _shown(proof):
         if law.proof_document(document.type).refused:
             fix = "mask it or send it back unread, and record the front only"
             raise BadInput(f"{field}.type", "the back of the card is never recorded", fix)
