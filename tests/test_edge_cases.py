@@ -244,6 +244,8 @@ def test_ec17_the_owner_of_a_cookie_is_identified_by_nothing_and_nothing_is_look
     """K-1, SC-3: a cookie id proves nobody; no look that could say whose browser it is."""
     case = desk.opened(desk.paper("cookie_7f3a"))
     assert desk.proved(case, desk.paper("cookie_7f3a.proof")) == "awaiting_cure"
+    letter = desk.letters(case)
+    assert "オプトアウト" in letter and "開示等の対象となりません" in letter and "7f3a5c0e91d2b846" not in letter
     status, _, _ = desk.office.run("collect", case)
     assert status == 1 and desk.untouched(case)
 

@@ -83,6 +83,8 @@ def assess(request: Request, proof: Proof, today: date) -> Assessment:
     agents = _Papers(proof.agent.documents if proof.agent else (), "agent.documents", photo_counts_more)
     if request.agent is None:
         defects = list(own.defects(needed, birth=request.subject.born_on is not None, address=needed >= CONTRACT))
+        if request.identifiers() and all(one.kind == "cookie_id" for one in request.identifiers()) and defects:
+            defects.insert(0, _defect("only_a_browser", "subject.identifiers"))  # K-1: no right, and an opt-out
         strength = own.strength
     else:
         defects = [*own.differences(), *_agent_defects(request, request.agent, proof.agent, own, agents)]
