@@ -522,7 +522,8 @@ class Company(Shape):
     """First days of fiscal years whose loss is carried forward (TAX26-3)."""
     subsidiary_books: Literal["keep", "drop"] = "keep"
     """Whether lines of the customer ledger fall under CO432-10Y [verify]."""
-    cooling_off_hours: int = 0
+    cooling_off_hours: Annotated[int, Field(ge=0)] | None = None
+    """Between approval and the first effect; unset: 24 in a production home, else none (EN-33)."""
     fees: dict[Literal["purpose_notice", "disclosure", "record_disclosure"], Fee] = Field(default_factory=dict)
     """None unless written; of other rights there can be none (F-1)."""
     cure_days: int = 14

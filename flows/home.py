@@ -156,8 +156,8 @@ def office(
 
     places = Path(settings.get("journal") or home / "journal"), Path(settings["keys"]) / "journal"
     return Office(
-        home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal, tries, time.sleep,
-        look, lambda system: dialect(inventory, system), places,
+        home, store, Vault(home / "vault", keys), keys, inventory, build, actor, clock, rehearsal,
+        bool(settings["production"]), tries, time.sleep, look, lambda system: dialect(inventory, system), places,
     )  # fmt: skip
 
 

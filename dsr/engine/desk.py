@@ -13,7 +13,8 @@ from typing import Any
 
 from dsr import log
 from dsr.case import Act, Case
-from dsr.days import day_of
+from dsr.days import TOKYO, day_of
+from dsr.engine import cooling
 from dsr.engine.office import Office
 from dsr.errors import BadInput, CheckFailed, ConnectorError
 from dsr.rules import clocks, lifecycle, scope
@@ -146,7 +147,7 @@ def watch(office: Office) -> dict[str, Any]:
     office.may("watch")
     due = list(_due_today(office))
     office.store.owe([replace(work, reminded=office.today) for work in due])
-    reminders = [_reminder(office, work) for work in due]
+    reminders = [*(_reminder(office, work) for work in due), *_announced(office)]
     late = [{**told, "who": ESCALATED_TO} for told, work in zip(reminders, due, strict=True)
             if _escalates(office, work)]  # fmt: skip
     resumable = [case.case_no for case in office.store.cases({State.BLOCKED, State.COLLECTING})]
@@ -171,6 +172,14 @@ def watch(office: Office) -> dict[str, Any]:
 
 
 ESCALATED_TO = "approver"
+
+
+def _announced(office: Office) -> Iterator[dict[str, Any]]:
+    """A setting that is about to be loosened, to everybody who could still object (EN-33)."""
+    if pending := cooling.loosening(office):
+        holds, will, since = pending
+        yield {"case": OFFICE_LOG, "what": f"cooling_off:{holds}-{will}", "who": ESCALATED_TO,
+               "due": since.astimezone(TOKYO).date().isoformat(), "overdue_days": 0}  # fmt: skip
 
 
 def _due_today(office: Office) -> Iterator[Work]:

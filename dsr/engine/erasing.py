@@ -12,7 +12,7 @@ from typing import Any
 
 from dsr.case import Act, Case
 from dsr.connector import Writes
-from dsr.engine import carried, collecting, ordering, overtaken, plans, residue, suppressing, surveying
+from dsr.engine import carried, collecting, cooling, ordering, overtaken, plans, residue, suppressing, surveying
 from dsr.engine.effects import CaseEffects
 from dsr.engine.office import ENGINE, Hold, Office
 from dsr.engine.plans import Frozen
@@ -94,12 +94,11 @@ def _shown_first(office: Office, case: Case) -> None:
 
 
 def _cooled_off(hold: Hold) -> None:
-    """A setting of the inventory: hours between approval and the first effect (EN-33)."""
-    hours = hold.office.inventory.company.cooling_off_hours
+    """The hours between approval and the first effect are over (EN-33). Raises NotAllowed."""
     approved = hold.case.facts["decisions"][-1]["at"]
     if hold.case.right in plans.GIVING_NO_MORE:  # nothing is destroyed: stopped at once
         return
-    ready = datetime.fromisoformat(approved) + timedelta(hours=hours)
+    ready = datetime.fromisoformat(approved) + timedelta(hours=cooling.hours(hold.office))
     if hold.office.now < ready:
         raise NotAllowed(f"{hold.case_no}: cooling off until {ready.isoformat(timespec='minutes')}; run it then")
 

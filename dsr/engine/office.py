@@ -63,6 +63,7 @@ class Office:
     actor: Officer
     clock: Callable[[], datetime]
     rehearsal: bool = False
+    production: bool = False
     tries: int = 3
     """How often a system that does not answer is asked within one collection."""
     sleep: Callable[[float], None] = field(default=lambda _seconds: None, repr=False)
