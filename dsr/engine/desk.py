@@ -147,9 +147,10 @@ def watch(office: Office) -> dict[str, Any]:
     office.may("watch")
     due = list(_due_today(office))
     office.store.owe([replace(work, reminded=office.today) for work in due])
-    reminders = [*(_reminder(office, work) for work in due), *_announced(office)]
+    reminders = [_reminder(office, work) for work in due]
     late = [{**told, "who": ESCALATED_TO} for told, work in zip(reminders, due, strict=True)
             if _escalates(office, work)]  # fmt: skip
+    reminders += _announced(office)
     resumable = [case.case_no for case in office.store.cases({State.BLOCKED, State.COLLECTING})]
     head = office.store.head()
     day = office.today.isoformat()
