@@ -14,7 +14,8 @@ from dsr.inventory import value_of
 
 SENT, FAILED = "sent", "not sent"
 _LINE = re.compile(
-    r"(DSR-[0-9]{4}-[0-9]{6}|office)  [A-Za-z0-9_.:-]+( \([A-Za-z0-9_]+\))? → [a-z]+  [0-9]{4}-[0-9]{2}-[0-9]{2}( \+[0-9]+)?"
+    r"(DSR-[0-9]{4}-[0-9]{6}|office)  [A-Za-z0-9_.:-]+( \([A-Za-z0-9_]+\))? → [a-z]+  "
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}( \+[0-9]+)?"
 )
 
 

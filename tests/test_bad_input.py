@@ -490,6 +490,9 @@ def test_no_officer_approves_or_checks_what_the_same_officer_decided(
     desk.refused("dispatch", case, "--file", desk.file("s.json", SENT), status=1, words=never, officer="uketsuke-2")
     desk.ok("package", case, "--out", str(tmp_path / "out"), officer="uketsuke-2")
     assert desk.ok("dispatch", case, "--file", desk.file("s.json", SENT), officer="uketsuke-2")["state"] == "closed"
+    desk.ok("trail", "export", case, "--out", str(tmp_path / "trail.json"))
+    trail = (tmp_path / "trail.json").read_text()
+    assert all(f"denied:{n}" in trail for n in (1, 2)) and "denied:3" not in trail, "each attempt is in the log (EN-18)"
 
 
 def test_officers_are_added_once_and_with_a_role_that_exists(desk: Desk) -> None:

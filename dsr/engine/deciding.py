@@ -10,7 +10,7 @@ from dsr.engine import apart, charging, ordering, overtaken, plans, refusing, re
 from dsr.engine.office import Hold, Office, digest_of
 from dsr.errors import BadInput, Conflict, NotAllowed, as_id
 from dsr.request import Decision
-from dsr.rules import courses, erasures, lifecycle, proposing
+from dsr.rules import courses, erasures, proposing
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -129,7 +129,7 @@ def approve(office: Office, case_no: str, code: str = "") -> State:
     office.may("approve")
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_APPROVAL)
-        lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
+        hold.must_be_another("approve")
         if plans.changes(hold) and code.strip().upper() != code_of(hold):
             fix = f"read the counts of dsr preview {case_no} --out DIR, and give the code that stands beside them"
             raise BadInput("--code", "is not the code of this plan", fix)
@@ -165,7 +165,7 @@ def refuse(office: Office, case_no: str, reason: str) -> State:
         raise BadInput("--refuse", "gives no reason", "say what must change before you would approve")
     with office.hold(case_no) as hold:
         case = hold.require(State.AWAITING_APPROVAL)
-        lifecycle.must_differ(case.facts["decided_by"], office.actor.name)
+        hold.must_be_another("approve")
         number = case.facts["decision"]
         hold.write_json(f"decision/{number}.refused.json", {"by": office.actor.name, "reason": reason.strip()})
         _to_review(hold, f"refuse:{number}", {"plan": case.facts["decided_plan"]}, {"refused": number})

@@ -15,7 +15,7 @@ from dsr.engine import afterwards, charging, closing_papers, corresponding, fulf
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
-from dsr.rules import courses, deliveries, lifecycle, proofing, protection
+from dsr.rules import courses, deliveries, proofing, protection
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
@@ -61,7 +61,7 @@ def ended(hold: Hold) -> tuple[str, ...]:
 
 def _check_envelope(hold: Hold, act: Dispatch, step: str) -> State:
     case, check = hold.require(State.DISPATCHING), act.envelope_check
-    lifecycle.must_differ(case.facts["decided_by"], hold.office.actor.name)
+    hold.must_be_another("envelope_check")
     passed = bool(check and check.passed)
     facts = {"envelope_checked_by": hold.office.actor.name if passed else None}
     hold.record(Act(step, "result", {"envelope_check": "passed" if passed else "mismatch"}, facts=facts))

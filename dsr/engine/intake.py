@@ -354,8 +354,7 @@ def _manual(office: Office, case_no: str, system: str) -> System:
     declared = office.inventory.system.get(system)
     if declared and declared.nature not in discovery.ASKABLE:
         with office.hold(case_no) as hold:  # an attempt is itself an event (T-12, U-2)
-            denied = sum(step.startswith("denied:") for step, _ in hold.steps()) + 1
-            hold.record(Act(f"denied:{denied}", "result", {"system": system}))
+            hold.note_denied({"system": system})
         raise NotAllowed(f"{system} is not ours to search: the person is sent to its desk; the attempt is in the log")
     if declared is None or declared.store != "manual":
         raise BadInput("system", f"no manual system '{as_id(system)}' in the inventory", "see dsr show CASE")

@@ -211,6 +211,18 @@ class Hold:
             )
         return case
 
+    def must_be_another(self, act: str) -> None:
+        """The second person is another than who decided; an attempt stands in the log (EN-18). Raises NotAllowed."""
+        try:
+            lifecycle.must_differ(self.case.facts["decided_by"], self.office.actor.name)
+        except NotAllowed:
+            self.note_denied({"act": act})
+            raise
+
+    def note_denied(self, public: Mapping[str, Any]) -> None:
+        number = 1 + sum(step.startswith("denied:") for step, _ in self.steps())
+        self.record(Act(f"denied:{number}", "result", public))
+
     def must_be_whole(self) -> None:
         """Raises NotAllowed once package and working data ended."""
         if ended := self.case.facts.get("working_ended_on"):
