@@ -6,7 +6,7 @@ A connector answers about one system. It returns keys with evidence, never a jud
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +95,14 @@ class Shared(Connector, Protocol):
     def shares(self, dataset: Dataset) -> bool:
         """Whether each row follows from its own ask or key alone, whatever else is asked in the same call. Every
         ``Located.ask`` is then the very object that was given: asks of two cases may be equal."""
+
+
+@runtime_checkable
+class Placed(Connector, Protocol):
+    """A connector whose record numbers are places: another record may stand there by now (a line of a log)."""
+
+    def marked(self, dataset: Dataset, marks: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Record no. and mark (``dsr.plan.line_mark``) of each record with one of these marks, wherever it stands."""
 
 
 @runtime_checkable

@@ -20,7 +20,6 @@ from typing import Any
 from connectors.draft import draft
 from dsr import request as shapes
 from dsr.engine import (
-    afterwards,
     answering,
     collecting,
     deciding,
@@ -35,6 +34,7 @@ from dsr.engine import (
     plans,
     previewing,
     process,
+    replaying,
     reviewing,
     sealing,
     suppressing,
@@ -236,7 +236,7 @@ def _stop(arguments: Arguments) -> None:
 
 def _replay(arguments: Arguments) -> int:
     with office_of(arguments) as office:
-        found = afterwards.replay(office)
+        found = replaying.replay(office)
         lines = ["  ".join(str(entry[name]) for name in ("case", "dataset", "act", "resurrected", "state", "erased_at"))
                  for entry in found["came_back"]]  # fmt: skip
         show(arguments, found, "\n".join([*lines, f"{found['intents']} intents, {found['resurrected']} resurrected"]))

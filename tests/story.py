@@ -65,9 +65,9 @@ class Office:
         text = out.getvalue()
         return status, json.loads(text) if text.strip() else None, err.getvalue()
 
-    def ok(self, *argv: str, officer: str | None = "uketsuke-1") -> Any:
-        status, document, errors = self.run(*argv, officer=officer)
-        assert status == 0, f"dsr {' '.join(argv)}: {status}: {errors}"
+    def ok(self, *argv: str, officer: str | None = "uketsuke-1", status: int = 0) -> Any:
+        ended, document, errors = self.run(*argv, officer=officer)
+        assert ended == status, f"dsr {' '.join(argv)}: {ended}: {errors}"
         return document
 
     def state(self, case: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def test_two_erasures_share_the_rewrites_and_a_third_that_is_in_trouble_stops_ne
     hers = own_office.sample / "logs" / f"{name}.log.gz"
     hers.write_bytes(gzip.compress(gzip.decompress(hers.read_bytes()).partition(b"\n")[2]))
     before = held(own_office.sample)  # with the line that is gone
+    shutil.copytree(own_office.sample / "logs", tmp_path / "backup")
     assert all(set(told[CALLS]) <= set(before[CALLS]) for told in (truth["kenta"], truth["yutaka"])), "present before"
 
     cases = [one.case, other.case, moved.case, dry.case]
@@ -70,6 +72,29 @@ def test_two_erasures_share_the_rewrites_and_a_third_that_is_in_trouble_stops_ne
     assert {n: found.gone.get(n) for n in direct} == {n: both[0][0][n] | both[1][0][n] for n in direct}, "absent after"
     assert found.new == {} and not set(found.changed) & set(direct), "everyone else's to the byte"
     assert all(f["verdict"] == "verified" for erasure in (one, other) for f in erasure.show()["findings"])
+    restored_logs_are_put_right_again(own_office, tmp_path / "backup", [one.case, other.case], truth)
+
+
+def restored_logs_are_put_right_again(office: Office, backup: Path, cases: list[str], truth: Any) -> None:
+    """Lines of both in one file, and one moved down by a line that came above: by what they say, and nobody else's."""
+    after, both = held(office.sample), set(truth["kenta"][LINES]) | set(truth["yutaka"][LINES])
+    shutil.copytree(backup, office.sample / "logs", dirs_exist_ok=True)
+    back = held(office.sample)[LINES]
+    assert both <= set(back), "there again"
+    yutakas = {back[number] for number in truth["yutaka"][LINES]}
+    journal = office.home / f"journal/{cases[0]}.jsonl"
+    sound = journal.read_bytes()
+    journal.write_bytes(sound[:-40] + b"x" * 39 + b"\n")
+    told = office.run("replay", officer="gijutsu-1")[1]
+    assert [(row["case"], row["state"]) for row in told["came_back"] if row["state"] != "done"] == [(cases[0], "damaged")]
+    journal.write_bytes(b"\n".join(line for line in sound.split(b"\n") if LINES.encode() not in line))
+    told = office.run("replay", officer="gijutsu-1")[1]
+    assert ("missing", LINES) in [(row["state"], row["dataset"]) for row in told["came_back"]], "the log knows better"
+    assert not yutakas & set(held(office.sample)[LINES].values()), "the others went on"
+    journal.write_bytes(sound)
+    office.run("replay", officer="gijutsu-1")
+    assert difference(after, held(office.sample)) == difference(after, after)
+    assert office.ok("replay", officer="gijutsu-1")["came_back"] == []
 
 
 def _killed_at(count: int, keep: Any) -> Any:

@@ -21,7 +21,7 @@ from dsr.engine import surveying
 from dsr.inventory import read_inventory
 from flows.cli import _unverified
 from tests.differ import difference, held
-from tests.erasing import Erasure
+from tests.erasing import PASSED, SENT, Erasure
 from tests.story import Office
 
 pytestmark = pytest.mark.usefixtures("own_office")
@@ -381,6 +381,22 @@ def test_a_restored_backup_is_put_right_again_with_the_first_dates(own_office: O
     assert found.new == {"customer_master.customers": {"C0001250"}}
     assert (found.gone, found.changed) == ({}, {})
     assert erasure.show()["state"] == "dispatching"
+    [order] = [one for one in erasure.show()["orders"] if one["answered_on"] is None]
+    assert (order["to"], order["dataset"], order["records"]) == ("customer_master", "customer_master.customers", 1)
+    assert own_office.ok("replay", officer="gijutsu-1", status=1)["came_back"], "told again, and ordered once"
+    own_office.ok("package", erasure.case, "--out", str(tmp_path / "early"))
+    own_office.ok("dispatch", erasure.case, "--file", erasure.written("check", PASSED), officer="shonin-2")
+    sent = erasure.written("early", {**SENT, "sent_on": own_office.now[:10]})
+    status, _, words = own_office.run("dispatch", erasure.case, "--file", sent)
+    assert (status, "stands again in customer_master.customers" in words) == (1, True)
+    erasure.answer_orders()  # an owner who says so and did nothing
+    assert own_office.run("replay", officer="gijutsu-1")[1]["resurrected"] == 1
+    assert own_office.run("dispatch", erasure.case, "--file", sent)[0] == 1
+    [order] = [one for one in erasure.show()["orders"] if one["answered_on"] is None]
+    assert erasure.owners_do() == 1
+    assert own_office.ok("replay", officer="gijutsu-1")["resurrected"] == 0
+    assert difference(erased, held(own_office.sample)) == difference(erased, erased)
+    own_office.ok("dispatch", erasure.case, "--file", sent)
 
 
 def test_a_late_row_that_landed_is_swept_and_the_neighbours_new_one_is_not(own_office: Office, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from dsr.days import TOKYO
-from dsr.engine import afterwards
+from dsr.engine import replaying
 from dsr.engine.office import ENGINE, Office
 from dsr.journal import Intent
 from dsr.store import Store
@@ -64,7 +64,7 @@ class Company:
                                           values, before))  # fmt: skip
 
     def replayed(self) -> list[tuple[str, int, str]]:
-        told = afterwards.replay(self.office)
+        told = replaying.replay(self.office)
         assert told["resurrected"] == sum(entry["resurrected"] for entry in told["came_back"])
         return [(entry["act"], entry["resurrected"], entry["state"]) for entry in told["came_back"]]
 

@@ -6,7 +6,7 @@ import gzip
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from dsr.connector import Ask, Drift, Located
 from dsr.days import instants, within
 from dsr.errors import BadInput, ConnectorMisread
 from dsr.inventory import PERSON, Dataset
+from dsr.plan import line_mark
 
 _BROKEN = (EOFError, gzip.BadGzipFile, zlib.error)
 
@@ -175,6 +176,18 @@ class LogStore(Guarded):
             table = table.filter(within(stamps, ask.interval))
         if table.num_rows:
             yield Located(ask, table)
+
+    def marked(self, dataset: Dataset, marks: Collection[str]) -> Iterator[tuple[str, str]]:
+        """``dsr.connector.Placed``: every file is read to its end."""
+        return self._guard(dataset, lambda: self._marked(dataset, marks))
+
+    def _marked(self, dataset: Dataset, marks: Collection[str]) -> Iterator[tuple[str, str]]:
+        pattern = self._agreeing(dataset)
+        for name, path in self._files(dataset).items():
+            for number, line in self._lines(dataset, path):
+                found = self._taken(dataset, path, number, line, pattern)
+                if (mark := line_mark([found[group] for group in sorted(found)])) in marks:
+                    yield f"{name}:{number}", mark
 
     def _fetch(self, dataset: Dataset, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         pattern = self._agreeing(dataset)

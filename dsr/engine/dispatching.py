@@ -11,7 +11,17 @@ from dsr.case import Act, Case
 from dsr.documents import templates
 from dsr.documents.content import Recipient
 from dsr.documents.wordings import say
-from dsr.engine import afterwards, charging, closing_papers, corresponding, fulfilling, guarding, papers, plans
+from dsr.engine import (
+    afterwards,
+    charging,
+    closing_papers,
+    corresponding,
+    fulfilling,
+    guarding,
+    papers,
+    plans,
+    replaying,
+)
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed
 from dsr.request import AddressProof, Dispatch
@@ -19,7 +29,7 @@ from dsr.rules import courses, deliveries, proofing, protection
 from dsr.rules.lifecycle import State
 from dsr.shapes import shaped
 
-OUTLIVES = ("incident:", "dba:", protection.WORK)
+OUTLIVES = ("incident:", "dba:", "order:", replaying.BACK, protection.WORK)
 """Beginnings of work that is owed beyond the closing of its case."""
 ANSWERED = (State.CLOSED, State.KEPT, State.REVIEW, State.BLOCKED)
 """Where a case may be while its package is under way."""
@@ -112,6 +122,10 @@ def _may_leave(hold: Hold, case: Case, act: Dispatch) -> None:
             f"{hold.case_no} holds data under secrecy of communications: another officer must compare person and "
             "envelope first (dsr dispatch with envelope_check, role approver)"
         )
+    owed = (work.what.partition(replaying.BACK) for work in hold.office.store.work(hold.case_no))
+    if back := sorted(name for _, came, name in owed if came):
+        raise NotAllowed(f"{hold.case_no}: what was erased stands again in {', '.join(back)}: its owner's order first, "
+                         "then dsr replay")  # fmt: skip
     if charging.must_be_returned(hold):
         first = f"dsr fee {hold.case_no} --return not_held"
         raise NotAllowed(f"{hold.case_no}: nothing is held, so the fee goes back first: {first}")

@@ -13,6 +13,7 @@ from dsr.engine import collecting, plans, residue
 from dsr.engine.office import Hold, Office
 from dsr.errors import BadInput, NotAllowed, as_id
 from dsr.inventory import Dataset, Partner
+from dsr.journal import Intent
 from dsr.plan import Plan
 from dsr.request import OrderAnswer
 from dsr.rules.lifecycle import State
@@ -40,6 +41,12 @@ def carried_out(hold: Hold, run: str, dataset: Dataset, work: list[Plan], act: s
     return True
 
 
+def again(hold: Hold, replayed: int, dataset: Dataset, back: Intent) -> None:
+    """What a restore brought back in an owner's system, ordered anew."""
+    plan = Plan(hold.case_no, dataset, back.keys, back.digest, back.values, back.before)
+    _give(hold, f"{hold.case_no}-back{replayed}-{dataset.id}", dataset, [plan], "", journalled=True)
+
+
 def _said(order: Mapping[str, Any]) -> tuple[int, int, int]:
     """Records ordered, done, and those that the owner did not find."""
     return order["records"], order["done"], max(0, order["records"] - max(order["found"], order["done"]))
@@ -50,9 +57,9 @@ def _number(hold: Hold, run: str, name: str) -> str:
     return f"{hold.case_no}-{run}-{name}"
 
 
-def _give(hold: Hold, number: str, dataset: Dataset, work: list[Plan], act: str) -> None:
+def _give(hold: Hold, number: str, dataset: Dataset, work: list[Plan], act: str, journalled: bool = False) -> None:
     office, system = hold.office, hold.office.inventory.system_of(dataset)
-    for plan in work if not act else ():
+    for plan in work if not (act or journalled) else ():
         plans.journal(hold, plan)  # before anybody may act on it
     for at, plan in enumerate(work):
         collecting.write_table(hold, f"orders/{number}.{at}.keys.arrow", plan.keys)
@@ -148,7 +155,7 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
     if said.done_on > office.today:
         raise BadInput("done_on", "is in the future", "give the day it was done")
     with office.hold(case_no) as hold:
-        hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL, State.DISPATCHING, State.KEPT)
+        hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL, State.DISPATCHING, State.KEPT, State.CLOSED)
         waiting = dict(open_orders(hold, to))
         if not waiting:
             raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits for an answer; see dsr show {case_no}")

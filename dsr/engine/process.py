@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dsr.engine import afterwards, collecting, ending, fulfilling, plans, reviewing, rewriting, together, withdrawing
+from dsr.engine import (
+    afterwards,
+    collecting,
+    ending,
+    fulfilling,
+    plans,
+    replaying,
+    reviewing,
+    rewriting,
+    together,
+    withdrawing,
+)
 from dsr.engine.office import Office
 from dsr.rules.lifecycle import State
 
@@ -53,7 +64,7 @@ def fire_due(office: Office) -> dict[str, State | Exception]:
             ended[case_no] = afterwards.fire(office, case_no)
         except Exception as error:
             ended[case_no] = error
-    afterwards.forget_journals(office)
+    ended |= replaying.forget_journals(office)
     ended |= ending.due(office)
     ended |= dict.fromkeys(withdrawing.lapsed(office), State.CLOSED)
     return ended
