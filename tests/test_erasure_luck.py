@@ -397,6 +397,14 @@ def test_a_restored_backup_is_put_right_again_with_the_first_dates(own_office: O
     assert own_office.ok("replay", officer="gijutsu-1")["resurrected"] == 0
     assert difference(erased, held(own_office.sample)) == difference(erased, erased)
     own_office.ok("dispatch", erasure.case, "--file", sent)
+    assert "call_history.calls" not in own_office.truth["people"]["shigeru"]["owns"], "he was erased without a call"
+    asked = json.loads((own_office.sample / "requests/shigeru.json").read_text())["subject"]["identifiers"]
+    [line] = [one["value"] for one in asked if one["kind"] == "phone"]
+    rows = [{"dataset": "call_history.calls", "identifiers": {"line_no": number}, "at": "2018-01-15T10:00:00+09:00"}
+            for number in (line, "092-000-1001")]  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    late = own_office.ok("ingest-check", "--file", str(tmp_path / "rows.jsonl"), officer="gijutsu-1", status=1)
+    assert [row["stopped"] for row in late] == [True, False], "and one of his that comes late is stopped all the same"
 
 
 def test_a_late_row_that_landed_is_swept_and_the_neighbours_new_one_is_not(own_office: Office, tmp_path: Path) -> None:

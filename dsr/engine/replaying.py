@@ -74,7 +74,17 @@ def _read(office: Office) -> tuple[list[Intent], list[dict[str, Any]]]:
     for begun in _begun(office):
         if begun[0] not in damaged and begun not in written:
             problems.append(_entry(begun[0], begun[1], "missing"))
-    return sorted(intents, key=lambda one: datetime.fromisoformat(one.at)), problems
+    done = [one for one in intents if _was_done(office, one)]
+    return sorted(done, key=lambda one: datetime.fromisoformat(one.at)), problems
+
+
+def _was_done(office: Office, intent: Intent) -> bool:
+    """Not what the log knows begun or ordered and never ended: that is still its case's to do. What the log knows
+    nothing of was done before the log itself was set back."""
+    run, name = intent.digest.split(":")[0], re.escape(intent.dataset)
+    effect = re.compile(rf"erase:{run}(r[0-9]+)?:{name}(:.*)?|order:{re.escape(intent.case_no)}-{run}(r[0-9]+)?-{name}")
+    known = [(step, phase) for step, phase in office.store.steps(intent.case_no) if effect.fullmatch(step)]
+    return not known or any(phase == "result" and step.startswith("erase:") for step, phase in known)
 
 
 def _begun(office: Office) -> Iterator[tuple[str, str, str, str]]:

@@ -39,18 +39,35 @@ def suppressed(hold: Hold) -> tuple[Mapping[str, Any], Act]:
 def _entries(hold: Hold) -> Iterator[Entry]:
     """Of each dataset that is erased or objected to, by each identifier that leads there, in the days of what goes; and
     by who she is, so that a later answer can name the day (EN-11, EN-12)."""
-    now = hold.office.now
+    now, erases = hold.office.now, False
     for one in plans.frozen(hold):
         gone = _gone(hold, one)
         if not gone:
             continue
         measures = {one.parts[at]["measure"] for at in gone}
+        erases = erases or bool(measures - {"use_stop"})
         reason: Reason = "objected" if measures == {"use_stop"} and plans.due_parts(hold) is None else "erased"
         for whom in remembering.person_tokens(hold):
             yield Entry(whom, one.dataset.id, PERSON, reason, now, Interval(now, now), hold.case_no)
         days = [Interval()] if reason == "objected" else _days(hold, one, gone)  # an objection: until her own word
         yield from _of_numbers(hold, one.dataset, reason, days)
         yield from _borne(hold, one.dataset, reason)
+    for dataset in _searched_in_vain(hold) if erases else ():
+        yield from _of_numbers(hold, dataset, "erased", [Interval(None, hold.office.now if _lives(hold) else None)])
+
+
+def _searched_in_vain(hold: Hold) -> Iterator[Dataset]:
+    """What held nothing of her when she was erased: a late row of it is stopped too, unless a living contract of hers
+    may bring it."""
+    for name, ended in hold.case.facts["datasets"].items():
+        dataset = hold.office.inventory.dataset(name)
+        if ended["status"] == "none_found" and not (_lives(hold) and _core(hold.office.inventory, dataset)):
+            yield dataset
+
+
+def _lives(hold: Hold) -> bool:
+    """A ground of the plan says that a contract of the person lives."""
+    return any(part["ground"] in LIVES for item in hold.case.facts["items"].values() for part in item["parts"])
 
 
 def _borne(hold: Hold, dataset: Dataset, reason: Reason) -> Iterator[Entry]:
@@ -96,7 +113,7 @@ def _longer(known: Entry | None, new: Entry) -> Entry:
 def _days(hold: Hold, one: plans.Frozen, gone: frozenset[int]) -> list[Interval]:
     """No day of a record that stays: what a contract, a rule or a hold still needs may arrive again."""
     stays = _stays(hold, one, gone)
-    lives = any(part["ground"] in LIVES for item in hold.case.facts["items"].values() for part in item["parts"])
+    lives = _lives(hold)
     until = hold.office.now if lives else None  # who goes on as a customer goes on with new data
     if one.dataset.at is None:
         # Beside a record that a living contract needs nobody can tell which of the two a row is.
