@@ -482,7 +482,8 @@ class Store:
                 connection.execute(STOP.delete().where(STOP.c.system == system))
             elif connection.execute(select(STOP.c.since).where(STOP.c.system == system)).first() is None:
                 connection.execute(insert(STOP).values(system=system, since=at.isoformat(), officer=actor))
-            self._append(connection, OFFICE, act, b"", at, actor)
+            if not self._recorded(connection, OFFICE, act):  # at one instant
+                self._append(connection, OFFICE, act, b"", at, actor)
 
     # -- officers --------------------------------------------------------------------------------------------
 
