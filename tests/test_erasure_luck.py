@@ -22,7 +22,7 @@ from dsr.inventory import read_inventory
 from flows.cli import _unverified
 from tests.differ import difference, held
 from tests.erasing import PASSED, SENT, Erasure
-from tests.story import Office
+from tests.story import Office, datasets_of, rows_of
 
 pytestmark = pytest.mark.usefixtures("own_office")
 
@@ -456,15 +456,20 @@ def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office:
     assert again.state == "dispatching", again.show()["findings"]
     letter = letter_of(again).replace("\n", "")
     gone, partly = (law.wording(key, date="令和8年11月22日") for key in ("erased", "erased_in_part"))
-    assert gone in letter and law.wording("stop_other") in letter and "請求書1件 令和16年6月1日" in letter
+    assert gone in letter and "請求書1件 令和16年6月1日" in letter and "得意先元帳1件 令和19年4月1日" in letter
     [order] = [text_of(path) for path in first.folder.glob("orders*/*.pdf")]
     assert "お客様情報 所管部署　御中" in order and "様\n" not in order
     _, package = own_office.packaged("nozomi", tmp_path)
     letter, book = (text_of(package / f"{name}.pdf").replace("\n", "") for name in ("decision", "disclosure"))
     assert gone in letter and partly in letter
     kept = first.show()["kept"]
-    assert len(kept) > 2 and book.count("令和8年11月22日に決定した消去等のご請求の後も") == len(kept)
-    assert "令和16年5月31日まで1件を保存し" in letter and "令和16年5月31日まで1件を保存し" in book
+    shown = set(datasets_of(package))
+    assert {part["dataset"] for part in kept} - shown == {"marketing_consents.consents"}, "gone with the second request"
+    assert len(shown) == 5 and shown <= {part["dataset"] for part in kept}, "shown though nothing leads there any more (EN-12)"
+    told = own_office.truth["people"]["nozomi"]
+    assert set(rows_of(package, "billing.ledger")) <= set(told["owns"]["billing.ledger"])
+    assert book.count("令和8年11月22日に決定した消去等のご請求の後も") == len(kept)
+    assert "令和16年5月31日まで1件を保存し" in book
     assert law.wording("suppressed") in book
     assert law.wording("earlier_file", day="令和8年11月22日", date="令和11年11月22日") in book
 

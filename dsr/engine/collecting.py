@@ -306,11 +306,34 @@ def match(hold: Hold, wave: Wave) -> None:
         except ConnectorMisread as error:  # one unreadable day silences its own dataset
             misread[dataset_id] = error.detail
             known = replace(known, down={**known.down, dataset_id: error.reason})
+    for dataset_id, rows in _recalled(hold, misread):
+        kept[dataset_id] = kept.get(dataset_id, 0) + rows.num_rows
+        write_table(hold, f"keys/{dataset_id}/{wave.number}.{KEPT}.arrow", rows)
     known = replace(known, wave=wave.number)
     keep(hold, known)
     public = {"identifiers": len(known.identifiers), "candidates": len(known.doubtful), "kept": kept,
               "misread": misread}  # fmt: skip
     hold.record(Act(f"match:{wave.number}", "result", public))
+
+
+KEPT = "kept"
+
+
+def _recalled(hold: Hold, misread: dict[str, str]) -> Iterator[tuple[str, pa.Table]]:
+    """Of what earlier erasures of this person left to stand, the records that still do; of paper a person is asked."""
+    asked = {d.id: d for d in askable(hold) if hold.office.inventory.system_of(d).store != "manual"}
+    for dataset_id, rows in remembering.kept_keys(hold):
+        if (dataset := asked.get(dataset_id)) is None:
+            continue
+        try:
+            batches = list(hold.connectors[dataset.system].fetch(dataset, rows.select(list(dataset.key))))
+        except ConnectorError as error:
+            misread[dataset_id] = error.detail
+            continue
+        there = [number for batch in batches for number in record_nos(batch, dataset.key).to_pylist()]
+        rows = rows.filter(pc.is_in(record_nos(rows, dataset.key), pa.array(there, pa.string())))
+        if rows.num_rows:
+            yield dataset_id, rows
 
 
 def _judge_dataset(
@@ -505,7 +528,9 @@ def _located(hold: Hold) -> list[str]:
 
 def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
     """Distinct keys of all waves that count, inside the request's scope."""
-    tables = [read_table(hold, f"keys/{dataset.id}/{wave}.arrow") for wave in _kept_waves(hold)[dataset.id]]
+    waves = _kept_waves(hold)[dataset.id]
+    names = (f"keys/{dataset.id}/{wave}{more}.arrow" for wave in waves for more in ("", f".{KEPT}"))
+    tables = [read_table(hold, name) for name in names if hold.vault.exists(name)]
     keys = pa.concat_tables(tables, promote_options="permissive")
     limit = hold.request.scope.interval
     if dataset.at and limit != ALWAYS:

@@ -134,6 +134,7 @@ def prepare(hold: Hold) -> None:
         raise _went_back(hold, "the survey found what no plan names")
     carried.announce(hold, first)
     if hold.case.right in plans.ERASING:
+        hold.once(f"kept:{first}", lambda: ({"datasets": plans.keep_known(hold)}, None))
         hold.once(f"suppress:{first}", lambda: suppressing.suppressed(hold))
 
 

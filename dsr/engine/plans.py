@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dsr.case import Act, Case
 from dsr.connector import happened
-from dsr.engine import collecting
+from dsr.engine import collecting, remembering
 from dsr.engine.fetched import fetched, found_datasets, proposing_step, stage
 from dsr.engine.office import Hold, digest_of
 from dsr.inventory import Dataset
@@ -306,6 +306,24 @@ def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
     owed = ("decision", "handler", hold.office.today)
     facts = {"items": {}, "stale": dict(why), "fired": None, "fired_parts": None}
     hold.record(Act(f"{step}:{number}", "result", why, to=State.AWAITING_DECISION, facts=facts, owes=(owed,)))
+
+
+def keep_known(hold: Hold) -> dict[str, int]:
+    """Of what stays the keys, each with its moment and tenure: for the person's later requests, once what led there is
+    gone. Records by dataset."""
+    told = {}
+    for one in frozen(hold) if due_parts(hold) is None else ():
+        dataset, known = one.dataset, collecting.matched_keys(hold, one.dataset)
+        gone = ("erase", "deidentify")
+        parts = [at for at, part in enumerate(one.parts) if part["measure"] not in gone or part["until"]]
+        places = pc.index_in(record_nos(known, dataset.key), record_nos(one.keys, dataset.key))
+        part = one.keys.column(PART).combine_chunks().take(places)
+        rows = known.append_column(PART, part).filter(pc.is_valid(places))
+        rows = rows.filter(pc.is_in(rows.column(PART), pa.array(parts, rows.schema.field(PART).type)))
+        if rows.num_rows:
+            collecting.write_table(hold, f"{remembering.STAYS}{dataset.id}.arrow", rows)
+            told[dataset.id] = rows.num_rows
+    return told
 
 
 def journal(hold: Hold, plan: Plan) -> None:

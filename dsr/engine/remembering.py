@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from dsr.days import day_of
-from dsr.engine import collecting
 from dsr.engine.office import Hold
 from dsr.errors import Sealed
 from dsr.inventory import PERSON
 from dsr.rules import filing
+from dsr.rules.discovery import Discovery
+from dsr.rules.planning import PART
 from dsr.suppression import Entry, token
 
 
@@ -68,6 +73,24 @@ def kept_before(hold: Hold, dataset_id: str) -> list[tuple[Earlier, Mapping[str,
     return [(one, part) for one in earlier(hold) for part in one.kept if part["dataset"] == dataset_id]
 
 
+STAYS = "kept/"
+"""Of an erasing case, in its vault: by dataset the keys of what stays, with their part, moment and tenure."""
+
+
+def kept_keys(hold: Hold) -> Iterator[tuple[str, pa.Table]]:
+    """Dataset id and keys of what earlier erasures of this person left to stand: a search finds no more what only an
+    erased record led to, and it is hers all the same (EN-12)."""
+    for case_no in sorted({entry.case_no for entry in _entries(hold)}):
+        vault, gone = hold.office.vault.case(case_no), hold.office.store.case(case_no).facts.get("gone", {})
+        with suppress(Sealed):  # its file ended
+            for name in vault.names(STAYS):
+                dataset_id = name.removeprefix(STAYS).removesuffix(".arrow")
+                with vault.reader(name) as source, pa.ipc.open_stream(source) as stream:
+                    rows = stream.read_all()
+                went = pa.array(gone.get(dataset_id, ()), rows.schema.field(PART).type)
+                yield dataset_id, rows.filter(pc.invert(pc.is_in(rows.column(PART), went))).drop_columns(PART)
+
+
 def _entries(hold: Hold) -> list[Entry]:
     """Made by earlier cases of this person: who she is, as proved, is known from one, and a number that she states is
     known from the same. Nobody learns of another's erasure."""
@@ -83,14 +106,14 @@ def _of_person(hold: Hold, numbers: Collection[str]) -> list[Entry]:
     return [entry for entry in store.suppressions(set(person_tokens(hold))) if entry.case_no in by_number]
 
 
-def statements(hold: Hold, dataset_id: str) -> dict[str, list[tuple[date, str]]]:
+def statements(hold: Hold, known: Discovery, dataset_id: str) -> dict[str, list[tuple[date, str]]]:
     """Record no. → day of receipt and text of what this person sent about it when its correction was declined.
 
     Hers are those of cases that share who she is, as proved, and a number that a matched record revealed here.
     """
     key = hold.office.keys.suppression_key
-    known = {token(key, i.kind, i.value) for i in collecting.current(hold).identifiers if i.trusted}
-    hers = {e.case_no for e in _of_person(hold, known) if (e.reason, e.dataset) == ("stated", dataset_id)}
+    numbers = {token(key, i.kind, i.value) for i in known.identifiers if i.trusted}
+    hers = {e.case_no for e in _of_person(hold, numbers) if (e.reason, e.dataset) == ("stated", dataset_id)}
     found: dict[str, list[tuple[date, str]]] = {}
     for case_no in sorted(hers):
         for said in _received(hold, case_no):

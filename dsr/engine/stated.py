@@ -78,7 +78,7 @@ def _entries(hold: Hold, records: Mapping[str, object]) -> Iterator[Entry]:
 
 def freeze(hold: Hold, dataset: Dataset) -> None:
     """What stands beside this dataset's records in this case, fixed with its draft."""
-    known = remembering.statements(hold, dataset.id)
+    known = remembering.statements(hold, collecting.current(hold), dataset.id)
     batches = fetched(hold, dataset) if known else ()
     here = {number for batch in batches for number in record_nos(batch, dataset.key).to_pylist()}
     told = {number: "\n".join(say("statement_of", day=said_day(day), text=text).ja for day, text in some)
