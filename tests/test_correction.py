@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sqlite3
@@ -147,6 +148,77 @@ def _restored_and_set_again(office: Office, backup: Path, wrong: dict[str, set[s
     assert (left.changed, left.gone, left.new) == ({name: wrong[name] for name in owners}, {}, {})
 
 
+NOTES = """
+[system.billing.dataset.notes]
+label = "請求書の追記"
+row = 6
+key = ["note_no"]
+by = "billing_no"
+locate = "SELECT note_no FROM invoice_notes WHERE billing_no = :billing_no"
+fetch = "SELECT * FROM invoice_notes WHERE note_no IN :keys"
+[system.billing.dataset.notes.fields]
+note_no = {label = "追記番号", kind = "record_no"}
+billing_no = {label = "請求番号", kind = "billing_no"}
+invoice_no = {label = "請求書番号", kind = "invoice_no"}
+"""
+
+
+def changed(office: Office, *statements: tuple[str, tuple[Any, ...]]) -> None:
+    with closing(sqlite3.connect(office.sample / "company.db")) as base, base:
+        for statement, values in statements:
+            assert base.execute(statement, values).rowcount in (1, -1)
+
+
+def test_a_voucher_overwritten_is_a_residue_and_its_note_is_looked_for(own_office: Office, tmp_path: Path) -> None:
+    """EN-58: an owner who overwrote the invoice, or wrote no note, is not believed; the letter tells old and new."""
+    inventory = own_office.sample / "inventory.toml"
+    text = inventory.read_text()
+    head, invoices = text.split("[system.billing.dataset.invoices]\n")
+    declared = invoices.replace("voucher = true\n", 'voucher = true\nnotes = "notes"\n', 1)
+    inventory.write_text(f"{head}[system.billing.dataset.invoices]\n{declared}{NOTES}")
+    changed(own_office, ("CREATE TABLE invoice_notes (note_no TEXT PRIMARY KEY, billing_no TEXT, invoice_no TEXT)", ()))
+    erasure = Erasure(own_office, "jin", tmp_path, "correction")
+    erasure.proposed()
+    erasure.decided(UNTRUE)
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.run()[0] == 0
+    orders = {o["dataset"]: o for o in erasure.show()["orders"] if o["kind"] == "owner"}
+    order = orders.pop("billing.invoices")
+    for other in orders.values():
+        erasure.answer_order(other)
+    out = tmp_path / "order"
+    own_office.ok("order", erasure.case, "billing", "--out", str(out))
+    [keys], [form], [signed] = (list(out.glob(f"*{end}")) for end in (".csv", "answer.json", "order.json"))
+    [head, line] = list(csv.reader(keys.read_text("utf-8-sig").splitlines()))
+    number, old, new = line
+    assert head == ["invoice_no", "old:amount_yen", "set:amount_yen"] and old != new
+    assert json.loads(form.read_text())["datasets"]["billing.invoices"]["issued"] == {number: ""}
+    assert json.loads(signed.read_text())["measure"] == "annotate"
+    assert "再発行" in text_of(next(out.glob("*.pdf"))).replace("\n", "")
+    update = "UPDATE invoices SET amount_yen = ? WHERE invoice_no = ?"
+    of_another = {"billing.invoices": {"found": 1, "done": 1, "issued": {"x": "N-1"}}}
+    assert erasure.answer("billing", {"done_on": "2026-11-22", "done_by": "x", "datasets": of_another})[0] == 2
+    changed(own_office, (update, (new, number)))
+    erasure.answer_order(order)
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert why_of(erasure) == {"digest", "not_noted", "overwritten"}
+    changed(own_office, (update, (old, number)))
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert why_of(erasure) == {"not_noted"}
+    changed(own_office, ("INSERT INTO invoice_notes VALUES (?, NULL, ?)", (f"{number}-2", "another")))
+    assert (erasure.run()[0], erasure.state) == (1, "residual"), "a note that names no voucher of hers"
+    changed(own_office, ("UPDATE invoice_notes SET invoice_no = ? WHERE note_no = ?", (number, f"{number}-2")))
+    assert (erasure.run()[0], erasure.state) == (0, "dispatching")
+    letter = letter_of(erasure).replace("\n", "").replace(" ", "")
+    assert f"{number}追記{number}-2" in letter, "of which no owner's word alone is told"
+    assert f"請求額(円){old}{new}" in letter
+
+
+def why_of(erasure: Erasure) -> set[str]:
+    return set([f for f in erasure.show()["findings"] if f["dataset"] == "billing.invoices"][-1]["said"]["why"])
+
+
 def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:
     """Jin (EN-58): the invoice and its history are byte-equal before and after; its owner adds a note."""
     erasure = Erasure(own_office, "jin", tmp_path, "correction")
@@ -163,6 +235,9 @@ def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_pat
     erasure.carried_out()
     assert difference(before, held(own_office.sample)) == difference(before, before)
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
+    found = {(f["dataset"], f["verdict"], f["level"]) for f in erasure.show()["findings"]}
+    assert found == {(name, "verified", None) for name in told}
+    assert "所管部署の報告" in letter_of(erasure).replace("\n", ""), "nobody said where notes are: only the owner saw it"
 
 
 @pytest.mark.parametrize(("result", "outcome"), [("true", "correction_declined"), ("opinion", "correction_declined")])

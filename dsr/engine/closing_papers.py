@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from dsr import law
 from dsr.days import day_of
@@ -256,14 +256,23 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
     for one in acting:
         named, new = _label(hold, one.dataset), plans.true_value(hold)
         fields = listed([papers.label(one.dataset.fields[name]) for name in one.parts[0]["fields"]])
+        changes.append(Change(named, fields, correction.wrong, new))
         if one.dataset.voucher:
             numbers = record_nos(one.keys, one.dataset.key).to_pylist()
-            issued = hold.read_json(f"issued/{one.dataset.id}.json")
-            vouchers += [Voucher(named, no, "annotated", issued.get(no, ""), frame.issued_on) for no in numbers]
+            issued, way = hold.read_json(f"issued/{one.dataset.id}.json"), _way(hold, one.dataset)
+            vouchers += [Voucher(named, no, way, issued.get(no, ""), frame.issued_on) for no in numbers]
         else:
-            changes.append(Change(named, fields, correction.wrong, new))
             copies.append(Copy(named, frame.issued_on))
     return correction_notice(frame, changes, copies, list(_told(hold)), vouchers, until)
+
+
+def _way(hold: Hold, dataset: Dataset) -> Literal["annotated", "reissued", "reported"]:
+    """What the survey saw itself: a note, a voucher issued anew, or neither."""
+    mine, found = (plans.run(hold), dataset.id), hold.case.facts.get("findings", [])
+    steps = [step for one in found if (one["run"], one["dataset"]) == mine for step in one["said"].get("steps", ())]
+    if not any(step["step"] == 6 and step["not_noted"] == 0 for step in steps):
+        return "reported"
+    return "reissued" if dataset.notes == dataset.name else "annotated"
 
 
 # -- the certificate -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from dsr.inventory import Dataset, Partner
 from dsr.plan import Plan
 from dsr.request import OrderAnswer
 from dsr.rules.lifecycle import State
+from dsr.rules.redaction import record_nos
 from dsr.shapes import shaped
 
 
@@ -141,6 +142,13 @@ def open_orders(hold: Hold, to: str | None = None) -> Iterator[tuple[str, Mappin
             yield number, order
 
 
+def numbers(hold: Hold, number: str, order: Mapping[str, Any]) -> list[str]:
+    """Record nos of an order to an owner."""
+    dataset = hold.office.inventory.dataset(order["dataset"])
+    tables = [collecting.read_table(hold, f"orders/{number}.{at}.keys.arrow") for at in range(len(order["acts"]))]
+    return [no for table in tables for no in record_nos(table, dataset.key).to_pylist()]
+
+
 def answer(office: Office, case_no: str, to: str, document: object) -> None:
     """What an owner or partner says was done. Counts are recorded as said; the survey looks for itself."""
     office.may("answer")
@@ -160,8 +168,10 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             told = said.datasets.get(order["dataset"] or to)
             if told is None:
                 continue
-            if "annotate" in order["acts"] and len(told.issued) != told.done:
-                problem = "does not name a note or new voucher for each record done"
+            if "annotate" in order["acts"] and (
+                len(told.issued) != told.done or not set(told.issued) <= set(numbers(hold, number, order))
+            ):
+                problem = "does not name a note or new voucher for each record done, and for no other"
                 fix = '{"<record no>": "<number of the note or new voucher>"}'
                 raise BadInput(f"datasets.{order['dataset']}.issued", problem, fix)
             if "provision_order" in order["acts"] and told.done < order["records"]:
