@@ -77,13 +77,26 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
         status, _, said = erasure.run()
         assert (status, "collection" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
         assert held(own_office.sample) == before
-    assert erasure.run()[0] == 0
+    status, _, said = own_office.run("fulfil", erasure.case, "--live", "DSR-2026-999999")
+    assert (status, "--live DSR-2026-999999: is none of" in said or "今回" in said) == (1, True)
+    assert (status := erasure.run())[0] == 0
+    assert all(f"dsr answer {erasure.case} {to} --file" in status[2] for to in ("azuma", "customer_master"))
     assert [o["to"] for o in erasure.show()["orders"] if o["kind"] != "owner"] == ["azuma", *PROCESSORS]
+    assert sorted(again["partners"]) == ["azuma", *PROCESSORS], "the preview named them"
     for processor in PROCESSORS:
         assert erasure.answer(processor, done(processor))[0] == 0
     [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
-    assert told.startswith('"customer_no","C')
+    assert told.startswith('"customer_no","C') and told.endswith(f'"{WRONG}","{RIGHT}"')
     [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
+    more = {"found": owner["records"] + 1, "done": owner["records"]}
+    too_many = {"done_on": "2026-11-22", "done_by": "x", "datasets": {owner["dataset"]: more}}
+    status, _, said = erasure.answer("customer_master", too_many)
+    assert (status, "datasets.customer_master.customers.found" in said) == (2, True), "more than was ordered"
+    mistaken = {**done("call_centre"), "corrects": "前の回答は別の案件のもの"}
+    mistaken["datasets"]["call_centre"]["done"] = 0
+    assert erasure.answer("call_centre", done("call_centre"))[0] == 2, "answered already"
+    assert erasure.answer("call_centre", mistaken)[0] == 0
+    assert {o["to"]: o["done"] for o in erasure.show()["orders"]}["call_centre"] == 0
     erasure.answer_order(owner)  # says done, and did nothing
     assert (erasure.run()[0], erasure.state) == (1, "residual")
     assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
@@ -248,6 +261,11 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     erasure.proposed()
     before = held(own_office.sample)
     erasure.decided({"datasets": {}, "investigated": {"how": "住民票により確認", "result": result}})
+    own_office.ok("preview", erasure.case, "--out", str(tmp_path / "preview"))
+    told = json.loads((tmp_path / "preview/plan.json").read_text())
+    assert (told["correction"]["decided"], told["partners"]) == (None, []), "nothing is to become otherwise"
+    numbers = {line.split('"')[1] for line in (tmp_path / "preview/records.csv").read_text().splitlines()[1:]}
+    assert numbers == {f"{name}/{no}" for name, nos in stories(own_office, "anzu").items() for no in nos}
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     assert {item["outcome"] for item in erasure.show()["items"].values() if item["parts"]} == {outcome}
@@ -255,6 +273,7 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     assert held(own_office.sample) == before
     letter = letter_of(erasure).replace("\n", "")
     assert "訂正等を行わない旨の通知書" in letter
+    assert "user.address" not in letter and "「text」" not in letter
     assert "住民票により確認" in letter
 
 

@@ -250,7 +250,10 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
         told = hold.read_json(f"decision/{hold.case.facts['decision']}.investigated.json")
         label = listed([_label(hold, one.dataset) for one in ones]) or Words("ご指摘の記載", "what you pointed out")
         ground = next((item["ground"] for item in hold.case.facts["items"].values() if item["parts"]), "APPI-34-1-TRUE")
-        looked = [Investigated(correction.field, told["how"], law.ground(ground).reason("ja"))]
+        pointed = {(one.dataset.id, name): papers.label(one.dataset.fields[name])
+                   for one in ones for part in one.parts for name in part["fields"]}  # fmt: skip
+        what = listed(list(dict.fromkeys(pointed.values()))) or label
+        looked = [Investigated(what, told["how"], law.ground(ground).reason("ja"))]
         return correction_refusal(frame, label, ground, looked, statement_to=inventory.company.desk, file_until=until)
     changes, copies, vouchers = [], [], []
     for one in acting:

@@ -83,7 +83,7 @@ def to_partners(hold: Hold, run: str, action: str = "erase") -> None:
     """Each holder of a copy of what is changed is instructed once, however often a residue is gone after: order no.,
     minimal identifiers, action, day. ``run``: the first of the tries."""
     office = hold.office
-    for partner in _instructed(hold):
+    for partner in instructed(hold):
         number = _number(hold, run, f"partner.{partner.key}")
         if number in orders(hold):
             continue
@@ -110,7 +110,7 @@ def fallen(hold: Hold) -> tuple[str, ...]:
 
 def must_reach_partners(hold: Hold) -> None:
     """Raises NotAllowed, before anything begins, for a partner to whom nobody could say whose copy it is to change."""
-    for partner in _instructed(hold):
+    for partner in instructed(hold):
         if not identifiers(hold, partner):
             known = sorted({i.kind for i in collecting.current(hold).identifiers if i.trusted})
             kinds = ", ".join(partner.identifiers)
@@ -119,7 +119,8 @@ def must_reach_partners(hold: Hold) -> None:
                              f"{', '.join(known) or 'what collecting reveals'}; nothing was changed")  # fmt: skip
 
 
-def _instructed(hold: Hold) -> list[Partner]:
+def instructed(hold: Hold) -> list[Partner]:
+    """Who holds a copy of what the plan changes."""
     changed = {one.dataset.id for one in plans.frozen(hold)
                if plans.work_of(hold, one) or one.of(frozenset({"provision_order"})).num_rows}  # fmt: skip
     ended = hold.case.right in plans.GIVING_NO_MORE  # a processor is no third party (27(5)(i)): it keeps its copy
@@ -142,6 +143,14 @@ def open_orders(hold: Hold, to: str | None = None) -> Iterator[tuple[str, Mappin
             yield number, order
 
 
+def _taken_back(hold: Hold, to: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Answered orders whose answer may be replaced: a partner's, and an owner's until it counts as a result."""
+    for number, order in orders(hold).items():
+        taken = order["kind"] == "owner" and hold.result(f"erase:{plans.run(hold)}:{order['dataset']}") is not None
+        if order["answered_on"] is not None and order["to"] == to and not taken:
+            yield number, order
+
+
 def numbers(hold: Hold, number: str, order: Mapping[str, Any]) -> list[str]:
     """Record nos of an order to an owner."""
     dataset = hold.office.inventory.dataset(order["dataset"])
@@ -157,7 +166,10 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
         raise BadInput("done_on", "is in the future", "give the day it was done")
     with office.hold(case_no) as hold:
         hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL, State.DISPATCHING, State.KEPT)
-        waiting = dict(open_orders(hold, to))
+        waiting = dict(_taken_back(hold, to) if said.corrects else open_orders(hold, to))
+        if not waiting and said.corrects:
+            raise NotAllowed(f"{case_no}: no answer of {as_id(to)} can still be replaced: what was looked at since is "
+                             f"looked at again by dsr fulfil {case_no} --live {case_no}")  # fmt: skip
         if not waiting:
             raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits for an answer; see dsr show {case_no}")
         known = orders(hold)
@@ -168,6 +180,9 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             told = said.datasets.get(order["dataset"] or to)
             if told is None:
                 continue
+            if order["kind"] == "owner" and told.found > order["records"]:
+                problem = f"is {told.found}, more than the {order['records']} records ordered"
+                raise BadInput(f"datasets.{order['dataset']}.found", problem, "count the records of the key file only")
             if "annotate" in order["acts"] and (
                 len(told.issued) != told.done or not set(told.issued) <= set(numbers(hold, number, order))
             ):
@@ -187,6 +202,7 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
             raise BadInput("datasets", "answers none of the open orders", f"use {names}")
         count = 1 + sum(step.startswith(f"answered:{to}:") for step, _ in hold.steps())
         hold.write_json(f"answers/order.{to}.{count}.json", said.model_dump(mode="json"))
-        public = {"orders": {no: {"done": known[no]["done"], "found": known[no]["found"]} for no in answered}}
+        counts = {no: {name: known[no][name] for name in ("done", "found")} for no in answered}
+        public = {"orders": counts, **({"corrects": True} if said.corrects else {})}
         hold.record(Act(f"answered:{to}:{count}", "result", public, facts={"orders": known},
                         done=tuple(f"order:{number}" for number in answered)))  # fmt: skip
