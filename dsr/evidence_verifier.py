@@ -8,7 +8,8 @@ bundle's own key is used, and then the check shows only that the bundle agrees w
 
 What it shows: every event printed was in the log, at its place and unchanged, when the checkpoint was signed. Sealed
 parts count by the digest of their ciphertext, so it holds also after the case's key was destroyed. What it cannot
-show: that the case has no further events. Compare the head with one on a letter you hold.
+show: that no event was left out (dsr trail verify of the whole log does); it names places not shown, and steps without
+a result. Compare the head with one on a letter you hold.
 Made from: RFC 8032 §5.1 (Ed25519), RFC 9162 §2.1.3.2 (inclusion), RFC 8785 (canonical JSON), C2SP signed-note.
 """
 
@@ -164,11 +165,15 @@ def verify(bundle: Any, trusted: str | None = None) -> list[str]:
     events = bundle["events"]
     demand(isinstance(events, list) and bool(events), "the bundle holds no events")
     demand(isinstance(bundle["case_no"], str), "case_no is not text")
-    before = 0
-    for event in events:
-        check_event(event, bundle["case_no"], before, size, root)
-        before = event["seq"]
+    for before, event in zip([{"seq": 0}, *events], events):  # noqa: B905
+        check_event(event, bundle["case_no"], before["seq"], size, root)
         said.append(f"event      {json.dumps([event[name] for name in SHOWN])}")
+    places = [0, *(event["seq"] for event in events), size + 1]
+    gaps = [f"{one + 1}-{other - 1}" for one, other in zip(places, places[1:]) if other > one + 1]  # noqa: B905, RUF007
+    ended = {event["step_key"] for event in events if event["phase"] != "intent"}
+    begun = [event["seq"] for event in events if event["phase"] == "intent" and event["step_key"] not in ended]
+    said += [f"open       event {seq} begins a step whose result is not here" for seq in begun]
+    said.append(f"not seen   places {', '.join(gaps) or '-'}: other cases' events, or left out; and all after {size}")
     return [*said, f"proved     {len(events)} events of case {bundle['case_no']!a} in a log of {size}"]
 
 

@@ -358,6 +358,9 @@ class Dataset(Shape):
     """Of a register of statutory records (row 22): only a request for these records is about it."""
     voucher: StrictBool = False
     """A voucher or book: never changed in silence, only annotated or issued anew (EBOOK)."""
+    notes: str = ""
+    """Of vouchers the dataset of the same system that holds their notes, or (its own name) those issued anew. Each
+    names the old record. Without it nobody but the owner sees a note, and the letter says so."""
 
     @model_validator(mode="before")
     @classmethod
@@ -423,7 +426,7 @@ class Dataset(Shape):
         """Digest of all that decides which rows are found and whose they are."""
         words = ("label", "label_en", "chapter", "purposes", "retention", "recipients", "sources", "row", "index",
                  "table", "keep", "alive", "deidentify", "use_stop", "provision_stop", "opt_out", "printed", "voucher",
-                 *(() if self.provision else ("provision",)))  # fmt: skip
+                 "notes", *(() if self.provision else ("provision",)))  # fmt: skip
         silent: dict[str, Any] = {**dict.fromkeys(words, True), "fields": {"__all__": {"label_en"}}}
         told = self.model_dump(mode="json", by_alias=True, exclude=silent)
         return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -482,6 +485,13 @@ class System(Shape):
             }
             value = {**value, "dataset": named}
         return value
+
+    @model_validator(mode="after")
+    def _noted(self) -> System:
+        for dataset in self.dataset.values():
+            if dataset.notes and (not dataset.voucher or dataset.notes not in self.dataset):
+                raise ValueError(f"{dataset.name}.notes is for a voucher, and names a dataset of the same system")
+        return self
 
 
 class Fee(Shape):

@@ -112,11 +112,15 @@ class Sought:
     lasting: frozenset[str] = frozenset()
     gone_before: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
     emptied_before: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+    still: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+    """Keys of vouchers that must stand as they stood, to the letter (EBOOK), by dataset id."""
+    notes: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict, repr=False)
+    """By a voucher's dataset id: the dataset of its notes or new vouchers, and there record no. → voucher it names."""
 
     @property
     def groups(self) -> tuple[Mapping[str, pa.Table], ...]:
-        """All that must not be found."""
-        return self.gone, self.emptied, self.gone_before, self.emptied_before
+        """All records of which something is looked for."""
+        return self.gone, self.emptied, self.gone_before, self.emptied_before, self.still
 
     @property
     def datasets(self) -> list[str]:

@@ -461,6 +461,8 @@ class OrderAnswer(Shape):
     done_by: Words
     datasets: Annotated[dict[str, DatasetAnswer], Field(min_length=1)]
     sub_processors: tuple[Words, ...] = ()
+    corrects: Annotated[Text, Field(repr=False)] = ""
+    """Why an earlier answer was wrong: this one stands in its place, and both stay in the log."""
 
 
 class Statement(Shape):

@@ -38,8 +38,8 @@ from dsr.plan import Plan
 
 FORMAT = "dsr-order/1"
 Dialect = Literal["postgresql", "sqlite"]
-Measure = Literal["erase", "deidentify", "use_stop", "correct", "provision_stop", "suspend_purge", "resume_purge",
-                  "stop_listing", "resume_listing"]  # fmt: skip
+Measure = Literal["erase", "deidentify", "use_stop", "correct", "annotate", "provision_stop", "suspend_purge",
+                  "resume_purge", "stop_listing", "resume_listing"]  # fmt: skip
 TOGETHER = 100
 """Keys in one statement: SQLite refuses expressions deeper than 1,000, and nobody reads longer ones."""
 
@@ -282,8 +282,11 @@ def csv_of(plan: Plan) -> bytes:
     return _csv(pa.table(columns))
 
 
-def identifiers_csv(kinds: Collection[str], identifiers: Iterable[Identifier]) -> tuple[bytes, int]:
-    """Only the kinds that are told, with the days in which they were the person's; and how many lines."""
+def identifiers_csv(
+    kinds: Collection[str], identifiers: Iterable[Identifier], change: tuple[str, str, str] | None = None
+) -> tuple[bytes, int]:
+    """Only the kinds that are told, with the days in which they were the person's; and how many lines. ``change``: of a
+    correction what kind of field, the value that is wrong and the one that is true."""
     told = sorted({
         (one.kind, one.value, *_days(one.interval))
         for one in identifiers if one.kind in kinds
@@ -291,8 +294,11 @@ def identifiers_csv(kinds: Collection[str], identifiers: Iterable[Identifier]) -
     if not told:
         raise BadInput("identifiers", "none of a kind that may be told", f"it is told {', '.join(kinds)}")
     names, values, first, last = zip(*told, strict=True)
-    return _csv(pa.table({"kind": names, "value": values, "from": pa.array(first, pa.string()),
-                          "to": pa.array(last, pa.string())})), len(told)  # fmt: skip
+    table = pa.table({"kind": names, "value": values, "from": pa.array(first, pa.string()),
+                      "to": pa.array(last, pa.string())})  # fmt: skip
+    for name, value in zip(("field", "old", "new"), change or (), strict=False):
+        table = table.append_column(name, pa.array([value] * len(told)))
+    return _csv(table), len(told)
 
 
 def _days(interval: Interval) -> tuple[str | None, str | None]:

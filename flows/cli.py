@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -41,7 +41,7 @@ from dsr.engine import (
 )
 from dsr.engine.effects import ALL
 from dsr.engine.office import Office
-from dsr.errors import BadInput
+from dsr.errors import BadInput, as_id
 from dsr.inventory import Inventory
 from dsr.release.content import content_digest, content_digests
 from dsr.release.finding import KINDS
@@ -293,13 +293,16 @@ def _waits(arguments: Arguments, office: Office, case_no: str) -> None:
             print(f"  {label}: {words[not in_japanese(arguments)]}: {commands} → {then}", file=sys.stderr)
 
 
-def _reached(arguments: Arguments, ended: Mapping[str, State | Exception]) -> int:
+def _reached(
+    arguments: Arguments, ended: Mapping[str, State | Exception], waiting: Collection[str] = ()
+) -> int:
+    """``waiting``: cases whose orders are not answered yet."""
     states = {case_no: state for case_no, state in ended.items() if isinstance(state, State)}
     if arguments.json and len(ended) > 1:
         print(json.dumps([{"case": no, "state": states[no].value if no in states else None} for no in ended], indent=2))
     else:
         for case_no, state in states.items():
-            follow(arguments, case_no, state)
+            follow(arguments, case_no, state, "ordered" if case_no in waiting and state is State.FULFILLING else "")
     failed = [fail(arguments, error) for error in ended.values() if isinstance(error, Exception)]
     worst = 3 if State.BLOCKED in states.values() else 1 if State.RESIDUAL in states.values() else 0
     return max(failed) if failed else worst
@@ -350,6 +353,9 @@ def _approve(arguments: Arguments) -> None:
 def _fulfil(arguments: Arguments) -> int:
     """One case as one document; several as a list, each with its state or what stopped it."""
     numbers, live = list(dict.fromkeys(arguments.case)), arguments.live or []
+    for other in sorted(set(live) - set(numbers)):
+        words = ("今回実行する案件ではありません", "is none of the cases to be carried out")
+        print(f"  --live {as_id(other)}: {words[not in_japanese(arguments)]}", file=sys.stderr)
     if arguments.remote:
         with office_of(arguments) as office:
             for case_no in numbers:
@@ -363,16 +369,20 @@ def _fulfil(arguments: Arguments) -> int:
             }
         else:
             ended = process.fulfil_together(office, numbers, live)
-        for case_no in (no for no, state in ended.items() if isinstance(state, State)):
-            _waits_for_owners(arguments, office, case_no)
-    return _reached(arguments, ended)
+        reached = [no for no, state in ended.items() if isinstance(state, State)]
+        waiting = [no for no in reached if _waits_for_owners(arguments, office, no)]
+    return _reached(arguments, ended, waiting)
 
 
-def _waits_for_owners(arguments: Arguments, office: Office, case_no: str) -> None:
-    for number, order in (office.store.case(case_no).facts.get("orders") or {}).items():
-        if order["answered_on"] is None:
-            waits = ("回答待ち", "waits for an answer")[not in_japanese(arguments)]
-            print(f"  {number} → {order['to']} {order['due']} {waits}", file=sys.stderr)
+def _waits_for_owners(arguments: Arguments, office: Office, case_no: str) -> int:
+    """Says what is awaited and from whom; how many."""
+    orders = (office.store.case(case_no).facts.get("orders") or {}).items()
+    waiting = [(number, order) for number, order in orders if order["answered_on"] is None]
+    for number, order in waiting:
+        waits = ("回答待ち", "waits for an answer")[not in_japanese(arguments)]
+        print(f"  {number} → {order['to']} {order['due']} {waits}: dsr order {case_no} {order['to']} --out DIR; "
+              f"dsr answer {case_no} {order['to']} --file ANSWER.json", file=sys.stderr)  # fmt: skip
+    return len(waiting)
 
 
 def _package(arguments: Arguments) -> None:
@@ -458,7 +468,7 @@ def _show(arguments: Arguments) -> None:
     with office_of(arguments) as office:
         shown = desk.shown(office, arguments.case)
         lines = [
-            f"{shown['case']}  {shown['right']}  {shown['state']}  {shown['outcome'] or ''}",
+            f"{shown['case']}  {shown['right']}  {shown['state']}  {_outcome(shown)}",
             f"  received {shown['received_at']}",
             *([f"  letter {' '.join(shown['letter'])}"] if shown["letter"][1:] else []),
             *([f"  {_ended(arguments, shown['file']['ended_on'])}"] if shown["file"]["ended_on"] else []),
@@ -474,8 +484,14 @@ def _show(arguments: Arguments) -> None:
             lines.append(f"  ↩ {gone_by} → dsr collect {shown['case']} --again")
         lines += _unverified(shown["findings"])
         lines += [f"  → {w['what']} ({w['who']}) {w['due']}" for w in shown["work"]]
+        lines += [f"  ✉ {o['to']} {o['order']} {o['answered_on'] or '…'}" for o in shown["orders"]]
         lines += [f"  {d['kind']:<20} {d['path']} {d['pages']}p sha256 {d['sha256']}" for d in shown["documents"]]
         show(arguments, shown, "\n".join(lines))
+
+
+def _outcome(shown: Mapping[str, Any]) -> str:
+    """Of several each is counted on a line of its own: the worst of them alone would tell of none of the others."""
+    return "" if len(shown["outcomes"]) > 1 else shown["outcome"] or ""
 
 
 def _unverified(findings: Sequence[Mapping[str, Any]]) -> list[str]:

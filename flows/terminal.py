@@ -51,6 +51,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "Another officer must approve: dsr approve {case}",
     ),
     "fulfilling": ("決定しました。作成: dsr fulfil {case}", "Decided. Next: dsr fulfil {case}"),
+    "ordered": (
+        "上の指図への回答を待っています。回答の記録の後 dsr fulfil {case} --live {case}",
+        "Waits for the answers named above; once recorded: dsr fulfil {case} --live {case}",
+    ),
     "dispatching": (
         "書類ができました。取り出しは dsr package {case} --out DIR、交付の記録は dsr dispatch {case} --file FILE",
         "The package is made: dsr package {case} --out DIR, then dsr dispatch {case} --file DISPATCH.json",
@@ -117,8 +121,9 @@ def show(arguments: Arguments, document: Any, words: str = "") -> None:
         print(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-def follow(arguments: Arguments, case_no: str, state: State, **more: Any) -> None:
-    japanese, english = WORDS.get(state.value, ("", ""))
+def follow(arguments: Arguments, case_no: str, state: State, words: str = "", **more: Any) -> None:
+    """``words``: the key of what is said, where the state alone does not say it."""
+    japanese, english = WORDS.get(words or state.value, ("", ""))
     words = (japanese if in_japanese(arguments) else english).format(case=case_no)
     show(arguments, {"case": case_no, "state": state.value, **more}, f"{case_no}  {state.value}  {words}")
 

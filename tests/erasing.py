@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from contextlib import closing
@@ -94,7 +95,7 @@ class Erasure:
         out = self.folder / f"keys{len(list(self.folder.glob('keys*')))}"
         self.office.ok("order", self.case, to, "--out", str(out))
         [keys] = out.glob(f"*{dataset}*.csv")
-        return [line.strip().strip('"') for line in keys.read_text("utf-8-sig").splitlines()[1:]]
+        return [row[0] for row in list(csv.reader(keys.read_text("utf-8-sig").splitlines()))[1:]]
 
     def carried_out(self) -> Erasure:
         """On and on, answering orders and looking into the box again, until it is neither asked nor searched any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sqlite3
@@ -76,13 +77,26 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
         status, _, said = erasure.run()
         assert (status, "collection" in said, "customer_no" in said) == (1, True, True), "nobody could tell it whose"
         assert held(own_office.sample) == before
-    assert erasure.run()[0] == 0
+    status, _, said = own_office.run("fulfil", erasure.case, "--live", "DSR-2026-999999")
+    assert (status, "--live DSR-2026-999999: is none of" in said or "今回" in said) == (1, True)
+    assert (status := erasure.run())[0] == 0
+    assert all(f"dsr answer {erasure.case} {to} --file" in status[2] for to in ("azuma", "customer_master"))
     assert [o["to"] for o in erasure.show()["orders"] if o["kind"] != "owner"] == ["azuma", *PROCESSORS]
+    assert sorted(again["partners"]) == ["azuma", *PROCESSORS], "the preview named them"
     for processor in PROCESSORS:
         assert erasure.answer(processor, done(processor))[0] == 0
     [told] = azumas(erasure, tmp_path / "azuma").splitlines()[1:]
-    assert told.startswith('"customer_no","C')
+    assert told.startswith('"customer_no","C') and told.endswith(f'"{WRONG}","{RIGHT}"')
     [owner] = [o for o in erasure.show()["orders"] if o["kind"] == "owner"]
+    more = {"found": owner["records"] + 1, "done": owner["records"]}
+    too_many = {"done_on": "2026-11-22", "done_by": "x", "datasets": {owner["dataset"]: more}}
+    status, _, said = erasure.answer("customer_master", too_many)
+    assert (status, "datasets.customer_master.customers.found" in said) == (2, True), "more than was ordered"
+    mistaken = {**done("call_centre"), "corrects": "前の回答は別の案件のもの"}
+    mistaken["datasets"]["call_centre"]["done"] = 0
+    assert erasure.answer("call_centre", done("call_centre"))[0] == 2, "answered already"
+    assert erasure.answer("call_centre", mistaken)[0] == 0
+    assert {o["to"]: o["done"] for o in erasure.show()["orders"]}["call_centre"] == 0
     erasure.answer_order(owner)  # says done, and did nothing
     assert (erasure.run()[0], erasure.state) == (1, "residual")
     assert erasure.run()[0] == 0  # looked at again, and ordered again of its owner alone
@@ -111,6 +125,12 @@ def test_anzus_address_is_mended_in_every_copy_and_the_joint_user_is_told(
     assert erasure.dispatched() == "kept"
     assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "kept", "silence is no answer"
     own_office.now = "2026-11-25T09:00+09:00"
+    nobody: dict[str, Any] = {**done("azuma"), "datasets": {"azuma": {"found": 0, "done": 0}}}
+    assert erasure.answer("azuma", nobody)[0] == 0
+    [waits] = [order for order in erasure.show()["orders"] if order["to"] == "azuma"]
+    assert (waits["answered_on"], waits["mismatch"]) == (None, "2026-11-25"), "whom we handed over they must know (EN-46)"
+    status, _, words = erasure.answer("azuma", nobody)
+    assert (status, "azuma.note" in words) == (2, True)
     assert erasure.answer("azuma", done("azuma"))[0] == 0
     assert own_office.ok("watch", officer="gijutsu-1")["failed"] == {} and erasure.state == "dispatching"
     assert answers_told(letter_of(erasure)) == (0, 4)
@@ -154,6 +174,77 @@ def _restored_and_set_again(office: Office, backup: Path, wrong: dict[str, set[s
     assert difference(mended, held(office.sample)) == difference(mended, mended)
 
 
+NOTES = """
+[system.billing.dataset.notes]
+label = "請求書の追記"
+row = 6
+key = ["note_no"]
+by = "billing_no"
+locate = "SELECT note_no FROM invoice_notes WHERE billing_no = :billing_no"
+fetch = "SELECT * FROM invoice_notes WHERE note_no IN :keys"
+[system.billing.dataset.notes.fields]
+note_no = {label = "追記番号", kind = "record_no"}
+billing_no = {label = "請求番号", kind = "billing_no"}
+invoice_no = {label = "請求書番号", kind = "invoice_no"}
+"""
+
+
+def changed(office: Office, *statements: tuple[str, tuple[Any, ...]]) -> None:
+    with closing(sqlite3.connect(office.sample / "company.db")) as base, base:
+        for statement, values in statements:
+            assert base.execute(statement, values).rowcount in (1, -1)
+
+
+def test_a_voucher_overwritten_is_a_residue_and_its_note_is_looked_for(own_office: Office, tmp_path: Path) -> None:
+    """EN-58: an owner who overwrote the invoice, or wrote no note, is not believed; the letter tells old and new."""
+    inventory = own_office.sample / "inventory.toml"
+    text = inventory.read_text()
+    head, invoices = text.split("[system.billing.dataset.invoices]\n")
+    declared = invoices.replace("voucher = true\n", 'voucher = true\nnotes = "notes"\n', 1)
+    inventory.write_text(f"{head}[system.billing.dataset.invoices]\n{declared}{NOTES}")
+    changed(own_office, ("CREATE TABLE invoice_notes (note_no TEXT PRIMARY KEY, billing_no TEXT, invoice_no TEXT)", ()))
+    erasure = Erasure(own_office, "jin", tmp_path, "correction")
+    erasure.proposed()
+    erasure.decided(UNTRUE)
+    if erasure.state == "awaiting_approval":
+        own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
+    assert erasure.run()[0] == 0
+    orders = {o["dataset"]: o for o in erasure.show()["orders"] if o["kind"] == "owner"}
+    order = orders.pop("billing.invoices")
+    for other in orders.values():
+        erasure.answer_order(other)
+    out = tmp_path / "order"
+    own_office.ok("order", erasure.case, "billing", "--out", str(out))
+    [keys], [form], [signed] = (list(out.glob(f"*{end}")) for end in (".csv", "answer.json", "order.json"))
+    [head, line] = list(csv.reader(keys.read_text("utf-8-sig").splitlines()))
+    number, old, new = line
+    assert head == ["invoice_no", "old:amount_yen", "set:amount_yen"] and old != new
+    assert json.loads(form.read_text())["datasets"]["billing.invoices"]["issued"] == {number: ""}
+    assert json.loads(signed.read_text())["measure"] == "annotate"
+    assert "再発行" in text_of(next(out.glob("*.pdf"))).replace("\n", "")
+    update = "UPDATE invoices SET amount_yen = ? WHERE invoice_no = ?"
+    of_another = {"billing.invoices": {"found": 1, "done": 1, "issued": {"x": "N-1"}}}
+    assert erasure.answer("billing", {"done_on": "2026-11-22", "done_by": "x", "datasets": of_another})[0] == 2
+    changed(own_office, (update, (new, number)))
+    erasure.answer_order(order)
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert why_of(erasure) == {"digest", "not_noted", "overwritten"}
+    changed(own_office, (update, (old, number)))
+    assert (erasure.run()[0], erasure.state) == (1, "residual")
+    assert why_of(erasure) == {"not_noted"}
+    changed(own_office, ("INSERT INTO invoice_notes VALUES (?, NULL, ?)", (f"{number}-2", "another")))
+    assert (erasure.run()[0], erasure.state) == (1, "residual"), "a note that names no voucher of hers"
+    changed(own_office, ("UPDATE invoice_notes SET invoice_no = ? WHERE note_no = ?", (number, f"{number}-2")))
+    assert (erasure.run()[0], erasure.state) == (0, "dispatching")
+    letter = letter_of(erasure).replace("\n", "").replace(" ", "")
+    assert f"{number}追記{number}-2" in letter, "of which no owner's word alone is told"
+    assert f"請求額(円){old}{new}" in letter
+
+
+def why_of(erasure: Erasure) -> set[str]:
+    return set([f for f in erasure.show()["findings"] if f["dataset"] == "billing.invoices"][-1]["said"]["why"])
+
+
 def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_path: Path) -> None:
     """Jin (EN-58): the invoice and its history are byte-equal before and after; its owner adds a note."""
     erasure = Erasure(own_office, "jin", tmp_path, "correction")
@@ -170,6 +261,9 @@ def test_a_wrong_bill_is_annotated_and_never_changed(own_office: Office, tmp_pat
     erasure.carried_out()
     assert difference(before, held(own_office.sample)) == difference(before, before)
     assert erasure.state == "dispatching", str(erasure.show()["findings"])
+    found = {(f["dataset"], f["verdict"], f["level"]) for f in erasure.show()["findings"]}
+    assert found == {(name, "verified", None) for name in told}
+    assert "所管部署の報告" in letter_of(erasure).replace("\n", ""), "nobody said where notes are: only the owner saw it"
 
 
 @pytest.mark.parametrize(("result", "outcome"), [("true", "correction_declined"), ("opinion", "correction_declined")])
@@ -180,6 +274,11 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     erasure.proposed()
     before = held(own_office.sample)
     erasure.decided({"datasets": {}, "investigated": {"how": "住民票により確認", "result": result}})
+    own_office.ok("preview", erasure.case, "--out", str(tmp_path / "preview"))
+    told = json.loads((tmp_path / "preview/plan.json").read_text())
+    assert (told["correction"]["decided"], told["partners"]) == (None, []), "nothing is to become otherwise"
+    numbers = {line.split('"')[1] for line in (tmp_path / "preview/records.csv").read_text().splitlines()[1:]}
+    assert numbers == {f"{name}/{no}" for name, nos in stories(own_office, "anzu").items() for no in nos}
     if erasure.state == "awaiting_approval":
         own_office.ok("approve", erasure.case, "--code", erasure.code(), officer="shonin-1")
     assert {item["outcome"] for item in erasure.show()["items"].values() if item["parts"]} == {outcome}
@@ -187,6 +286,7 @@ def test_what_was_found_true_is_not_corrected_and_the_letter_says_what_was_looke
     assert held(own_office.sample) == before
     letter = letter_of(erasure).replace("\n", "")
     assert "訂正等を行わない旨の通知書" in letter
+    assert "user.address" not in letter and "「text」" not in letter
     assert "住民票により確認" in letter
 
 
@@ -254,7 +354,7 @@ def test_a_statement_of_dispute_stands_beside_its_record_and_nowhere_else(own_of
 
 def _remembered(office: Any, case: str) -> Any:
     with office.hold(case) as hold:
-        return remembering.statements(hold, REMARKS)
+        return remembering.statements(hold, collecting.current(hold), REMARKS)
 
 
 def _disclosed(office: Office, person: str, folder: Path) -> tuple[str, Path]:

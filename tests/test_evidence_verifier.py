@@ -138,6 +138,15 @@ def test_the_program_proves_a_bundle_alone(tmp_path: Path) -> None:
     assert done.stdout.count("event  ") == 6
 
 
+def test_what_was_left_out_is_not_passed_over_in_silence() -> None:
+    """A tail that is cut off, or an event in between: proved is only what is there, and the rest is named as unseen."""
+    whole = bundle()
+    assert "not seen   places 2-2, 4-4, 6-6, 8-8, 10-10: other cases' events, or left out" in verify(whole)[-2]
+    for left, gap in ((whole["events"][:-1], "10-11"), (whole["events"][:2] + whole["events"][3:], "4-6")):
+        assert gap in verify({**whole, "events": left})[-2]
+    assert sum(line.startswith("open ") for line in verify(whole)) == 6, "each begins a step of which no result is there"
+
+
 def test_the_program_is_short_and_needs_only_the_standard_library() -> None:
     text = Path(evidence_verifier.__file__).read_text(encoding="utf-8")
     assert len(text.splitlines()) < 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -176,10 +177,15 @@ class Targets:
         self.gone, self.gone_before = (Frozen(dataset, marks, tables(name)) for name in ("gone", "gone_before"))
         self.emptied, self.emptied_before = (Emptied(dataset, marks, tables(name))
                                              for name in ("emptied", "emptied_before"))  # fmt: skip
+        self.still = Frozen(dataset, marks, tables("still"))
         kept = tables("kept").items()
         self.kept = {(case, text) for case, rows in kept for text in key_texts(dataset, rows).to_pylist()}
 
     def __bool__(self) -> bool:
+        return self.changes or bool(len(self.still.keys))
+
+    @property
+    def changes(self) -> bool:
         return any(len(group.keys) for group in (self.gone, self.emptied, self.gone_before, self.emptied_before))
 
     def back(self, case: int) -> int:
@@ -226,6 +232,9 @@ class Look:
         self.plants: list[list[str]] = [list(plant) for plant in (before or {}).get("plants", ())]
         self.recognised: set[str] = set()
         self._since: set[Needle] = set()
+        self.still: dict[str, list[str]] = defaultdict(list)
+        self._notes = {name: [each.notes[name] for each in sought if name in each.notes] for name in datasets}
+        self.noted: dict[str, set[str]] = defaultdict(set)
 
     def take(self, part: Part | Unread) -> None:
         if isinstance(part, Unread):
@@ -234,6 +243,7 @@ class Look:
         fates = self._fates(part)
         if not part.beside:
             self._count(part, fates)
+            self._look_for_notes(part)
         self._search(part, fates)
         if part.beside:
             self._since.clear()
@@ -273,12 +283,38 @@ class Look:
         whole[list(fates.emptied)] = False
         marked = self.marks.rows(part.rows, part.rows.column_names)
         tally.others.take(part.file, marked[whole])
+        for name, key in fates.keys.items():
+            met = np.flatnonzero(self.targets[name].still.met(key) >= 0)
+            self.still[name] += [f"{first:016x}{second:016x}" for first, second in marked[met].tolist()]
         if self._first and not whole.all():
             tally.others.plan(marked[~whole])
         for marked in self._left_of_emptied(part, fates):
             tally.others.take(part.file, marked)
         if not self.canary:
             self._plant(part, whole)
+
+    def _look_for_notes(self, part: Part) -> None:
+        """A note, or a new voucher, counts where a cell of its record names the old one."""
+        here = {dataset.id: dataset for dataset in part.datasets}
+        for name, told in self._notes.items():
+            for where, wanted in told:
+                key = part.key(here[where]) if where in here else None
+                if key is None:
+                    continue
+                numbers = pc.replace_substring(key, "\x1f", "|")
+                for row in np.flatnonzero(pc.is_in(numbers, pa.array(list(wanted))).to_numpy(False)).tolist():
+                    number, cells = numbers[row].as_py(), part.rows.slice(row, 1).to_pylist()[0]
+                    said = " ".join(str(cell) for column, cell in cells.items() if column not in here[where].key)
+                    named = (rf"(?<![\w-]){re.escape(old)}(?![\w-])" for old in wanted[number].split("|"))
+                    if all(re.search(old, said) for old in named):
+                        self.noted[name].add(number)
+
+    def vouchers(self, name: str, before: Sequence[str]) -> dict[str, int | None]:
+        """How many stood, do not as they stood, and have no note that was seen; None: nobody said where notes are."""
+        wanted = [number for _, told in self._notes[name] for number in told]
+        changed = (Counter(before) - Counter(self.still[name])).total()
+        missing = len(set(wanted) - self.noted[name]) if self._notes[name] else None
+        return {"vouchers": len(before), "overwritten": changed, "not_noted": missing}
 
     def _left_of_emptied(self, part: Part, fates: _Fates) -> Iterator[Blocks]:
         """Of emptied rows the columns that are not emptied."""
@@ -392,6 +428,7 @@ class Look:
         return {
             "places": {place: tally.told() for place, tally in sorted(self.places.items())},
             "others": {place: tally.others.told() for place, tally in sorted(self.places.items())},
+            "still": {name: sorted(marks) for name, marks in self.still.items() if marks},
             "hits": hits, "unplanned": self.unplanned(), "plants": self._chosen(),
         }
 

@@ -89,7 +89,7 @@ class Survey:
     def _require_found(self, look: Look) -> None:
         """A look that cannot find what is certainly there now could not find it afterwards either."""
         for name, targets in look.targets.items():
-            for frozen in (targets.gone, targets.emptied):
+            for frozen in (targets.gone, targets.emptied, targets.still):
                 planned, found = len(frozen.keys), int((frozen.rows > 0).sum())
                 if found < planned:
                     raise CheckFailed(f"{name}: the survey found {found} of {planned} planned records; nothing was "

@@ -2,7 +2,8 @@
 
 1 planted values were found · 2 no frozen key is left · 3 no written form stands where it should not · 4 A1 = A0 - B0,
 B1 = 0, C1 = C0 and the digest of C is the same, or all of C stands and other rows came since · 5 the level that this
-store's evidence allows.
+store's evidence allows · 6 vouchers stand to the letter as they stood, and where the inventory says where notes are,
+a note of each that names it was found (EBOOK).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dsr.plan import OTHERS, Finding, Level, Sought, Verdict
 
 Hits = Counter[tuple[str, str, str, str]]
 """(where, case, place, kind) → count."""
-RESIDUAL = frozenset({"left", "not_emptied", "back", "hit"})
+RESIDUAL = frozenset({"left", "not_emptied", "back", "hit", "overwritten", "not_noted"})
 """Reasons of a residue; every other reason only says that nothing can be said."""
 Ours = Callable[[], Sequence[Mapping[str, str]]]
 Leveled = Callable[[], tuple[Level, dict[str, Any]]]
@@ -70,12 +71,17 @@ class Judgement:
                           "emptied": len(targets.emptied.keys), "not_emptied": full, "missing": missing})  # fmt: skip
             counts = (("left", left), ("not_emptied", full), ("vanished", missing), ("back", back))
             why += [reason for reason, count in counts if count]
+        if stood := self._before.get("still", {}).get(name):
+            steps.append({"step": 6, **(said_6 := self._look.vouchers(name, stood))})
+            why += [reason for reason in ("overwritten", "not_noted") if said_6[reason]]
         for place in places:
             reasons, more = self._of_place(place)
             why, steps = why + reasons, steps + more
         said: dict[str, Any] = {"why": sorted(set(why)), "steps": steps, "cases": self._cases(name)}
         if set(why) - OTHERS:
             return Finding(name, _verdict(why), None, said)
+        if targets and not targets.changes:  # nothing was to go: no level says how far
+            return Finding(name, "indeterminate" if why else "verified", None, said)
         reached, evidence = level()
         verdict: Verdict = "indeterminate" if why else "verified"
         return Finding(name, verdict, reached, {**said, "steps": [*steps, {"step": 5, **evidence}]})

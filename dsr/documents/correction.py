@@ -34,11 +34,12 @@ class Copy:
 
 @dataclass(frozen=True)
 class Voucher:
-    """``new_number``: of the note or the voucher issued anew; the one of ``number`` stays as it is (EBOOK, EN-58)."""
+    """``new_number``: of the note or the voucher issued anew; the one of ``number`` stays as it is (EBOOK, EN-58).
+    ``reported``: its owner says so, and no look of ours saw the note."""
 
     label: Text
     number: str
-    way: Literal["annotated", "reissued"]
+    way: Literal["annotated", "reissued", "reported"]
     new_number: str
     on: date
 
@@ -76,7 +77,9 @@ def _vouchers(vouchers: Sequence[Voucher]) -> Section:
     rows = tuple((v.label, v.number, say(f"way.{v.way}"), v.new_number, day(v.on)) for v in vouchers)
     columns = (column("voucher"), column("number", 0.25), column("way", 0.12), column("new_number", 0.25),
                column("on", 0.19))  # fmt: skip
-    return Section("vouchers", say("vouchers"), columns, rows, by_law("vouchers"))
+    reported = any(v.way == "reported" for v in vouchers)
+    said = lines(by_law("vouchers"), by_law("vouchers_reported")) if reported else by_law("vouchers")
+    return Section("vouchers", say("vouchers"), columns, rows, said)
 
 
 @dataclass(frozen=True)

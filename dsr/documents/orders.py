@@ -20,6 +20,7 @@ Kind = Literal["work_order", "processor_instruction", "joint_user_instruction", 
 ANSWER = {
     "done_on, done_by": "answer.done",
     "datasets.<ID>.found, done": "answer.found",
+    "datasets.<ID>.issued {NO: NEW NO}": "answer.issued",
     "datasets.<ID>.kept [{rule, until, records}]": "answer.kept",
     "datasets.<ID>.note": "answer.note",
     "sub_processors": "answer.sub_processors",
@@ -63,7 +64,8 @@ def order_letter(order: Order, kind: Kind, sender: Party, to: Recipient, system:
         Fact(say("due"), both_days(order.due)),
         Fact(say("desk"), sender.desk),
     )
-    rows = tuple((field, say(key)) for field, key in ANSWER.items() if kind == ASKS.get(field, kind))
+    rows = tuple((field, say(key)) for field, key in ANSWER.items()
+                 if kind == ASKS.get(field, kind) and (order.measure == "annotate" or key != "answer.issued"))
     answer = Section("answer", say("answer"), (column("item", 0.42), column("to_write")), rows, small=True)
     above = replace(sender, desk="", complaint_desk="", accredited_body="")  # the desk stands among the facts
     return Letter(kind, say(kind), order.case_no, order.issued_on, above, to, "", "", files=tuple(files),

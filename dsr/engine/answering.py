@@ -26,7 +26,8 @@ def answer(office: Office, case_no: str, to: str, document: object) -> None:
         raise BadInput("system", f"no system or partner '{as_id(to)}' in the inventory", f"use {', '.join(known)}")
     case = office.store.case(case_no)
     orders = (case.facts.get("orders") or {}).values()
-    if any(order["to"] == to and order["answered_on"] is None for order in orders):
+    corrects = isinstance(document, dict) and bool(document.get("corrects"))
+    if any(order["to"] == to and (corrects or order["answered_on"] is None) for order in orders):
         ordering.answer(office, case_no, to, document)
     elif case.state in (State.VERIFYING, State.RESIDUAL):
         found = shaped(SearchAnswer, document, "answer")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 from dsr import law
 from dsr.days import day_of
@@ -250,20 +250,32 @@ def _on_correction(hold: Hold, frame: Frame, until: date) -> Letter:
         told = hold.read_json(f"decision/{hold.case.facts['decision']}.investigated.json")
         label = listed([_label(hold, one.dataset) for one in ones]) or Words("ご指摘の記載", "what you pointed out")
         ground = next((item["ground"] for item in hold.case.facts["items"].values() if item["parts"]), "APPI-34-1-TRUE")
-        looked = [Investigated(correction.field, told["how"], law.ground(ground).reason("ja"))]
+        pointed = {(one.dataset.id, name): papers.label(one.dataset.fields[name])
+                   for one in ones for part in one.parts for name in part["fields"]}  # fmt: skip
+        what = listed(list(dict.fromkeys(pointed.values()))) or label
+        looked = [Investigated(what, told["how"], law.ground(ground).reason("ja"))]
         return correction_refusal(frame, label, ground, looked, statement_to=inventory.company.desk, file_until=until)
     changes, copies, vouchers = [], [], []
     for one in acting:
         named, new = _label(hold, one.dataset), plans.true_value(hold)
         fields = listed([papers.label(one.dataset.fields[name]) for name in one.parts[0]["fields"]])
+        changes.append(Change(named, fields, correction.wrong, new))
         if one.dataset.voucher:
             numbers = record_nos(one.keys, one.dataset.key).to_pylist()
-            issued = hold.read_json(f"issued/{one.dataset.id}.json")
-            vouchers += [Voucher(named, no, "annotated", issued.get(no, ""), frame.issued_on) for no in numbers]
+            issued, way = hold.read_json(f"issued/{one.dataset.id}.json"), _way(hold, one.dataset)
+            vouchers += [Voucher(named, no, way, issued.get(no, ""), frame.issued_on) for no in numbers]
         else:
-            changes.append(Change(named, fields, correction.wrong, new))
             copies.append(Copy(named, frame.issued_on))
     return correction_notice(frame, changes, copies, list(_told(hold)), vouchers, until)
+
+
+def _way(hold: Hold, dataset: Dataset) -> Literal["annotated", "reissued", "reported"]:
+    """What the survey saw itself: a note, a voucher issued anew, or neither."""
+    mine, found = (plans.run(hold), dataset.id), hold.case.facts.get("findings", [])
+    steps = [step for one in found if (one["run"], one["dataset"]) == mine for step in one["said"].get("steps", ())]
+    if not any(step["step"] == 6 and step["not_noted"] == 0 for step in steps):
+        return "reported"
+    return "reissued" if dataset.notes == dataset.name else "annotated"
 
 
 # -- the certificate -----------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def done(hold: Hold, one: Frozen) -> bool:
         hold.record(Act(f"waits:{name}:{one.dataset.id}", "result", {"for": leaf}))
         return False
     if act:  # a voucher is its owner's to annotate or issue anew, and so is a provision that no column ends
-        order = Plan(hold.case_no, one.dataset, one.of(frozenset({act})), act)
+        order = Plan(hold.case_no, one.dataset, one.of(frozenset({act})), act, one.changed(plans.NOTED & {act}))
         return ordering.carried_out(hold, name, one.dataset, [order], act)
     if (connector := writer(hold, one)) is not None:
         begun = {"records": sum(plan.records for plan in work)}

@@ -77,14 +77,17 @@ def _files(hold: Hold, number: str, order: Mapping[str, Any]) -> Iterator[tuple[
         files = {name: keys, f"{stem}.order.json": signed.document, f"{stem}.order.sig": signed.signature}
         yield from files.items()
         yield f"{stem}.pdf", _paper(hold, made, order, files)
-    datasets = {order["dataset"] or order["to"]: {"found": 0, "done": 0, "kept": [], "note": ""}}
+    issued = {"issued": dict.fromkeys(ordering.numbers(hold, number, order), "")} if "annotate" in order["acts"] else {}
+    datasets = {order["dataset"] or order["to"]: {"found": 0, "done": 0, "kept": [], **issued, "note": ""}}
     yield f"{number}.answer.json", json.dumps({**ANSWER, "datasets": datasets}, ensure_ascii=False, indent=1).encode()
 
 
 def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) -> tuple[str, bytes]:
     if order["kind"] != "owner":
         known = [i for i in collecting.current(hold).identifiers if i.trusted]
-        return f"{number}.{act}.csv", identifiers_csv(hold.office.inventory.partner[order["to"]].identifiers, known)[0]
+        kinds, asked = hold.office.inventory.partner[order["to"]].identifiers, hold.request.correction
+        change = (asked.field, asked.wrong, plans.true_value(hold)) if act == "correct" and asked else None
+        return f"{number}.{act}.csv", identifiers_csv(kinds, known, change)[0]
     dataset = hold.office.inventory.dataset(order["dataset"])
     names = {name: f"orders/{number}.{at}.{name}.arrow" for name in ("keys", "values", "old")}
     kept = {name: collecting.read_table(hold, path) for name, path in names.items() if hold.vault.exists(path)}
@@ -97,8 +100,7 @@ def _keys(hold: Hold, number: str, at: int, act: str, order: Mapping[str, Any]) 
 
 def _order(hold: Hold, number: str, act: str, order: Mapping[str, Any], keys: bytes) -> Order:
     sets = {**dict.fromkeys(plans.CORRECTING, "correct"), **dict.fromkeys(plans.GIVING_NO_MORE, "provision_stop")}
-    words: Mapping[str, str] = {"set": sets.get(hold.case.right, "deidentify"), "annotate": "correct",
-                                "provision_order": "provision_stop"}  # fmt: skip
+    words: Mapping[str, str] = {"set": sets.get(hold.case.right, "deidentify"), "provision_order": "provision_stop"}
     datasets = (order["dataset"],) if order["dataset"] else _told_of(hold, order)
     return Order(number, hold.case_no, order["to"], datasets, cast(Measure, words.get(act, act)), order["records"],
                  date.fromisoformat(order["due"]), date.fromisoformat(order["given_on"]),

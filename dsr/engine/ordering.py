@@ -15,8 +15,9 @@ from dsr.errors import BadInput, NotAllowed, as_id
 from dsr.inventory import Dataset, Partner
 from dsr.journal import Intent
 from dsr.plan import Plan
-from dsr.request import OrderAnswer
+from dsr.request import DatasetAnswer, OrderAnswer
 from dsr.rules.lifecycle import State
+from dsr.rules.redaction import record_nos
 from dsr.shapes import shaped
 
 
@@ -89,7 +90,7 @@ def to_partners(hold: Hold, run: str, action: str = "erase") -> None:
     """Each holder of a copy of what is changed is instructed once, however often a residue is gone after: order no.,
     minimal identifiers, action, day. ``run``: the first of the tries."""
     office = hold.office
-    for partner in _instructed(hold):
+    for partner in instructed(hold):
         number = _number(hold, run, f"partner.{partner.key}")
         if number in orders(hold):
             continue
@@ -116,7 +117,7 @@ def fallen(hold: Hold) -> tuple[str, ...]:
 
 def must_reach_partners(hold: Hold) -> None:
     """Raises NotAllowed, before anything begins, for a partner to whom nobody could say whose copy it is to change."""
-    for partner in _instructed(hold):
+    for partner in instructed(hold):
         if not identifiers(hold, partner):
             known = sorted({i.kind for i in collecting.current(hold).identifiers if i.trusted})
             kinds = ", ".join(partner.identifiers)
@@ -125,7 +126,8 @@ def must_reach_partners(hold: Hold) -> None:
                              f"{', '.join(known) or 'what collecting reveals'}; nothing was changed")  # fmt: skip
 
 
-def _instructed(hold: Hold) -> list[Partner]:
+def instructed(hold: Hold) -> list[Partner]:
+    """Who holds a copy of what the plan changes."""
     changed = {one.dataset.id for one in plans.frozen(hold)
                if plans.work_of(hold, one) or one.of(frozenset({"provision_order"})).num_rows}  # fmt: skip
     ended = hold.case.right in plans.GIVING_NO_MORE  # a processor is no third party (27(5)(i)): it keeps its copy
@@ -148,42 +150,79 @@ def open_orders(hold: Hold, to: str | None = None) -> Iterator[tuple[str, Mappin
             yield number, order
 
 
+def _taken_back(hold: Hold, to: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Answered orders whose answer may be replaced: a partner's, and an owner's until it counts as a result."""
+    for number, order in orders(hold).items():
+        taken = order["kind"] == "owner" and hold.result(f"erase:{plans.run(hold)}:{order['dataset']}") is not None
+        if order["answered_on"] is not None and order["to"] == to and not taken:
+            yield number, order
+
+
+def numbers(hold: Hold, number: str, order: Mapping[str, Any]) -> list[str]:
+    """Record nos of an order to an owner."""
+    dataset = hold.office.inventory.dataset(order["dataset"])
+    tables = [collecting.read_table(hold, f"orders/{number}.{at}.keys.arrow") for at in range(len(order["acts"]))]
+    return [no for table in tables for no in record_nos(table, dataset.key).to_pylist()]
+
+
 def answer(office: Office, case_no: str, to: str, document: object) -> None:
-    """What an owner or partner says was done. Counts are recorded as said; the survey looks for itself."""
+    """What an owner or partner says was done. Counts are recorded as said; the survey looks for itself. A partner who
+    found nobody, though we handed the person over, is asked a second time: the order stays open (EN-46)."""
     office.may("answer")
     said = shaped(OrderAnswer, document, "answer")
     if said.done_on > office.today:
         raise BadInput("done_on", "is in the future", "give the day it was done")
     with office.hold(case_no) as hold:
         hold.require(State.FULFILLING, State.VERIFYING, State.RESIDUAL, State.DISPATCHING, State.KEPT, State.CLOSED)
-        waiting = dict(open_orders(hold, to))
+        waiting = dict(_taken_back(hold, to) if said.corrects else open_orders(hold, to))
+        if not waiting and said.corrects:
+            raise NotAllowed(f"{case_no}: no answer of {as_id(to)} can still be replaced: what was looked at since is "
+                             f"looked at again by dsr fulfil {case_no} --live {case_no}")  # fmt: skip
         if not waiting:
             raise NotAllowed(f"{case_no}: no order to {as_id(to)} waits for an answer; see dsr show {case_no}")
         known = orders(hold)
-        answered = []
+        answered, asked_again = list[str](), False
         for number, order in waiting.items():
             if order["given_on"] > said.done_on.isoformat():
                 raise BadInput("done_on", f"is before the order was given ({order['given_on']})", "give the true day")
             told = said.datasets.get(order["dataset"] or to)
             if told is None:
                 continue
-            if "annotate" in order["acts"] and len(told.issued) != told.done:
-                problem = "does not name a note or new voucher for each record done"
-                fix = '{"<record no>": "<number of the note or new voucher>"}'
-                raise BadInput(f"datasets.{order['dataset']}.issued", problem, fix)
-            if "provision_order" in order["acts"] and told.done < order["records"]:
-                problem = f"is fewer than the {order['records']} ordered, and no look of ours would find the rest"
-                raise BadInput(f"datasets.{order['dataset']}.done", problem, "answer once each is given to nobody")
+            _must_fit(hold, number, order, told)
+            if order["kind"] != "owner" and not told.found and not order.get("mismatch"):
+                known[number], asked_again = {**order, "mismatch": office.today.isoformat()}, True
+                continue
             hold.write_json(f"issued/{order['dataset']}.json", told.issued)
             known[number] = {**order, "answered_on": office.today.isoformat(), "done_on": said.done_on.isoformat(),
                              "found": told.found, "done": told.done,
                              "kept": [kept.model_dump(mode="json") for kept in told.kept]}  # fmt: skip
             answered.append(number)
-        if not answered:
+        if not answered and not asked_again:
             names = ", ".join(str(order["dataset"] or to) for order in waiting.values())
             raise BadInput("datasets", "answers none of the open orders", f"use {names}")
         count = 1 + sum(step.startswith(f"answered:{to}:") for step, _ in hold.steps())
         hold.write_json(f"answers/order.{to}.{count}.json", said.model_dump(mode="json"))
-        public = {"orders": {no: {"done": known[no]["done"], "found": known[no]["found"]} for no in answered}}
+        counts = {no: {name: known[no][name] for name in ("done", "found")} for no in answered}
+        again = [no for no in waiting if known[no].get("mismatch") and known[no]["answered_on"] is None]
+        beside = {"mismatch": again, "corrects": bool(said.corrects)}
+        public = {"orders": counts, **{name: value for name, value in beside.items() if value}}
         hold.record(Act(f"answered:{to}:{count}", "result", public, facts={"orders": known},
                         done=tuple(f"order:{number}" for number in answered)))  # fmt: skip
+
+
+def _must_fit(hold: Hold, number: str, order: Mapping[str, Any], told: DatasetAnswer) -> None:
+    """Raises BadInput for an answer that says more, or less, than the order can bear."""
+    field = f"datasets.{order['dataset'] or order['to']}"
+    if order["kind"] == "owner" and told.found > order["records"]:
+        problem = f"is {told.found}, more than the {order['records']} records ordered"
+        raise BadInput(f"{field}.found", problem, "count the records of the key file only")
+    named = not set(told.issued) - set(numbers(hold, number, order)) if told.issued else True
+    if "annotate" in order["acts"] and not (len(told.issued) == told.done and named):
+        problem = "does not name a note or new voucher for each record done, and for no other"
+        raise BadInput(f"{field}.issued", problem, '{"<record no>": "<number of the note or new voucher>"}')
+    if "provision_order" in order["acts"] and told.done < order["records"]:
+        problem = f"is fewer than the {order['records']} ordered, and no look of ours would find the rest"
+        raise BadInput(f"{field}.done", problem, "answer once each is given to nobody")
+    if order.get("mismatch") and not told.found and not told.note.strip():
+        problem = "is empty, though we handed the person over and nothing was found a second time"
+        raise BadInput(f"{field}.note", problem, "say where it was looked, and why nothing is there (EN-46)")

@@ -35,8 +35,9 @@ GIVING_NO_MORE = frozenset({"provision_stop", "optout_provision_stop", "listing_
 CHANGING = ERASING | CORRECTING | GIVING_NO_MORE
 """Rights whose way through the house is a plan, carried out and surveyed."""
 SETS = frozenset({"deidentify", "use_stop", "provision_stop", "correct"})
-OWNERS = frozenset({"annotate", "provision_order"})
-"""Measures that only the owner can take, whatever else we may write: no look of ours sees them."""
+NOTED = frozenset({"annotate"})
+OWNERS = NOTED | {"provision_order"}
+"""Measures that only the owner can take, whatever else we may write."""
 ACTS = SETS | OWNERS | {"erase"}
 """Measures that change a store, or what is done with it."""
 FRESH: Mapping[str, Any] = {"findings": [], "fired": None, "fired_parts": None, "tries": 1, "stale": None, "gone": {}}
@@ -197,12 +198,12 @@ class Frozen:
         rows = self.keys.filter(pc.is_in(self.keys.column(PART), pa.array(wanted, self.keys.schema.field(PART).type)))
         return rows.select([*self.dataset.key, *([LINE] if LINE in rows.column_names else [])])
 
-    def changed(self) -> pa.Table | None:
-        """Beside ``of(SETS)``: the columns to set."""
+    def changed(self, measures: frozenset[str] = SETS) -> pa.Table | None:
+        """Beside ``of(measures)``: the columns to set, or of vouchers what their notes are to say."""
         if self.values is None:
             return None
-        planned = [at for at, part in enumerate(self.parts) if part["planned"] in SETS]
-        acts = [at for at in planned if self.parts[at]["measure"] in SETS]
+        planned = [at for at, part in enumerate(self.parts) if part["planned"] in SETS | NOTED]
+        acts = [at for at in planned if self.parts[at]["measure"] in measures]
         part = self.keys.column(PART)
         mine = part.filter(pc.is_in(part, pa.array(planned, part.type)))
         return self.values.filter(pc.is_in(mine, pa.array(acts, part.type)))

@@ -11,7 +11,7 @@ from typing import Any
 
 from dsr import law
 from dsr.documents.style import era_day
-from dsr.engine import deciding, plans
+from dsr.engine import deciding, ordering, plans
 from dsr.engine.office import Hold, Office
 from dsr.engine.papers import label_of
 from dsr.errors import BadInput
@@ -30,7 +30,8 @@ BY_OWNER = frozenset({"erase", "deidentify", "provision_stop", "correct", "annot
 
 
 def preview(office: Office, case_no: str, out: Path) -> list[Path]:
-    """``plan.txt`` for people and ``plan.json``: counts, rules, days, grounds, and no record. No value either, but of a
+    """``plan.txt`` for people and ``plan.json``: counts, rules, days, grounds; ``records.csv``: the numbers that a hold
+    is placed by. No value, but of a
     correction: nobody can approve a value unseen, so what stands, what was asked for and what was decided are told."""
     office.may("preview")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -41,7 +42,15 @@ def preview(office: Office, case_no: str, out: Path) -> list[Path]:
         out.mkdir(parents=True, exist_ok=True)
         (out / "plan.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         (out / "plan.txt").write_text("\n".join(_lines(hold, told)) + "\n", encoding="utf-8")
-        return [out / "plan.json", out / "plan.txt"]
+        (out / "records.csv").write_text("\n".join(["record,measure", *_records(hold)]) + "\n", encoding="utf-8")
+        return [out / "plan.json", out / "plan.txt", out / "records.csv"]
+
+
+def _records(hold: Hold) -> Iterator[str]:
+    """Each record as ``dsr hold add --record`` wants it, and its measure."""
+    for one in plans.frozen(hold):
+        for number, at in zip(*plans.numbers(one.dataset, one.keys), strict=True):
+            yield f'"{one.dataset.id}/{number}",{one.parts[at]["measure"]}'
 
 
 def told_of(hold: Hold) -> dict[str, Any]:
@@ -52,6 +61,7 @@ def told_of(hold: Hold) -> dict[str, Any]:
     how = {name: systems[name.partition(".")[0]].writes for name, item in items.items() if item["parts"]}
     return {"case": hold.case_no, "right": case.right, "cut_off": case.facts["cut_off"], "code": code,
             "datasets": {name: {**item, "by": how.get(name)} for name, item in items.items()},
+            "partners": [partner.key for partner in ordering.instructed(hold)] if case.facts["items"] else [],
             **({"correction": _corrected(hold)} if case.right in plans.CORRECTING else {})}  # fmt: skip
 
 
@@ -62,7 +72,7 @@ def _corrected(hold: Hold) -> dict[str, Any]:
     looked = hold.read_json(f"decision/{facts['decision']}.investigated.json") if facts["items"] else {}
     changes = [change for one in plans.frozen(hold) for change in _changes(hold, one)]
     return {"field": asked.field, "wrong": asked.wrong, "asked": asked.right,
-            "decided": plans.true_value(hold) if looked else None,
+            "decided": plans.true_value(hold) if looked.get("result") == "untrue" else None,
             "how": looked.get("how"), "result": looked.get("result"), "changes": changes}  # fmt: skip
 
 
@@ -93,6 +103,9 @@ def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
                         if part["measure"] == word) for word in MEASURE}  # fmt: skip
     total = "、".join(MEASURE[word].format(n=count) for word, count in counts.items() if count)
     yield f"計：{total or '変更するものはありません'}"
+    if told["partners"]:
+        labels = "、".join(inventory.partner[key].label for key in told["partners"])
+        yield f"指図を送る委託先・提携先：{labels}"
     if correction := told.get("correction"):
         yield from _values(hold, correction)
     if told["code"]:
@@ -102,13 +115,19 @@ def _lines(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
 def _values(hold: Hold, told: Mapping[str, Any]) -> Iterator[str]:
     yield f"誤りとされた値：{told['wrong']}"
     yield f"請求された値：{told['asked']}"
-    yield f"決定した値：{'（未決定）' if told['decided'] is None else told['decided']}"
+    yield f"決定した値：{_decided(told)}"
     if told["how"]:
         yield f"調査：{told['how']}（{told['result']}）"
     for change in told["changes"]:
         dataset = hold.office.inventory.dataset(change["dataset"])
         field = label_of(hold.office.inventory, dataset).ja + " " + dataset.fields[change["field"]].label
         yield f"・{field}：{change['old']} → {change['new']}（{change['records']}件）"
+
+
+def _decided(told: Mapping[str, Any]) -> str:
+    if told["decided"] is not None:
+        return str(told["decided"])
+    return "なし（訂正しません）" if told["result"] else "（未決定）"
 
 
 def _why(part: Mapping[str, Any]) -> str:

@@ -41,8 +41,15 @@ def concerned(hold: Hold) -> list[System]:
 
 def _named(hold: Hold) -> list[str]:
     """Datasets of which something is to change, or was changed for a plan that was overtaken."""
-    work = [one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one)]
+    work = [one.dataset.id for one in plans.frozen(hold) if plans.work_of(hold, one) or _vouchers(hold, one)]
     return list(dict.fromkeys([*work, *(name for group in carried.sought(hold) for name in group)]))
+
+
+def _vouchers(hold: Hold, one: plans.Frozen) -> pa.Table | None:
+    """Records that are annotated or issued anew, and must stand as they stood; what is on paper no look reads."""
+    rows = one.of(plans.NOTED).select(list(one.dataset.key))
+    by_hand = hold.office.inventory.system_of(one.dataset).store == "manual"
+    return rows if rows.num_rows and not by_hand else None
 
 
 def sought(hold: Hold, system: System) -> Sought:
@@ -53,6 +60,8 @@ def sought(hold: Hold, system: System) -> Sought:
     gone: dict[str, pa.Table] = {}
     emptied: dict[str, pa.Table] = {}
     kept: dict[str, pa.Table] = {}
+    still: dict[str, pa.Table] = {}
+    notes: dict[str, tuple[str, Mapping[str, str]]] = {}
     for one in plans.frozen(hold):
         if not _neighbours(hold, system, one.dataset.system):
             continue
@@ -62,6 +71,11 @@ def sought(hold: Hold, system: System) -> Sought:
             target[one.dataset.id] = plan.keys if plan.values is None else plans.was(hold, plan)
             if plan.values is None:
                 left = _without(left, plan.keys, key)
+        if (vouchers := _vouchers(hold, one)) is not None:
+            still[one.dataset.id] = vouchers
+            if one.dataset.notes and hold.vault.exists(issued := f"issued/{one.dataset.id}.json"):
+                said = {new: old for old, new in hold.read_json(issued).items()}
+                notes[one.dataset.id] = (f"{one.dataset.system}.{one.dataset.notes}", said)
         fresh = f"fresh/{plans.first_run(hold)}/{one.dataset.id}.arrow"
         new = [collecting.read_table(hold, fresh).select(key)] if hold.vault.exists(fresh) else []
         kept[one.dataset.id] = pa.concat_tables([left, *new], promote_options="permissive")
@@ -76,8 +90,10 @@ def sought(hold: Hold, system: System) -> Sought:
     whole = hold.request.scope.systems is None
     lasting = frozenset(forms) - discovery.reused_kinds(hold.office.inventory) - NEVER_LASTING if whole else frozenset()
     here = {dataset.id for dataset in hold.office.inventory.datasets() if _neighbours(hold, system, dataset.system)}
-    before = ({name: rows for name, rows in group.items() if name in here} for group in carried.sought(hold))
-    return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting), *before)
+    gone_before, emptied_before = ({name: rows for name, rows in group.items() if name in here}
+                                   for group in carried.sought(hold))  # fmt: skip
+    return Sought(hold.case_no, gone, emptied, kept, forms, frozenset(lasting), gone_before, emptied_before,
+                  still, notes)  # fmt: skip
 
 
 PLANNED = "survey/planned.{}.json"

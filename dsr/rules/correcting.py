@@ -70,9 +70,11 @@ def _of(dataset: Dataset, correction: Correction, true_value: str, rows: pa.Tabl
     hit = reduce(pc.or_, wrong.values())
     found = rows.filter(hit)
     keys = found.select(list(dataset.key)).append_column(PART, pa.array([0] * found.num_rows, pa.int32()))
-    if dataset.voucher:
+    if dataset.voucher:  # the values are what the note says, never what is written into the record
         part = Part("annotate", found.num_rows, "EBOOK", fields=tuple(wrong))
-        return Planned(dataset.id, "alternative_measure", (part,), keys)
+        texts = {name: rows.column(name).cast(pa.string()) for name in wrong}
+        noted = {name: pc.if_else(mask, true_value, texts[name]) for name, mask in wrong.items()}
+        return Planned(dataset.id, "alternative_measure", (part,), keys, pa.table(noted).filter(hit))
     values = {
         name: _mended(rows.column(name), mask, true_value, f"{dataset.id}.{name}") for name, mask in wrong.items()
     }
