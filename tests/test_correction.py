@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dsr import law
-from dsr.engine import ordering, remembering
+from dsr.engine import collecting, ordering, remembering
 from flows.home import engine_office
 from tests.differ import TABLES, difference, held
 from tests.erasing import Erasure
