@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests import mutation
 
 mutation.install()
 
+from connectors import build as building  # noqa: E402
 from dsr.engine import office as offices  # noqa: E402
 from dsr.inventory import Inventory  # noqa: E402
 from flows import cli  # noqa: E402
@@ -39,10 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.no_cover)
 
 
+def _for_less(seconds: float) -> None:
+    time.sleep(seconds / 50)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_process_for_many_commands() -> Iterator[None]:
     """Each command of a story signs in, reads its arguments' shape and the inventory: each is worked out once. What is
-    slow on purpose, once for each secret; an inventory, once for each place and content."""
+    slow on purpose, once for each secret; an inventory, once for each place and content. Nor is a second waited for when
+    the ticket system asks for it, with every seventh answer (tests/test_connectors_http.py tells that story)."""
     read, known = homes.read_inventory, dict[tuple[Path, bytes], Inventory]()
 
     def remembered(path: Path) -> Inventory:
@@ -55,6 +62,7 @@ def one_process_for_many_commands() -> Iterator[None]:
         patch.setattr(offices, "secret_matches", functools.cache(offices.secret_matches))
         patch.setattr(cli, "_parser", functools.cache(cli._parser))
         patch.setattr(homes, "read_inventory", remembered)
+        patch.setitem(building.connect.__kwdefaults__, "sleep", _for_less)
         yield
 
 

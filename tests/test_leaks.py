@@ -419,15 +419,18 @@ def errors() -> Iterator[Exception]:
 
 @dataclass
 class Faults:
-    """Each place fails the first time it is reached, once one has failed no other does until the next command."""
+    """Each place fails the first time it is reached, once one has failed no other does until the next command; in CI every
+    third place, and every store's."""
 
     patch: pytest.MonkeyPatch
     failed: list[str] = field(default_factory=list)
     armed: bool = False
+    met: dict[str, int] = field(default_factory=dict)
     _errors: Iterator[Exception] = field(default_factory=errors)
 
     def reach(self, place: str) -> None:
-        if self.armed and place not in self.failed:
+        known = self.met.setdefault(place, len(self.met))
+        if self.armed and place not in self.failed and (ALL or not known % 3 or "Store." in place):
             # A system that fails ends no command: it is recorded, and one more fault may strike in this run.
             self.armed = "Store." in place or place == "read answers"
             self.failed.append(place)
@@ -502,7 +505,7 @@ def test_every_step_made_to_fail_once_leaks_nothing_and_the_case_ends_the_same(
         until_done(watched, faults, "fulfil", case)
         until_done(watched, faults, "package", case, "--out", str(watched.desk / "package"))
     assert {f"{store.__name__}.{name}" for store in STORES for name in ("_check", "_locate", "_fetch")} < set(faults.failed)
-    assert len(faults.failed) > 120
+    assert len(faults.failed) > (120 if ALL else 40)
     package = watched.desk / "taken"
     watched.ok("package", case, "--out", str(package))
     assert oracle(watched.truth["people"]["hanako"], package, watched.ok("show", case)) == []
