@@ -368,8 +368,19 @@ def test_a_stop_of_use_has_no_level_and_no_day_and_hides_none() -> None:
     whole, both = certificate(covered(0), stopped), certificate(covered(0), covered(1, backups_by=date(2027, 1, 3)))
     assert (stopped.level, whole.backups_by, both.backups_by) == (None, date(2026, 12, 22), date(2027, 1, 3))
     (text,) = pages(drawn("erasure_certificate"))
-    assert "データ4 利用停止 3件 3件 ― 1–5 令和8年11月20日 ―" in text and "データ0 消去 3件 3件 L2 1–5" in text
+    assert "データ4 利用停止 3件 3件 ― 1, 2, 4 令和8年11月20日 ―" in text and "データ0 消去 3件 3件 L2 1–5" in text
     assert flat(law.wording("level_none")) in flat(text)
+
+
+def test_what_came_back_and_what_an_earlier_run_erased_are_told_apart() -> None:
+    back, before = covered(0, again=2), covered(1, absent=1, changed=2, receipt="DSR-2026-000012")
+    elsewhere = covered(2, absent=1, changed=2, receipt="DSR-2025-000001")
+    out = io.BytesIO()
+    draw_certificate(certificate(back, before, elsewhere), out)
+    text = flat("".join(pages(out.getvalue())))
+    assert "データ0（うち2件は再び現れたため、あらためて消去）" in text
+    assert "データ1（うち1件は本件の先の実行で消去済み）" in text
+    assert "データ2（うち1件は消去済み：DSR-2025-000001）" in text
 
 
 def test_the_certificate_names_only_steps_that_a_survey_took() -> None:

@@ -23,6 +23,8 @@ from dsr.documents.wordings import by_law, say
 from dsr.errors import CheckFailed
 from dsr.plan import Finding, Level, Measure
 
+ABSENCE = frozenset({3, 5})
+"""Steps that speak of what is gone: of a record whose use was stopped they say nothing."""
 SEARCHED = ("found", "none_found")
 Limit = Literal["paper", "replica_lag", "wal", "others"]
 
@@ -51,6 +53,8 @@ class Covered:
     backups_by: date | None = None
     store: str = ""
     dba_by: date | None = None
+    again: int = 0
+    """Records that came back after they were erased, and were erased a second time."""
 
     @property
     def goes(self) -> bool:
@@ -66,7 +70,8 @@ class Covered:
     def steps(self) -> tuple[int, ...]:
         """Numbers of the steps that its survey took (limits.md §6); none where a person looked."""
         said = self.finding.said if self.finding else {}
-        return tuple(sorted({step["step"] for step in said.get("steps", ())}))
+        taken = {step["step"] for step in said.get("steps", ())}
+        return tuple(sorted(taken if self.goes else taken - ABSENCE))
 
     @property
     def by_hand(self) -> bool:
@@ -96,12 +101,12 @@ class Covered:
 @dataclass(frozen=True)
 class Stays:
     """What lawfully stays of one class of data, under a rule of law.md §9 to a day, or without one: ``held`` back for
-    the time being, or kept as the record of a stop. ``locked``: closed to every use but keeping."""
+    the time being, kept as the record of a stop, or standing by the decision. ``locked``: closed to every other use."""
 
     label: Text
     rule: str = ""
     last_day: date | None = None
-    state: Literal["locked", "not_locked", "held_back", "stopped_before"] = "locked"
+    state: Literal["locked", "not_locked", "held_back", "stopped_before", "by_decision"] = "locked"
 
 
 @dataclass(frozen=True)
@@ -217,11 +222,21 @@ def _scope(of: Certificate) -> Section:
         column("carried_out", 0.08, "right"), column("level", 0.06, "center"), column("steps", 0.08, "center"),
         column("verified_on", 0.16), column("overwritten", 0.16),
     )  # fmt: skip
-    return Section("scope", say("scope_of"), columns, tuple(_row(one) for one in of.covered))
+    return Section("scope", say("scope_of"), columns, tuple(_row(one, of.case_no) for one in of.covered))
 
 
-def _row(one: Covered) -> tuple[Text, ...]:
-    label = say("absent", label=one.label, n=one.absent, receipt=one.receipt) if one.absent else one.label
+def _told(one: Covered, case_no: str) -> Text:
+    """With what of it was gone before, or came back."""
+    label = say("again", label=one.label, n=one.again) if one.again else one.label
+    if not one.absent:
+        return label
+    here = one.receipt == case_no
+    return say("before_here", label=label, n=one.absent) if here else say(
+        "absent", label=label, n=one.absent, receipt=one.receipt)  # fmt: skip
+
+
+def _row(one: Covered, case_no: str) -> tuple[Text, ...]:
+    label = _told(one, case_no)
     measures = listed([say(f"measure.{measure}") for measure in one.measures])
     steps = say("by_hand") if one.by_hand else _ranged(one.steps)
     backups = _short(one.backups_by) if one.goes else DASH

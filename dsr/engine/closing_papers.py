@@ -356,7 +356,19 @@ def _covered(hold: Hold, run: str) -> Iterator[Covered]:
             said["absent"], hold.case_no if said["absent"] else "", hold.case.facts["datasets"][name]["status"],
             looked + timedelta(days=days) if days is not None and goes else None, store,
             looked + timedelta(days=DBA_DAYS) if store == "postgresql" and goes else None,
+            _came_back(hold, name, sum(measures.values())),
         )  # fmt: skip
+
+
+def _came_back(hold: Hold, name: str, planned: int) -> int:
+    """More was erased in all tries together than there is: so many stood there again."""
+    first, done = plans.first_run(hold), 0
+    runs = [first, *(f"{first}r{n}" for n in range(2, int(hold.case.facts.get("tries", 1)) + 1))]
+    for number, run in enumerate(runs, start=1):
+        left = (hold.result(f"retry:{runs[number - 2]}:{number}") or {}).get("left", ()) if number > 1 else (name,)
+        said = hold.result(f"erase:{run}:{name}") if name in left else None  # else only the first one's, told again
+        done += int(said["changed"]) if said else 0
+    return max(0, done - planned)
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:
@@ -374,6 +386,8 @@ def _stays(hold: Hold) -> Iterator[Stays]:
                 yield Stays(label, part["rule"], date.fromisoformat(part["until"]))
             elif part["rule"] == planning.HOLD:
                 yield Stays(label, state="held_back")
+            elif part["ground"]:
+                yield Stays(label, state="by_decision")
             elif carried.already(part) and any(carried.beside([part], name, earlier)):
                 yield Stays(label, state="stopped_before")
 
