@@ -25,6 +25,7 @@ from pikepdf import Array, Dictionary, Name, String
 from dsr.documents.archival import PROFILES
 from dsr.documents.sheet import drawing
 from dsr.documents.style import BODY, CELL
+from dsr.errors import CheckFailed
 from dsr.inventory import Dataset
 from dsr.names.person import Person
 from dsr.package import types_of, write_csv, write_json
@@ -752,6 +753,13 @@ Change = Callable[[list[dict[str, str]]], None]
 
 def batches(dataset: Dataset = CALLS, stored: pa.RecordBatch = ROWS) -> list[Batch]:
     return [judge(dataset, stored, 1, WHOSE, NOTES)]
+
+
+def test_a_column_that_nobody_declared_stops_the_package() -> None:
+    """EN-42: of what is declared, text is shown; beside what nobody declared, nothing is."""
+    assert redact(CALLS, ROWS, WHOSE, NOTES).rows.num_rows > 0
+    with pytest.raises(CheckFailed, match="memo2: a field without a rule"):
+        redact(CALLS, ROWS.append_column("memo2", pa.array(["秘密"] * 5)), WHOSE, NOTES)
 
 
 def written(kind: str, change: Change = lambda rows: None, dataset: Dataset = CALLS, stored: pa.RecordBatch = ROWS) -> bytes:
