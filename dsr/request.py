@@ -379,6 +379,17 @@ class Dispatch(Shape):
         return self
 
 
+class Invitation(Shape):
+    """Where and when recordings can be listened to (documents.md §2, ``listening_invitation``). ``muted``: each place
+    that will not be heard, with why, in words that say nothing of what it holds."""
+
+    place: Words
+    hours: Words
+    bring: Words
+    until: Day
+    muted: Annotated[tuple[Words, ...], Field(max_length=50)] = ()
+
+
 class AddressProof(Shape):
     """A new address, and what proved it (ID-8: 住民票 or 戸籍の附票, JPKI; never the old one)."""
 

@@ -18,6 +18,7 @@ from dsr.engine import (
     ending,
     fulfilling,
     incidents,
+    inviting,
     protecting,
     timing,
     withdrawing,
@@ -76,6 +77,9 @@ def register(command: Command, group: Callable[[str, str], Any]) -> None:
     dated = command("show", _law_show, "rights, grounds, outcomes and retention of a day, and what waits for counsel",
                     under=group("law", "the law that cases follow"))  # fmt: skip
     dated.add_argument("--on", required=True, metavar="DATE")
+    blank = command("forms", _forms, "blank forms to publish: request, mandate, user's consent")
+    blank.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    command("invite", _invite, "recordings can be listened to", "case").add_argument("--file", required=True)
     disposing = command("dispose", _dispose, "copies of identity papers went back, or were destroyed", "case")
     disposing.add_argument("--copies", required=True, metavar="DAY")
     disposing.add_argument("--how", default="destroyed", choices=get_args(ending.Disposal))
@@ -102,6 +106,18 @@ def _law_show(arguments: Arguments) -> None:
     lines += [f"  [verify] {name}" for name in told["verify"]]
     lines += [f"  {one['id']}  {one['status']}  {change}" for one in told["not_in_force"] for change in one["changes"]]
     show(arguments, told, "\n".join(lines))
+
+
+def _forms(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        made = corresponding.blank_forms(office, Path(arguments.out), "ja" if in_japanese(arguments) else "en")
+        show(arguments, {"files": [str(path) for path in made]}, "\n".join(str(path) for path in made))
+
+
+def _invite(arguments: Arguments) -> None:
+    with office_of(arguments) as office:
+        inviting.invite(office, arguments.case, read_json(Path(arguments.file), "invitation"))
+        show(arguments, {"case": arguments.case}, f"dsr letters {arguments.case} --out DIR")
 
 
 def _letters(arguments: Arguments) -> None:

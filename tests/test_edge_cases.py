@@ -486,6 +486,22 @@ def test_ec27_ritsu_is_told_whom_to_ask(desk: Desk) -> None:
     assert ("denied:1", {"system": "interconnect"}) in events_of(desk.office, case), "an attempt is an event (T-12)"
 
 
+def test_ec29_recordings_are_listened_to_at_a_place_and_what_is_muted_is_named(desk: Desk) -> None:
+    """録音視聴のご案内: only where recordings are disclosed; of Kenta none are held."""
+    until = {"place": "本社1階 相談室", "hours": "平日9:00-17:00", "bring": "本人確認書類", "until": "2026-12-20"}
+    said = desk.written({**until, "muted": ["12秒から15秒：第三者に関する情報のため"]})
+    shown, _ = desk.answered("jun_f")
+    recordings = of(shown, "call_recordings.recordings")["records"]
+    assert recordings == len(desk.truth("jun_f")["owns"]["call_recordings.recordings"]) > 0
+    desk.office.ok("invite", shown["case"], "--file", said)
+    letter = desk.letters(shown["case"])
+    assert "録音視聴のご案内" in letter and f"{recordings}件" in letter
+    assert "本社1階相談室" in letter and "12秒から15秒：第三者に関する情報のため" in letter
+    nobody, _ = desk.answered("hatsu")
+    status, _, words = desk.office.run("invite", nobody["case"], "--file", said)
+    assert (status, "no recording is disclosed" in words) == (1, True)
+
+
 def test_ec30_chikara_asks_the_same_again_and_reads_what_is_new(desk: Desk) -> None:
     """What changed since is answered. The rest is refused only with a memo that the desk is in fact blocked, and counsel."""
     office, memo = desk.office, "今月5回目の同一請求により、担当2名が延べ3日間、他の請求に着手できなかった。"

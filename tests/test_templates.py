@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
+from pdfminer.high_level import extract_text
 
 from dsr.documents import templates
 from dsr.documents.content import Frame, Party, Recipient, Words
@@ -117,3 +118,19 @@ def test_what_is_missing_is_asked_for_by_a_letter_in_the_offices_own_words(offic
     assert [before[name] for name in ("state", "documents", "work")] == [
         after[name] for name in ("state", "documents", "work")
     ]
+
+
+def test_blank_forms_say_all_that_a_request_holds(office: Office, tmp_path: Path) -> None:
+    """様式: each field of documents.md §2, in both languages, with room to write; of this company and for its desk."""
+    for lang in ("ja", "en"):
+        made = office.ok("forms", "--out", str(tmp_path / lang), "--lang", lang)["files"]
+        texts = {Path(file).stem: "".join(extract_text(file).split()) for file in made}
+        assert set(texts) == {"request_form", "mandate_form", "user_consent_form"}
+        assert all("みなと通信電力株式会社御中" in text and "送付先" in text for text in texts.values())
+        for words in ("フリガナ", "ご住所", "お電話番号", "生年月日", "お客様番号", "ご請求の種類", "期間", "開示の方法",
+                      "根拠となる資料", "理由となる事実", "代理人", "本人確認書類", "マイナンバーカードは表面だけ"):  # fmt: skip
+            assert words in texts["request_form"], words
+        assert all(words in texts["mandate_form"] for words in ("この請求", "回答の受取り", "署名又は押印"))
+        assert all(words in texts["user_consent_form"] for words in ("回線", "期間", "契約者", "確認書類"))
+        assert ("Dateofbirth" in texts["request_form"]) is (lang == "en")
+    assert office.run("forms", "--out", str(tmp_path / "ja"))[0] == 2, "nothing is written over"

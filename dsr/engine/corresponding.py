@@ -10,8 +10,8 @@ from typing import Any
 from dsr import law
 from dsr.case import Act
 from dsr.days import day_of
-from dsr.documents import templates
-from dsr.documents.content import Frame, Head, Recipient, Words
+from dsr.documents import forms, templates
+from dsr.documents.content import Frame, Head, Language, Recipient, Words
 from dsr.documents.letter import draw_letter
 from dsr.documents.letters import UndrawableLetter
 from dsr.documents.style import said_day
@@ -53,6 +53,17 @@ def specimens(office: Office, out: Path) -> None:
         made = templates.letter(kind, template_of(office, kind), blank, templates.specimen(kind))
         with (out / f"{kind}.pdf").open("wb") as page:
             draw_letter(made, page)
+
+
+def blank_forms(office: Office, out: Path, language: Language) -> list[Path]:
+    """様式, one PDF each, with this company's name and desk. Raises BadInput for a folder in use."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInput("--out", "is not an empty folder", "name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in forms.forms():
+        with (out / f"{name}.pdf").open("wb") as page:
+            forms.draw_form(name, papers.party_of(office.inventory), office.today, language, page)
+    return sorted(out.iterdir())
 
 
 def write(hold: Hold, key: str, kind: str, values: Mapping[str, templates.Value], *,
