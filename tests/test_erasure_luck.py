@@ -459,13 +459,21 @@ def test_a_second_erasure_and_a_disclosure_answer_with_the_first_day(own_office:
     assert gone in letter and "請求書1件 令和16年6月1日" in letter and "得意先元帳1件 令和19年4月1日" in letter
     [order] = [text_of(path) for path in first.folder.glob("orders*/*.pdf")]
     assert "お客様情報 所管部署　御中" in order and "様\n" not in order
+    [entry] = [part for part in first.show()["kept"] if part["dataset"] == "billing.ledger"]
+    assert entry["records"] == 1
+    with company(own_office) as base:  # the number of a kept record is given to another's
+        [[number]] = base.execute("SELECT payment_no FROM payments WHERE payment_no = "
+                                  "(SELECT max(payment_no) FROM payments WHERE billing_no = 'B0001248')").fetchall()  # fmt: skip
+        base.execute("UPDATE payments SET billing_no = 'B0001234' WHERE payment_no = ?", [number])
     _, package = own_office.packaged("nozomi", tmp_path)
+    assert "billing.payments" not in datasets_of(package), "it is not hers because it once was"
     letter, book = (text_of(package / f"{name}.pdf").replace("\n", "") for name in ("decision", "disclosure"))
     assert gone in letter and partly in letter
     kept = first.show()["kept"]
     shown = set(datasets_of(package))
-    assert {part["dataset"] for part in kept} - shown == {"marketing_consents.consents"}, "gone with the second request"
-    assert len(shown) == 5 and shown <= {part["dataset"] for part in kept}, "shown though nothing leads there any more (EN-12)"
+    gone_by_now = {"marketing_consents.consents", "billing.payments"}
+    assert {part["dataset"] for part in kept} - shown == gone_by_now, "gone with the second request, or another's by now"
+    assert len(shown) == 4 and shown <= {part["dataset"] for part in kept}, "shown though nothing leads there any more (EN-12)"
     told = own_office.truth["people"]["nozomi"]
     assert set(rows_of(package, "billing.ledger")) <= set(told["owns"]["billing.ledger"])
     assert book.count("令和8年11月22日に決定した消去等のご請求の後も") == len(kept)

@@ -7,6 +7,7 @@ A wave's questions follow from what earlier waves taught, so a run that was kill
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -330,8 +331,10 @@ def _recalled(hold: Hold, misread: dict[str, str]) -> Iterator[tuple[str, pa.Tab
         except ConnectorError as error:
             misread[dataset_id] = error.detail
             continue
-        there = [number for batch in batches for number in record_nos(batch, dataset.key).to_pylist()]
-        rows = rows.filter(pc.is_in(record_nos(rows, dataset.key), pa.array(there, pa.string())))
+        there = remembering.marks_of(dataset, batches, json.loads(rows.schema.metadata[b"columns"]))
+        numbers, marks = record_nos(rows, dataset.key).to_pylist(), rows.column(remembering.MARK).to_pylist()
+        same = [there.get(number) == mark for number, mark in zip(numbers, marks, strict=True)]
+        rows = rows.filter(pa.array(same, pa.bool_())).drop_columns(remembering.MARK).replace_schema_metadata(None)
         if rows.num_rows:
             yield dataset_id, rows
 

@@ -7,6 +7,7 @@ that (edge cases EN-13, EN-57). In the log a plan is counts, codes and a digest 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -311,9 +312,12 @@ def back(hold: Hold, step: str, why: Mapping[str, Any]) -> None:
 
 def keep_known(hold: Hold) -> dict[str, int]:
     """Of what stays the keys, each with its moment and tenure: for the person's later requests, once what led there is
-    gone. Records by dataset."""
+    gone. Records by dataset. ``remembering.MARK`` is of what stands in the columns that are not set, so that a record
+    which is another's by now is never taken for hers; a line of a log is only a place, and is not kept at all."""
     told = {}
     for one in frozen(hold) if due_parts(hold) is None else ():
+        if LINE in one.keys.column_names:
+            continue
         dataset, known = one.dataset, collecting.matched_keys(hold, one.dataset)
         gone = ("erase", "deidentify")
         parts = [at for at, part in enumerate(one.parts) if part["measure"] not in gone or part["until"]]
@@ -322,6 +326,11 @@ def keep_known(hold: Hold) -> dict[str, int]:
         rows = known.append_column(PART, part).filter(pc.is_valid(places))
         rows = rows.filter(pc.is_in(rows.column(PART), pa.array(parts, rows.schema.field(PART).type)))
         if rows.num_rows:
+            columns = sorted(set(dataset.fields) - set(one.values.column_names if one.values is not None else ()))
+            stood = remembering.marks_of(dataset, list(fetched(hold, dataset)), columns)
+            marks = [stood.get(number, "") for number in record_nos(rows, dataset.key).to_pylist()]
+            rows = rows.append_column(remembering.MARK, pa.array(marks, pa.string()))
+            rows = rows.replace_schema_metadata({"columns": json.dumps(columns)})
             collecting.write_table(hold, f"{remembering.STAYS}{dataset.id}.arrow", rows)
             told[dataset.id] = rows.num_rows
     return told

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -15,10 +16,11 @@ import pyarrow.compute as pc
 from dsr.days import day_of
 from dsr.engine.office import Hold
 from dsr.errors import Sealed
-from dsr.inventory import PERSON
+from dsr.inventory import PERSON, Dataset
 from dsr.rules import filing
 from dsr.rules.discovery import Discovery
 from dsr.rules.planning import PART
+from dsr.rules.redaction import record_nos
 from dsr.suppression import Entry, token
 
 
@@ -75,6 +77,19 @@ def kept_before(hold: Hold, dataset_id: str) -> list[tuple[Earlier, Mapping[str,
 
 STAYS = "kept/"
 """Of an erasing case, in its vault: by dataset the keys of what stays, with their part, moment and tenure."""
+
+
+MARK = "_mark"
+
+
+def marks_of(dataset: Dataset, batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> dict[str, str]:
+    """Record no. → digest of what these columns say."""
+    marks: dict[str, str] = {}
+    for batch in batches:
+        rows = batch.select([name for name in columns if name in batch.schema.names]).to_pylist()
+        said = [hashlib.sha256(json.dumps(row, default=str, sort_keys=True).encode()).hexdigest() for row in rows]
+        marks |= zip(record_nos(batch, dataset.key).to_pylist(), said, strict=True)
+    return marks
 
 
 def kept_keys(hold: Hold) -> Iterator[tuple[str, pa.Table]]:

@@ -33,7 +33,7 @@ BACK = "came_back:"
 """Work that is owed for a dataset while what its owner erased stands there again."""
 ENDED = "journal_ended:"
 SAID = ("case", "dataset", "act", "erased_at", "resurrected", "state")
-BEGUN = re.compile(r"erase:([0-9]+)(?:r[0-9]+)?:([^:@]+):(erase|empty)@")
+BEGUN = re.compile(r"erase:([0-9]+(?:\.[0-9-]+)?)(?:r[0-9]+)?:([^:@]+):(erase|empty)@")
 """An effect of ours, as the log names it: run, dataset, how the store was asked."""
 
 
@@ -81,7 +81,7 @@ def _read(office: Office) -> tuple[list[Intent], list[dict[str, Any]]]:
 def _was_done(office: Office, intent: Intent) -> bool:
     """Not what the log knows begun or ordered and never ended: that is still its case's to do. What the log knows
     nothing of was done before the log itself was set back."""
-    run, name = intent.digest.split(":")[0], re.escape(intent.dataset)
+    run, name = re.escape(intent.digest.split(":")[0]), re.escape(intent.dataset)
     effect = re.compile(rf"erase:{run}(r[0-9]+)?:{name}(:.*)?|order:{re.escape(intent.case_no)}-{run}(r[0-9]+)?-{name}")
     known = [(step, phase) for step, phase in office.store.steps(intent.case_no) if effect.fullmatch(step)]
     return not known or any(phase == "result" and step.startswith("erase:") for step, phase in known)
