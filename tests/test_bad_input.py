@@ -481,10 +481,10 @@ def test_no_officer_approves_or_checks_what_the_same_officer_decided(
 
     promote("uketsuke-1")
     another = ("the officer who decided", "ask another officer with role approver")
-    desk.refused("approve", case, status=1, words=another)
+    denied(desk, "approve", case, words=another)
     desk.ok("approve", case, officer="shonin-1")
     desk.ok("fulfil", case, officer="uketsuke-2")
-    desk.refused("dispatch", case, "--file", desk.file("check.json", CHECK), status=1, words=another)
+    denied(desk, "dispatch", case, "--file", desk.file("check.json", CHECK), words=another)
     desk.ok("dispatch", case, "--file", desk.file("check.json", CHECK), officer="shonin-1")
     never = ("never left the vault", f"dsr package {case} --out DIR")
     desk.refused("dispatch", case, "--file", desk.file("s.json", SENT), status=1, words=never, officer="uketsuke-2")
@@ -493,6 +493,15 @@ def test_no_officer_approves_or_checks_what_the_same_officer_decided(
     desk.ok("trail", "export", case, "--out", str(tmp_path / "trail.json"))
     trail = (tmp_path / "trail.json").read_text()
     assert all(f"denied:{n}" in trail for n in (1, 2)) and "denied:3" not in trail, "each attempt is in the log (EN-18)"
+
+
+def denied(desk: Desk, *argv: str, words: Sequence[str]) -> None:
+    """Refused, nothing moved, and the attempt is in the log."""
+    (cases, events, *rest), vault = desk.kept()
+    status, document, errors = desk.run(*argv, officer="uketsuke-1")
+    assert (status, document) == (1, None) and all(word in errors for word in words)
+    (cases_then, events_then, *rest_then), vault_then = desk.kept()
+    assert (cases, rest, vault) == (cases_then, rest_then, vault_then) and len(events_then) == len(events) + 1
 
 
 def test_officers_are_added_once_and_with_a_role_that_exists(desk: Desk) -> None:

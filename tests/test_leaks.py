@@ -475,6 +475,8 @@ def until_done(office: Watched, faults: Faults, *argv: str, officer: str = "uket
         before = len(faults.failed)
         status, shown, said = office.run(*argv, officer=officer)
         faults.armed = False
+        if len(faults.failed) == before and status == 3:
+            continue  # a system's silence was recorded by a run that then died: it is asked again
         if len(faults.failed) == before:
             # What failed last had gone through: the case is in its next state, the package lies there.
             went_through = "is in state" in said or "is not an empty folder" in said

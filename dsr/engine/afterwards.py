@@ -131,7 +131,7 @@ def sweep(office: Office, case_no: str) -> dict[str, int]:
             if late is None or not isinstance(connector, Writes) or system.writes != "direct":
                 continue
             step = f"sweep:{office.now.isoformat()}:{one.dataset.id}"
-            plan = Plan(hold.case_no, one.dataset, late, f"{hold.case.facts['decided_plan']}:sweep")
+            plan = Plan(hold.case_no, one.dataset, late, f"{hold.case.facts['decided_plan']}:{step}")
             hold.once(step, lambda p=[plan], c=connector, s=step: (erasing.write([(hold, s, p)], c)[0], None))  # type: ignore[misc]
             found[one.dataset.id] = late.num_rows
         if found:

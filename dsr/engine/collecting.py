@@ -308,16 +308,15 @@ def match(hold: Hold, wave: Wave) -> None:
             misread[dataset_id] = error.detail
             known = replace(known, down={**known.down, dataset_id: error.reason})
     for dataset_id, rows in _recalled(hold, misread):
+        name = f"keys/{dataset_id}/{wave.number}.arrow"
+        located = [read_table(hold, name)] if kept.get(dataset_id) else []
+        write_table(hold, name, pa.concat_tables([*located, rows], promote_options="permissive"))
         kept[dataset_id] = kept.get(dataset_id, 0) + rows.num_rows
-        write_table(hold, f"keys/{dataset_id}/{wave.number}.{KEPT}.arrow", rows)
     known = replace(known, wave=wave.number)
     keep(hold, known)
     public = {"identifiers": len(known.identifiers), "candidates": len(known.doubtful), "kept": kept,
               "misread": misread}  # fmt: skip
     hold.record(Act(f"match:{wave.number}", "result", public))
-
-
-KEPT = "kept"
 
 
 def _recalled(hold: Hold, misread: dict[str, str]) -> Iterator[tuple[str, pa.Table]]:
@@ -531,9 +530,7 @@ def _located(hold: Hold) -> list[str]:
 
 def matched_keys(hold: Hold, dataset: Dataset) -> pa.Table:
     """Distinct keys of all waves that count, inside the request's scope."""
-    waves = _kept_waves(hold)[dataset.id]
-    names = (f"keys/{dataset.id}/{wave}{more}.arrow" for wave in waves for more in ("", f".{KEPT}"))
-    tables = [read_table(hold, name) for name in names if hold.vault.exists(name)]
+    tables = [read_table(hold, f"keys/{dataset.id}/{wave}.arrow") for wave in _kept_waves(hold)[dataset.id]]
     keys = pa.concat_tables(tables, promote_options="permissive")
     limit = hold.request.scope.interval
     if dataset.at and limit != ALWAYS:
