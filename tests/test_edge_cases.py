@@ -333,7 +333,7 @@ def test_every_edge_case_is_told() -> None:
 
 
 def test_en36_what_is_deidentified_is_named_as_out_of_scope_and_never_matched(desk: Desk) -> None:
-    shown, package = desk.answered("sho")
+    shown, package = desk.answered("shizu")
     told = of(shown, "deidentified_sets.usage_statistics")
     assert (told["status"], told["reason"], told["records"]) == ("not_asked", "out_of_scope", 0)
     assert "deidentified_sets.usage_statistics" not in set(datasets_of(package))
